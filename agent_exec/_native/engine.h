@@ -1,0 +1,47 @@
+/* engine.h - native threads that start, feed, read, bound, kill and reap jobs. */
+#ifndef AX_ENGINE_H
+#define AX_ENGINE_H
+
+#include "job.h"
+
+#include <pthread.h>
+
+struct ax_engine;
+
+/* Where the finished jobs of one event loop are put, and how it is woken. */
+struct ax_port {
+    int event_fd;     /* the host's: readable when `first` is not NULL */
+    int own_event_fd; /* the engine's copy, or -1 */
+    struct ax_task *first, *last;
+};
+
+/* A job on its way through an engine. */
+struct ax_task {
+    struct ax_job job; /* first: a task is allocated and freed by whoever submits it */
+    uint64_t ticket;
+    struct ax_port *port; /* NULL: run by ax_engine_run() */
+    atomic_int stop;      /* enum ax_cause asked for from outside, or 0 */
+    uint32_t generation;
+    struct ax_task *next;
+};
+
+struct ax_engine_counts {
+    size_t threads, active, queued;
+    bool private_table;
+};
+
+struct ax_engine *ax_engine_new(size_t max_active, int *error);
+bool ax_engine_is_started(const struct ax_engine *engine);
+bool ax_engine_is_ours(const struct ax_engine *engine);
+int ax_port_open(struct ax_port *port);
+void ax_port_close(struct ax_engine *engine, struct ax_port *port);
+int ax_engine_submit(struct ax_engine *engine, struct ax_task *task, uint64_t *ticket);
+void ax_engine_cancel(struct ax_engine *engine, uint64_t ticket);
+struct ax_task *ax_port_take(struct ax_engine *engine, struct ax_port *port);
+int ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted)(void *),
+                  void *context);
+void ax_engine_count(struct ax_engine *engine, struct ax_engine_counts *counts);
+void ax_engine_close(struct ax_engine *engine);
+void ax_engine_free(struct ax_engine *engine);
+
+#endif

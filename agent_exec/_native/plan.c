@@ -1,0 +1,717 @@
+/* plan.c - see plan.h. Everything here runs with the interpreter lock. */
+#include "plan.h"
+
+#include <string.h>
+
+int
+ax_names_init(struct ax_names *names)
+{
+#define AX_NAME(name)                                        \
+    names->name##_ = PyUnicode_InternFromString(#name);      \
+    if (names->name##_ == NULL)                              \
+        return -1;
+    AX_NAMES(AX_NAME)
+#undef AX_NAME
+    return 0;
+}
+
+void
+ax_names_clear(struct ax_names *names)
+{
+#define AX_NAME(name) Py_CLEAR(names->name##_);
+    AX_NAMES(AX_NAME)
+#undef AX_NAME
+}
+
+/* --- reading ---------------------------------------------------------------------- */
+
+static int
+read_signed(PyObject *object, PyObject *name, long long *value)
+{
+    PyObject *attribute = PyObject_GetAttr(object, name);
+
+    if (attribute == NULL)
+        return -1;
+    *value = PyLong_AsLongLong(attribute);
+    Py_DECREF(attribute);
+    return *value == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
+static int
+read_unsigned(PyObject *object, PyObject *name, uint64_t *value)
+{
+    PyObject *attribute = PyObject_GetAttr(object, name);
+
+    if (attribute == NULL)
+        return -1;
+    *value = PyLong_AsUnsignedLongLongMask(attribute);
+    Py_DECREF(attribute);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static int
+read_int(PyObject *object, PyObject *name, int *value)
+{
+    long long wide;
+
+    if (read_signed(object, name, &wide) < 0)
+        return -1;
+    if (wide < INT32_MIN || wide > INT32_MAX) {
+        PyErr_Format(PyExc_OverflowError, "%U is out of range", name);
+        return -1;
+    }
+    *value = (int)wide;
+    return 0;
+}
+
+static int
+read_flag(PyObject *object, PyObject *name, unsigned flag, unsigned *flags)
+{
+    PyObject *attribute = PyObject_GetAttr(object, name);
+    int truth = attribute == NULL ? -1 : PyObject_IsTrue(attribute);
+
+    Py_XDECREF(attribute);
+    if (truth > 0)
+        *flags |= flag;
+    return truth < 0 ? -1 : 0;
+}
+
+/* Seconds to nanoseconds; None and infinity are UINT64_MAX. */
+static int
+read_seconds(PyObject *object, PyObject *name, uint64_t *value)
+{
+    PyObject *attribute = PyObject_GetAttr(object, name);
+    double seconds;
+
+    if (attribute == NULL)
+        return -1;
+    if (attribute == Py_None) {
+        Py_DECREF(attribute);
+        *value = UINT64_MAX;
+        return 0;
+    }
+    seconds = PyFloat_AsDouble(attribute);
+    Py_DECREF(attribute);
+    if (seconds == -1.0 && PyErr_Occurred())
+        return -1;
+    if (!(seconds >= 0)) {
+        PyErr_Format(PyExc_ValueError, "%U is negative or not a number", name);
+        return -1;
+    }
+    *value = seconds < 1e9 ? (uint64_t)(seconds * 1e9) : UINT64_MAX;
+    return 0;
+}
+
+/* Words of a tuple of bytes, NULL-terminated; they live as long as the plan does. A NUL
+ * inside a word, where execve(2) would silently cut it, is a ValueError. */
+static char **
+read_words(PyObject *object, PyObject *name)
+{
+    PyObject *tuple = PyObject_GetAttr(object, name);
+    Py_ssize_t n = tuple == NULL ? -1 : PyTuple_Size(tuple);
+    char **words = NULL;
+
+    if (n >= 0) {
+        words = PyMem_Malloc(((size_t)n + 1) * sizeof *words);
+        if (words == NULL)
+            PyErr_NoMemory();
+    }
+    for (Py_ssize_t i = 0; words != NULL && i < n; i++) {
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(tuple, i), &words[i], NULL) < 0) {
+            PyMem_Free(words);
+            words = NULL;
+        }
+    }
+    if (words != NULL)
+        words[n] = NULL;
+    Py_XDECREF(tuple); /* the plan holds it */
+    return words;
+}
+
+/* A bytes attribute, borrowed from the plan; None is NULL. */
+static int
+read_bytes(PyObject *object, PyObject *name, const char **bytes, Py_ssize_t *size)
+{
+    PyObject *attribute = PyObject_GetAttr(object, name);
+    int result = -1;
+
+    *bytes = NULL;
+    *size = 0;
+    if (attribute == Py_None)
+        result = 0;
+    else if (attribute != NULL)
+        result = PyBytes_AsStringAndSize(attribute, (char **)bytes, size);
+    Py_XDECREF(attribute);
+    return result;
+}
+
+static int
+read_signals(PyObject *set, uint64_t *signals)
+{
+    PyObject *iterator = PyObject_GetIter(set);
+    PyObject *item;
+
+    *signals = 0;
+    if (iterator == NULL)
+        return -1;
+    while ((item = PyIter_Next(iterator)) != NULL) {
+        long signum = PyLong_AsLong(item);
+
+        Py_DECREF(item);
+        if (signum >= 1 && signum <= 64) {
+            *signals |= (uint64_t)1 << (signum - 1);
+        } else if (!PyErr_Occurred()) {
+            PyErr_Format(PyExc_ValueError, "%ld is not a signal", signum);
+            break;
+        }
+    }
+    Py_DECREF(iterator);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static int
+read_open(const struct ax_names *names, PyObject *how, struct ax_action *action)
+{
+    Py_ssize_t size;
+
+    return read_bytes(how, names->path_, &action->path, &size) < 0 ||
+                   read_unsigned(how, names->flags_, &action->how.flags) < 0 ||
+                   read_unsigned(how, names->mode_, &action->how.mode) < 0 ||
+                   read_unsigned(how, names->resolve_, &action->how.resolve) < 0
+               ? -1
+               : 0;
+}
+
+static int
+read_action(const struct ax_names *names, PyObject *object, struct ax_action *action)
+{
+    int type, flags, result = 0;
+    PyObject *arg;
+
+    memset(action, 0, sizeof *action);
+    if (read_int(object, names->type_, &type) < 0 ||
+        read_int(object, names->flags_, &flags) < 0 ||
+        read_int(object, names->fd_, &action->host_fd) < 0 ||
+        read_int(object, names->newfd_, &action->newfd) < 0)
+        return -1;
+    action->type = (uint32_t)type;
+    action->flags = (uint32_t)flags;
+    action->fd = action->host_fd;
+    if (type != AX_OPEN && type != AX_SIGMASK && type != AX_SIGDEFAULT)
+        return 0;
+    arg = PyObject_GetAttr(object, names->arg_);
+    if (arg == NULL)
+        return -1;
+    result = type == AX_OPEN ? read_open(names, arg, action) : read_signals(arg, &action->signals);
+    Py_DECREF(arg);
+    return result;
+}
+
+static int
+read_actions(const struct ax_names *names, PyObject *plan, struct ax_launch *launch)
+{
+    PyObject *tuple = PyObject_GetAttr(plan, names->actions_);
+    Py_ssize_t n = tuple == NULL ? -1 : PyTuple_Size(tuple);
+    int result = n < 0 ? -1 : 0;
+
+    if (n > 0) {
+        launch->actions = PyMem_Malloc((size_t)n * sizeof *launch->actions);
+        if (launch->actions == NULL) {
+            PyErr_NoMemory();
+            result = -1;
+        }
+    }
+    for (Py_ssize_t i = 0; result == 0 && i < n; i++) {
+        result = read_action(names, PyTuple_GetItem(tuple, i), &launch->actions[i]);
+        launch->n_actions = (size_t)i + 1;
+    }
+    Py_XDECREF(tuple);
+    return result;
+}
+
+static int
+read_identity(const struct ax_names *names, PyObject *executable, struct ax_identity *identity)
+{
+    PyObject *object = PyObject_GetAttr(executable, names->identity_);
+    uint64_t mode, uid, gid;
+    long long ctime, mtime;
+    int result = -1;
+
+    if (object == NULL)
+        return -1;
+    if (read_unsigned(object, names->dev_, &identity->dev) == 0 &&
+        read_unsigned(object, names->ino_, &identity->ino) == 0 &&
+        read_unsigned(object, names->size_, &identity->size) == 0 &&
+        read_unsigned(object, names->mode_, &mode) == 0 &&
+        read_unsigned(object, names->uid_, &uid) == 0 &&
+        read_unsigned(object, names->gid_, &gid) == 0 &&
+        read_signed(object, names->ctime_ns_, &ctime) == 0 &&
+        read_signed(object, names->mtime_ns_, &mtime) == 0) {
+        identity->mode = (uint32_t)mode;
+        identity->uid = (uint32_t)uid;
+        identity->gid = (uint32_t)gid;
+        identity->ctime_ns = ctime;
+        identity->mtime_ns = mtime;
+        result = 0;
+    }
+    Py_DECREF(object);
+    return result;
+}
+
+static int
+read_executable(const struct ax_names *names, PyObject *plan, struct ax_stage *stage)
+{
+    PyObject *executable = PyObject_GetAttr(plan, names->executable_);
+    struct ax_launch *launch = &stage->launch;
+    const char *maker = NULL;
+    unsigned script = 0;
+    Py_ssize_t size;
+    int result = -1;
+
+    if (executable == NULL)
+        return -1;
+    if (read_int(executable, names->fd_, &stage->host_program_fd) == 0 &&
+        read_bytes(executable, names->path_, &launch->path, &size) == 0 &&
+        read_flag(executable, names->script_, 1, &script) == 0 &&
+        read_identity(names, executable, &launch->identity) == 0 &&
+        read_bytes(executable, names->credentials_, &maker, &size) == 0) {
+        launch->program_fd = stage->host_program_fd;
+        launch->script = script != 0;
+        stage->maker = maker;
+        stage->maker_size = (size_t)size;
+        result = 0;
+    }
+    Py_DECREF(executable); /* the plan holds it */
+    return result;
+}
+
+/* ax_read_spawn_plan - a SpawnPlan as a stage that has not started.
+ *
+ * Borrows   The plan, and with it all bytes, until ax_stage_clear().
+ * Ensures   0; or -1 and a Python exception. The stage may be cleared either way.
+ */
+int
+ax_read_spawn_plan(const struct ax_names *names, PyObject *plan, struct ax_stage *stage)
+{
+    struct ax_launch *launch = &stage->launch;
+
+    memset(stage, 0, sizeof *stage);
+    stage->pidfd = -1;
+    launch->pidfd = -1;
+    for (int i = 0; i < 3; i++)
+        launch->stdio[i] = -1;
+    if (read_executable(names, plan, stage) < 0 ||
+        read_actions(names, plan, launch) < 0 ||
+        read_flag(plan, names->inherit_fds_, AX_INHERIT_FDS, &launch->flags) < 0 ||
+        read_flag(plan, names->session_, AX_SESSION, &launch->flags) < 0 ||
+        read_flag(plan, names->reset_signals_, AX_RESET_SIGNALS, &launch->flags) < 0 ||
+        read_flag(plan, names->die_with_parent_, AX_DIE_WITH_PARENT, &launch->flags) < 0)
+        return -1;
+    launch->argv = read_words(plan, names->argv_);
+    if (launch->argv == NULL)
+        return -1;
+    launch->envp = read_words(plan, names->envp_);
+    return launch->envp == NULL ? -1 : 0;
+}
+
+void
+ax_stage_clear(struct ax_stage *stage)
+{
+    PyMem_Free(stage->launch.argv);
+    PyMem_Free(stage->launch.envp);
+    PyMem_Free(stage->launch.actions);
+    stage->launch.argv = stage->launch.envp = NULL;
+    stage->launch.actions = NULL;
+}
+
+static int
+read_end(PyObject *plan, PyObject *name, int *to)
+{
+    PyObject *end = PyObject_GetAttr(plan, name);
+    int result = -1;
+
+    if (end == NULL)
+        return -1;
+    if (PyUnicode_Check(end)) {
+        *to = PyUnicode_CompareWithASCIIString(end, "null") == 0 ? AX_FROM_NULL : AX_FROM_PIPE;
+        result = 0;
+    } else {
+        long fd = PyLong_AsLong(end);
+
+        *to = (int)fd;
+        if (!PyErr_Occurred() && (fd < 0 || fd > INT32_MAX))
+            PyErr_Format(PyExc_ValueError, "%ld is not a descriptor", fd);
+        result = PyErr_Occurred() ? -1 : 0;
+    }
+    Py_DECREF(end);
+    return result;
+}
+
+static int
+read_input(const struct ax_names *names, PyObject *plan, struct ax_job *job)
+{
+    PyObject *input = PyObject_GetAttr(plan, names->stdin_);
+    int is_bytes = input == NULL ? -1 : PyBytes_Check(input);
+    Py_ssize_t size;
+
+    Py_XDECREF(input);
+    if (is_bytes < 0)
+        return -1;
+    if (!is_bytes)
+        return read_end(plan, names->stdin_, &job->input_from);
+    job->input_from = AX_FROM_PIPE;
+    if (read_bytes(plan, names->stdin_, &job->input, &size) < 0)
+        return -1;
+    job->input_size = (size_t)size;
+    return 0;
+}
+
+static int
+read_stream(const struct ax_names *names, PyObject *plan, PyObject *to, PyObject *spill,
+            struct ax_stream *stream)
+{
+    PyObject *where;
+    int result = 0;
+
+    if (read_end(plan, to, &stream->to) < 0)
+        return -1;
+    where = PyObject_GetAttr(plan, spill);
+    if (where == NULL)
+        return -1;
+    if (where != Py_None &&
+        (read_int(where, names->fd_, &stream->spill_to) < 0 ||
+         read_unsigned(where, names->cap_, &stream->capture.spill_cap) < 0))
+        result = -1;
+    Py_DECREF(where);
+    return result;
+}
+
+static int
+read_limits(const struct ax_names *names, PyObject *plan, struct ax_job *job)
+{
+    PyObject *limits = PyObject_GetAttr(plan, names->limits_);
+    uint64_t head, tail;
+    int result = -1;
+
+    if (limits == NULL)
+        return -1;
+    if (read_seconds(limits, names->timeout_s_, &job->timeout) == 0 &&
+        read_seconds(limits, names->grace_s_, &job->grace) == 0 &&
+        read_seconds(limits, names->drain_s_, &job->drain) == 0 &&
+        read_unsigned(limits, names->head_bytes_, &head) == 0 &&
+        read_unsigned(limits, names->tail_bytes_, &tail) == 0) {
+        for (int i = 0; i < 2; i++) {
+            job->streams[i].capture.head_limit = head;
+            job->streams[i].capture.tail_limit = tail;
+        }
+        result = 0;
+    }
+    Py_DECREF(limits);
+    return result;
+}
+
+static int
+read_survivors(const struct ax_names *names, PyObject *plan, struct ax_job *job)
+{
+    PyObject *survivors = PyObject_GetAttr(plan, names->survivors_);
+
+    if (survivors == NULL)
+        return -1;
+    job->keep_survivors = PyUnicode_Check(survivors) &&
+                          PyUnicode_CompareWithASCIIString(survivors, "keep") == 0;
+    Py_DECREF(survivors);
+    return 0;
+}
+
+static int
+read_stages(const struct ax_names *names, PyObject *plan, struct ax_job *job)
+{
+    PyObject *stages = PyObject_GetAttr(plan, names->stages_);
+    Py_ssize_t n = stages == NULL ? -1 : PyTuple_Size(stages);
+    int result = n < 0 ? -1 : 0;
+
+    if (result == 0 && (n == 0 || n > AX_MOST_STAGES)) {
+        PyErr_Format(PyExc_ValueError, "a call has 1 to %d stages", AX_MOST_STAGES);
+        result = -1;
+    }
+    if (result == 0) {
+        job->stages = PyMem_Calloc((size_t)n, sizeof *job->stages);
+        if (job->stages == NULL) {
+            PyErr_NoMemory();
+            result = -1;
+        }
+    }
+    for (Py_ssize_t i = 0; result == 0 && i < n; i++) {
+        struct ax_stage *stage = &job->stages[i];
+
+        job->n_stages = (size_t)i + 1;
+        result = ax_read_spawn_plan(names, PyTuple_GetItem(stages, i), stage);
+        stage->launch.program_fd = -1; /* borrowed when the stage starts */
+        for (size_t action = 0; action < stage->launch.n_actions; action++)
+            if (ax_action_has_source(&stage->launch.actions[action]))
+                stage->launch.actions[action].fd = -1;
+    }
+    Py_XDECREF(stages);
+    return result;
+}
+
+/* ax_task_new - a CallPlan as a task.
+ *
+ * Owns      The caller: ax_task_free(). The task holds the plan.
+ * Ensures   The task, or NULL and a Python exception.
+ */
+struct ax_py_task *
+ax_task_new(const struct ax_names *names, PyObject *plan)
+{
+    struct ax_py_task *task = PyMem_Calloc(1, sizeof *task);
+    const char *mark;
+    Py_ssize_t mark_size;
+
+    if (task == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    ax_job_init(&task->task.job);
+    task->plan = Py_NewRef(plan);
+    if (read_stages(names, plan, &task->task.job) < 0 ||
+        read_input(names, plan, &task->task.job) < 0 ||
+        read_limits(names, plan, &task->task.job) < 0 ||
+        read_stream(names, plan, names->stdout_, names->stdout_spill_,
+                    &task->task.job.streams[0]) < 0 ||
+        read_stream(names, plan, names->stderr_, names->stderr_spill_,
+                    &task->task.job.streams[1]) < 0 ||
+        read_survivors(names, plan, &task->task.job) < 0 ||
+        read_bytes(plan, names->mark_, &mark, &mark_size) < 0) {
+        ax_task_free(task);
+        return NULL;
+    }
+    if (mark_size > 0) {
+        task->task.job.mark = mark;
+        task->task.job.mark_size = (size_t)mark_size;
+    }
+    return task;
+}
+
+void
+ax_task_free(struct ax_py_task *task)
+{
+    struct ax_job *job = &task->task.job;
+
+    for (size_t i = 0; i < job->n_stages; i++)
+        ax_stage_clear(&job->stages[i]);
+    PyMem_Free(job->stages);
+    ax_job_clear(job);
+    Py_XDECREF(task->plan);
+    Py_XDECREF(task->token);
+    Py_XDECREF(task->port);
+    PyMem_Free(task);
+}
+
+/* --- writing ---------------------------------------------------------------------- */
+
+int
+ax_types_init(struct ax_types *types)
+{
+    PyObject *module = PyImport_ImportModule("agent_exec.model.outcome");
+    PyObject *ended = NULL, *launcher = NULL;
+    int result = -1;
+
+    if (module == NULL)
+        return -1;
+    ended = PyObject_GetAttrString(module, "Ended");
+    launcher = PyObject_GetAttrString(module, "LauncherName");
+    if (ended != NULL && launcher != NULL &&
+        (types->outcome = PyObject_GetAttrString(module, "Outcome")) != NULL &&
+        (types->stage_outcome = PyObject_GetAttrString(module, "StageOutcome")) != NULL &&
+        (types->captured = PyObject_GetAttrString(module, "Captured")) != NULL &&
+        (types->exit = PyObject_GetAttrString(ended, "EXIT")) != NULL &&
+        (types->signal = PyObject_GetAttrString(ended, "SIGNAL")) != NULL &&
+        (types->timeout = PyObject_GetAttrString(ended, "TIMEOUT")) != NULL &&
+        (types->cancelled = PyObject_GetAttrString(ended, "CANCELLED")) != NULL &&
+        (types->vfork = PyObject_GetAttrString(launcher, "VFORK")) != NULL)
+        result = 0;
+    Py_XDECREF(ended);
+    Py_XDECREF(launcher);
+    Py_DECREF(module);
+    return result;
+}
+
+void
+ax_types_clear(struct ax_types *types)
+{
+    Py_CLEAR(types->outcome);
+    Py_CLEAR(types->stage_outcome);
+    Py_CLEAR(types->captured);
+    Py_CLEAR(types->exit);
+    Py_CLEAR(types->signal);
+    Py_CLEAR(types->timeout);
+    Py_CLEAR(types->cancelled);
+    Py_CLEAR(types->vfork);
+}
+
+struct field {
+    PyObject *name, *value; /* value: a new reference, or NULL and an exception */
+};
+
+/* A frozen dataclass from its fields. object.__setattr__ is what its own __init__ uses;
+ * from here it costs a tenth, which a short call can tell. Takes the values. */
+static PyObject *
+make(PyObject *type, const struct field *fields, size_t n)
+{
+    PyObject *object = PyType_GenericAlloc((PyTypeObject *)type, 0);
+
+    for (size_t i = 0; i < n; i++) {
+        if (object != NULL && (fields[i].value == NULL ||
+                               PyObject_GenericSetAttr(object, fields[i].name,
+                                                       fields[i].value) < 0))
+            Py_CLEAR(object);
+        Py_XDECREF(fields[i].value);
+    }
+    return object;
+}
+
+#define MAKE(type, ...)                                                                 \
+    make(type, (const struct field[])__VA_ARGS__,                                       \
+         sizeof((const struct field[])__VA_ARGS__) / sizeof(struct field))
+
+static double
+seconds(const struct timeval *time)
+{
+    return (double)time->tv_sec + (double)time->tv_usec / 1e6;
+}
+
+static PyObject *
+number_if(bool known, int value)
+{
+    return known ? PyLong_FromLong(value) : Py_NewRef(Py_None);
+}
+
+static PyObject *
+stage_result(const struct ax_names *names, const struct ax_types *types,
+             const struct ax_stage *stage)
+{
+    return MAKE(types->stage_outcome,
+                {
+                    {names->pid_, PyLong_FromLong(stage->pid)},
+                    {names->exit_code_, number_if(stage->end == AX_EXITED, stage->value)},
+                    {names->signal_, number_if(stage->end == AX_SIGNALLED, stage->value)},
+                    {names->user_s_, PyFloat_FromDouble(seconds(&stage->usage.ru_utime))},
+                    {names->system_s_, PyFloat_FromDouble(seconds(&stage->usage.ru_stime))},
+                    {names->max_rss_kib_, PyLong_FromLong(stage->usage.ru_maxrss)},
+                });
+}
+
+static PyObject *
+capture_result(const struct ax_names *names, const struct ax_types *types,
+               const struct ax_capture *capture)
+{
+    PyObject *tail = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)capture->tail_size);
+
+    if (tail != NULL && capture->tail_size > 0)
+        ax_capture_copy_tail(capture, PyBytes_AsString(tail));
+    return MAKE(types->captured,
+                {
+                    {names->head_, PyBytes_FromStringAndSize(capture->head,
+                                                             (Py_ssize_t)capture->head_size)},
+                    {names->tail_, tail},
+                    {names->dropped_, PyLong_FromUnsignedLongLong(capture->dropped)},
+                    {names->spilled_, PyLong_FromUnsignedLongLong(capture->spilled)},
+                    {names->spill_errno_, PyLong_FromLong(capture->spill_error)},
+                });
+}
+
+static PyObject *
+pids_result(const pid_t *pids, size_t n)
+{
+    PyObject *tuple = PyTuple_New((Py_ssize_t)n);
+
+    for (size_t i = 0; tuple != NULL && i < n; i++) {
+        PyObject *pid = PyLong_FromLong(pids[i]);
+
+        if (pid == NULL || PyTuple_SetItem(tuple, (Py_ssize_t)i, pid) < 0)
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+/* Stages that outlived SIGKILL. */
+static PyObject *
+unreaped_result(const struct ax_job *job)
+{
+    struct ax_pids unreaped = {0};
+    PyObject *result;
+
+    for (size_t i = 0; i < job->n_stages; i++)
+        unreaped.n += job->stages[i].pid != 0 && job->stages[i].end == AX_NOT_ENDED;
+    if (unreaped.n == 0)
+        return PyTuple_New(0);
+    unreaped.pids = PyMem_Calloc(unreaped.n, sizeof *unreaped.pids);
+    if (unreaped.pids == NULL)
+        return PyErr_NoMemory();
+    unreaped.n = 0;
+    for (size_t i = 0; i < job->n_stages; i++)
+        if (job->stages[i].pid != 0 && job->stages[i].end == AX_NOT_ENDED)
+            unreaped.pids[unreaped.n++] = job->stages[i].pid;
+    result = pids_result(unreaped.pids, unreaped.n);
+    PyMem_Free(unreaped.pids);
+    return result;
+}
+
+static PyObject *
+stages_result(const struct ax_names *names, const struct ax_types *types,
+              const struct ax_job *job)
+{
+    PyObject *stages = PyTuple_New((Py_ssize_t)job->n_stages);
+
+    for (size_t i = 0; stages != NULL && i < job->n_stages; i++) {
+        PyObject *stage = stage_result(names, types, &job->stages[i]);
+
+        if (stage == NULL || PyTuple_SetItem(stages, (Py_ssize_t)i, stage) < 0)
+            Py_CLEAR(stages);
+    }
+    return stages;
+}
+
+static PyObject *
+ended_result(const struct ax_types *types, const struct ax_job *job)
+{
+    PyObject *ended = types->exit;
+
+    if (job->cause == AX_TIMED_OUT)
+        ended = types->timeout;
+    else if (job->cause == AX_CANCELLED)
+        ended = types->cancelled;
+    else if (job->stages[job->n_stages - 1].end == AX_SIGNALLED)
+        ended = types->signal;
+    return Py_NewRef(ended);
+}
+
+/* ax_task_result - what became of a task that has ended.
+ *
+ * Ensures   An Outcome; or, when the task was not launched or the engine was closed, a
+ *           RawFailure: (cause, step, errno, action or -1, stage). NULL: no memory.
+ */
+PyObject *
+ax_task_result(const struct ax_names *names, const struct ax_types *types,
+               const struct ax_py_task *task)
+{
+    const struct ax_job *job = &task->task.job;
+
+    if (job->cause == AX_NOT_LAUNCHED || job->cause == AX_CLOSED)
+        return Py_BuildValue("(iiiin)", (int)job->cause, job->failure.step,
+                             job->failure.error, job->failure.action,
+                             (Py_ssize_t)job->failed_stage);
+    return MAKE(types->outcome,
+                {
+                    {names->ended_, ended_result(types, job)},
+                    {names->launcher_, Py_NewRef(types->vfork)},
+                    {names->stages_, stages_result(names, types, job)},
+                    {names->stdout_, capture_result(names, types, &job->streams[0].capture)},
+                    {names->stderr_, capture_result(names, types, &job->streams[1].capture)},
+                    {names->pipe_held_, PyBool_FromLong(job->pipe_held)},
+                    {names->survivors_, pids_result(job->survivors.pids, job->survivors.n)},
+                    {names->unreaped_, unreaped_result(job)},
+                    {names->duration_s_,
+                     PyFloat_FromDouble((double)(job->ended - job->started) / 1e9)},
+                });
+}

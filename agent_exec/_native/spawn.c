@@ -1,0 +1,200 @@
+/* spawn.c - make a child that runs ax_child_main(). */
+#define _GNU_SOURCE
+#include "launch.h"
+#include "sys.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef CLONE_CLEAR_SIGHAND
+#define CLONE_CLEAR_SIGHAND 0x100000000ULL
+#endif
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+enum { GUARD_SIZE = 65536, STACK_SIZE = 65536 };
+
+/* clone3(2), first version with set_tid left out: 64 bytes. */
+struct clone3_args {
+    uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+};
+
+/* ax_stack_open - map a stack with a guard below it.
+ *
+ * Owns      The mapping, until ax_stack_close().
+ * Ensures   0, or -1 and errno (ENOMEM); then the stack is empty and may be closed.
+ */
+int
+ax_stack_open(struct ax_stack *stack)
+{
+    char *base = mmap(NULL, GUARD_SIZE + STACK_SIZE, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+
+    stack->base = NULL;
+    stack->size = 0;
+    if (base == MAP_FAILED)
+        return -1;
+    if (mprotect(base + GUARD_SIZE, STACK_SIZE, PROT_READ | PROT_WRITE) < 0) {
+        int error = errno;
+
+        munmap(base, GUARD_SIZE + STACK_SIZE);
+        errno = error;
+        return -1;
+    }
+    stack->base = base;
+    stack->size = GUARD_SIZE + STACK_SIZE;
+    return 0;
+}
+
+void
+ax_stack_close(struct ax_stack *stack)
+{
+    if (stack->base != NULL)
+        munmap(stack->base, stack->size);
+    stack->base = NULL;
+}
+
+/* call_clone - clone or clone3 whose child calls `child(argument)` on its new stack.
+ *
+ * Requires  CLONE_VFORK, and a stack for the child among the arguments.
+ * Ensures   In the parent: a pid, or -errno. Does not return in the child.
+ */
+#if defined(__x86_64__)
+__attribute__((noinline)) static long
+call_clone(long number, const void *first, const void *second, const void *third,
+           void (*child)(void *), void *argument)
+{
+    register long rax __asm__("rax") = number;
+    /* r8 would be the TLS of clone(2): unread without CLONE_SETTLS. */
+    register void (*r8)(void *) __asm__("r8") = child;
+    register void *r9 __asm__("r9") = argument;
+
+    __asm__ volatile("syscall\n\t"
+                     "testq %%rax, %%rax\n\t"
+                     "jnz 1f\n\t"
+                     "xorl %%ebp, %%ebp\n\t"
+                     "movq %%r9, %%rdi\n\t"
+                     "callq *%%r8\n\t"
+                     "ud2\n"
+                     "1:"
+                     : "+r"(rax)
+                     : "D"(first), "S"(second), "d"(third), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "cc", "memory");
+    return rax;
+}
+#elif defined(__aarch64__)
+__attribute__((noinline)) static long
+call_clone(long number, const void *first, const void *second, const void *third,
+           void (*child)(void *), void *argument)
+{
+    register long x8 __asm__("x8") = number;
+    register const void *x0 __asm__("x0") = first;
+    register const void *x1 __asm__("x1") = second;
+    register const void *x2 __asm__("x2") = third;
+    register void (*x5)(void *) __asm__("x5") = child;
+    register void *x6 __asm__("x6") = argument;
+
+    __asm__ volatile("svc 0\n\t"
+                     "cbnz x0, 1f\n\t"
+                     "mov x29, #0\n\t"
+                     "mov x0, x6\n\t"
+                     "blr x5\n\t"
+                     "brk #0\n"
+                     "1:"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x5), "r"(x6)
+                     : "cc", "memory");
+    return (long)x0;
+}
+#endif
+
+static long
+clone_with_clone3(struct ax_launch *launch, const struct ax_stack *stack)
+{
+    struct clone3_args args = {
+        .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+        .pidfd = (uint64_t)(uintptr_t)&launch->pidfd,
+        .parent_tid = (uint64_t)(uintptr_t)launch->pid,
+        .exit_signal = SIGCHLD,
+        .stack = (uint64_t)(uintptr_t)stack->base,
+        .stack_size = stack->size,
+    };
+
+    if (launch->pid != NULL)
+        args.flags |= CLONE_PARENT_SETTID;
+    launch->reset_handlers = false;
+    return call_clone(SYS_clone3, &args, (const void *)sizeof args, NULL, ax_child_main, launch);
+}
+
+static long
+clone_with_clone(struct ax_launch *launch, const struct ax_stack *stack)
+{
+    unsigned long flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
+    const char *top = (const char *)stack->base + stack->size;
+
+    launch->reset_handlers = true;
+    return call_clone(SYS_clone, (const void *)flags, top, (const void *)&launch->pidfd,
+                      ax_child_main, launch);
+}
+
+/* ax_spawn - start the program of a launch.
+ *
+ * Context   Any thread; it stands still until the child has exec'd or died.
+ * Borrows   The launch and everything it points to; the stack, for the call.
+ * Owns      The caller owns the child, and launch->pidfd (close-on-exec) where it is not
+ *           -1: after a failure too, since another thread may be looking at it.
+ * Ensures   A pid; or -1, launch->failure says why, and no process is left behind.
+ *           `how` remembers that clone3 is refused here (containers: EPERM or ENOSYS;
+ *           old emulations: EINVAL).
+ * GIL       Not held: an exec from a slow file system can take seconds.
+ * Source    clone(2), vfork(2).
+ */
+pid_t
+ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, atomic_int *how)
+{
+    uint64_t all = ~(uint64_t)0;
+    long pid = -ENOSYS;
+
+    launch->failure = (struct ax_failure){.step = AX_STEP_NONE, .action = -1};
+    launch->parent = getpid();
+    launch->pidfd = -1;
+
+    /* The raw call: glibc's would leave out its own 32 and 33 (SIGCANCEL, SIGSETXID),
+     * whose handlers must not run in the child either. */
+    ax_sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &launch->sigmask, sizeof all, 0);
+    if (atomic_load_explicit(how, memory_order_relaxed) == AX_CLONE3) {
+        pid = clone_with_clone3(launch, stack);
+        if (pid == -ENOSYS || pid == -EPERM || pid == -EINVAL)
+            atomic_store_explicit(how, AX_CLONE, memory_order_relaxed);
+    }
+    if (pid < 0 && atomic_load_explicit(how, memory_order_relaxed) == AX_CLONE)
+        pid = clone_with_clone(launch, stack);
+    ax_sys(SYS_rt_sigprocmask, SIG_SETMASK, &launch->sigmask, 0, sizeof all, 0);
+
+    if (pid > 0 && launch->pid != NULL)
+        *launch->pid = (pid_t)pid; /* clone(2) has one place for two results */
+    if (pid < 0) {
+        launch->failure.step = AX_STEP_SPAWN;
+        launch->failure.error = (int)-pid;
+        return -1;
+    }
+    if (launch->failure.step != AX_STEP_NONE) {
+        siginfo_t info;
+
+        /* ECHILD when somebody else's wait was quicker: it is gone all the same. */
+        while (waitid((idtype_t)P_PIDFD, (id_t)launch->pidfd, &info, WEXITED) < 0 &&
+               errno == EINTR)
+            ;
+        return -1;
+    }
+    return (pid_t)pid;
+}

@@ -1,0 +1,31 @@
+"""Count what this process holds."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from agent_exec.bench.launch.measured import Belongings
+
+
+def count_belongings() -> Belongings:
+    """Look through /proc, over all threads: some have a descriptor table of their own."""
+    gc.collect()
+    descriptors = children = 0
+    threads = os.listdir("/proc/self/task")
+    for thread in threads:
+        task = Path("/proc/self/task", thread)
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            descriptors += len(os.listdir(task / "fd"))
+            children += len((task / "children").read_text().split())
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return Belongings(
+        descriptors=descriptors,
+        children=children,
+        threads=len(threads),
+        rss_bytes=int(pages) * os.sysconf("SC_PAGESIZE"),
+        python_blocks=sys.getallocatedblocks(),
+    )

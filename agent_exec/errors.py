@@ -1,0 +1,133 @@
+"""Every exception agent_exec raises on purpose.
+
+    AgentExecError
+    ├── InvalidCall          the call cannot be understood; the message says what to send instead
+    ├── PolicyError          the policy is wrong or not to be had; nothing ran
+    ├── ProgramNotFound      no program of that name where programs are looked up
+    ├── CallRejected         the call is understood and will not run
+    │   ├── Denied           a rule said no
+    │   └── ApprovalRefused  a person said no
+    ├── TemplateError        the executable cannot be pinned, or is no longer the one that was
+    ├── LaunchError          allowed, but the child never became the program
+    ├── Unsupported          this machine or launcher cannot do what was asked
+    └── Closed               the tool or engine was closed before or during the call
+
+A program that started and then failed is not here. A child that ran is data
+(`Outcome`); only a child that did not run is an exception.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    """Where a launch failed, in the order of a launch."""
+
+    SPAWN = "spawn"
+    CWD = "cwd"
+    STDIO = "stdio"
+    SANDBOX = "sandbox"
+    EXEC = "exec"
+
+
+class AgentExecError(Exception):
+    """Base class: catching it catches everything this package raises on purpose."""
+
+
+class InvalidCall(AgentExecError):
+    """The call cannot be understood; the message says what to send instead."""
+
+
+class PolicyError(AgentExecError):
+    """The policy is wrong or not to be had; nothing ran."""
+
+
+class ProgramNotFound(AgentExecError):
+    """No program of that name where programs are looked up.
+
+    Attributes:
+        name: The program as the call named it.
+        searched: The directories that were searched; empty when `name` is a path.
+    """
+
+    def __init__(self, name: str, searched: tuple[str, ...] = ()) -> None:
+        where = f"in {':'.join(searched)}" if searched else "there"
+        super().__init__(f"{name}: no such program {where}")
+        self.name = name
+        self.searched = searched
+
+    def __reduce__(self) -> tuple[type[ProgramNotFound], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.name, self.searched)
+
+
+class CallRejected(AgentExecError):
+    """The call is understood and will not run."""
+
+
+class Denied(CallRejected):
+    """A rule said no."""
+
+
+class ApprovalRefused(CallRejected):
+    """A person said no."""
+
+
+class TemplateError(AgentExecError):
+    """The executable cannot be pinned, or is no longer the one that was.
+
+    Attributes:
+        path: The executable, or what stands for it (a descriptor).
+        errno: One of the RFC's: ESTALE, EACCES, ENOEXEC, ETXTBSY, EINVAL, E2BIG,
+            EBADF, or that of the file system when the path could not be opened.
+        reason: What exactly was wrong; empty when errno says it all.
+    """
+
+    def __init__(self, path: str, errno: int, reason: str = "") -> None:
+        detail = f" ({reason})" if reason else ""
+        super().__init__(f"{path}: {os.strerror(errno)}{detail}")
+        self.path = path
+        self.errno = errno
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[TemplateError], tuple[str, int, str]]:
+        return type(self), (self.path, self.errno, self.reason)
+
+
+class LaunchError(AgentExecError):
+    """Allowed, but the child never became the program. No process is left behind.
+
+    Attributes:
+        program: Absolute path of the executable.
+        step: Where the launch failed.
+        errno: What the kernel answered there.
+        action: Index of the action that failed, when the step ran one of the plan's.
+        stage: Index of the stage in its pipeline.
+    """
+
+    def __init__(
+        self, program: str, step: Step, errno: int, *, action: int | None = None, stage: int = 0
+    ) -> None:
+        at = "" if action is None else f" at action {action}"
+        super().__init__(f"{program}: {step} failed{at}: {os.strerror(errno)}")
+        self.program = program
+        self.step = step
+        self.errno = errno
+        self.action = action
+        self.stage = stage
+
+    def __reduce__(
+        self,
+    ) -> tuple[type[LaunchError], tuple[str, Step, int], dict[str, int | None]]:
+        # Exception pickles self.args, which is the message, not our parameters.
+        state = {"action": self.action, "stage": self.stage}
+        return type(self), (self.program, self.step, self.errno), state
+
+
+class Unsupported(AgentExecError):
+    """This machine or launcher cannot do what was asked."""
+
+
+class Closed(AgentExecError):
+    """The tool or engine was closed before or during the call."""

@@ -1,0 +1,66 @@
+"""The C core, under names. The only module that imports `agent_exec._native`.
+
+Numbers that cross the border (steps, causes) are written down in the C headers
+and here, nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import IntEnum
+from typing import TypeAlias
+
+from agent_exec._native import Engine, Port, clone_call, credentials, spawn
+from agent_exec.errors import Closed, LaunchError, Step, TemplateError
+from agent_exec.model.plan import CallPlan, Executable
+
+__all__ = [
+    "Cause",
+    "Engine",
+    "Port",
+    "RawFailure",
+    "clone_call",
+    "credentials",
+    "failure",
+    "launch_failure",
+    "spawn",
+]
+
+RawFailure: TypeAlias = tuple[int, int, int, int, int]
+"""`Cause`, step, errno, action or -1, stage: of a call that has no outcome."""
+
+
+class Cause(IntEnum):
+    """``enum ax_cause``: why a job ended other than by itself."""
+
+    BY_ITSELF = 0
+    TIMED_OUT = 1
+    CANCELLED = 2
+    CLOSED = 3
+    NOT_LAUNCHED = 4
+
+
+# enum ax_step
+_STEPS = {1: Step.SPAWN, 2: Step.CWD, 3: Step.STDIO, 4: Step.SANDBOX, 5: Step.EXEC}
+_TEMPLATE_STEP = 6
+
+
+def failure(plan: CallPlan, raw: RawFailure) -> LaunchError | TemplateError | Closed:
+    """The exception for a call that has no outcome."""
+    cause, step, error, action, stage = raw
+    if cause == Cause.CLOSED:
+        return Closed("the engine was closed during the call")
+    return launch_failure(plan.stages[stage].executable, step, error, action, stage)
+
+
+def launch_failure(
+    executable: Executable, step: int, error: int, action: int, stage: int = 0
+) -> LaunchError | TemplateError:
+    """The exception for a failure that the C core reported; `action` -1 is none."""
+    path = executable.path
+    program = f"descriptor {executable.fd}" if path is None else os.fsdecode(path)
+    if step == _TEMPLATE_STEP:
+        return TemplateError(program, error)
+    return LaunchError(
+        program, _STEPS[step], error, action=None if action < 0 else action, stage=stage
+    )

@@ -1,0 +1,42 @@
+"""Choose a launcher by name, or the best that this machine has."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from agent_exec.errors import Unsupported
+from agent_exec.launch.base import Launcher
+from agent_exec.launch.portable import PortableLauncher
+
+CHOICES = ("auto", "vfork", "portable")
+
+
+def why_not_vfork() -> str | None:
+    """Why the `vfork` launcher cannot be used here; None when it can."""
+    if importlib.util.find_spec("agent_exec._native") is None:
+        return "this installation was built without the C core (agent_exec._native)"
+    from agent_exec.launch.vfork import works_here  # noqa: PLC0415 - absent on some platforms
+
+    if not works_here():
+        return "a vfork child does not share memory with its parent on this system"
+    return None
+
+
+def select_launcher(name: str = "auto") -> Launcher:
+    """The launcher called `name`; `auto` is `vfork` where it works, else `portable`.
+
+    Raises:
+        Unsupported: `name` is no launcher, or does not work here; the message says why.
+    """
+    if name not in CHOICES:
+        raise Unsupported(f"{name!r} is not a launcher; choose one of {', '.join(CHOICES)}")
+    if name == "portable":
+        return PortableLauncher()
+    reason = why_not_vfork()
+    if reason is None:
+        from agent_exec.launch.vfork import VforkLauncher  # noqa: PLC0415 - as above
+
+        return VforkLauncher()
+    if name == "vfork":
+        raise Unsupported(f"the vfork launcher cannot be used: {reason}")
+    return PortableLauncher()

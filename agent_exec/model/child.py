@@ -1,0 +1,19 @@
+"""A process that has become its program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child that has passed execve(2). Whoever holds it waits for it.
+
+    `pidfd` is close-on-exec and belongs to the holder, who closes it. Wait with
+    ``os.waitid(os.P_PIDFD, child.pidfd, os.WEXITED)``; signal with
+    `signal.pidfd_send_signal`, which can never reach a stranger. It is None only
+    where the system has no pidfds.
+    """
+
+    pid: int
+    pidfd: int | None

@@ -1,0 +1,166 @@
+"""What a launcher is given: everything it needs and nothing it has to decide.
+
+Text became bytes when a plan was bound: a launcher never encodes, searches PATH, or
+reads os.environ.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent_exec.model.action import Action
+
+
+class Survivors(StrEnum):
+    """What becomes of descendants that are left when a call has ended."""
+
+    KILL = "kill"
+    KEEP = "keep"
+
+
+class TemplateUse(StrEnum):
+    """How a stage came by its spawn template."""
+
+    HIT = "hit"
+    """It was in the cache and still true."""
+    MISS = "miss"
+    """It was made for this call."""
+    RECREATED = "recreated"
+    """The one in the cache was stale; it was made again and the call went on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The key by which a file is known to be the one that was opened.
+
+    The fields of stat(2) that the RFC compares; times in nanoseconds.
+    """
+
+    dev: int
+    ino: int
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    ctime_ns: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Identity:
+        """The identity that `os.stat` or `os.fstat` has just seen."""
+        return cls(
+            dev=status.st_dev,
+            ino=status.st_ino,
+            size=status.st_size,
+            mode=status.st_mode,
+            uid=status.st_uid,
+            gid=status.st_gid,
+            ctime_ns=status.st_ctime_ns,
+            mtime_ns=status.st_mtime_ns,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executable:
+    """The pinned part of a spawn template, as a launcher needs it.
+
+    `fd` is borrowed from the template: it must stay open until the child has started.
+    """
+
+    fd: int
+    path: bytes | None
+    """Absolute; None when the template was made from a descriptor."""
+    identity: Identity
+    script: bool
+    """Starts with ``#!``: executed by path, because a close-on-exec descriptor cannot be."""
+    credentials: bytes
+    """What `Launcher.credentials()` said when the template was made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpawnPlan:
+    """One child.
+
+    Launchers raise ValueError for a word with a NUL in it, which execve(2) would silently
+    cut: that is our bug, not the user's, whose words are checked when a call is resolved.
+    """
+
+    executable: Executable
+    argv: tuple[bytes, ...]
+    envp: tuple[bytes, ...] = ()
+    """``b"NAME=value"`` words; the child gets no other."""
+    actions: tuple[Action, ...] = ()
+    """Run in order by the child; validated before."""
+    inherit_fds: bool = False
+    """Leave descriptors above 2 that are not close-on-exec open in the child."""
+    session: bool = False
+    """setsid(2): the child leads a session and a group of its own."""
+    reset_signals: bool = False
+    """Empty signal mask, and default action for every signal that the parent ignores."""
+    die_with_parent: bool = False
+    """PR_SET_PDEATHSIG with SIGKILL, where the launcher has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds on one call. Times in seconds, sizes in bytes."""
+
+    timeout_s: float | None = 120.0
+    """From submission to the first signal; None for no limit."""
+    grace_s: float = 2.0
+    """From SIGTERM to SIGKILL."""
+    drain_s: float = 0.05
+    """How long output is still awaited when every stage has exited but a pipe is held."""
+    head_bytes: int = 512 * 1024
+    """First bytes kept of each output."""
+    tail_bytes: int = 512 * 1024
+    """Last bytes kept of each output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spill:
+    """Where the whole of an output goes, beside the part that is kept in memory.
+
+    `fd` is borrowed and open for writing; at most `cap` bytes are written to it.
+    """
+
+    fd: int
+    cap: int
+
+
+class Stdio(StrEnum):
+    """Where a call's input or output goes, when it is neither bytes nor a descriptor."""
+
+    NULL = "null"
+    """/dev/null."""
+    CAPTURE = "capture"
+    """A pipe that the engine reads (outputs only)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPlan:
+    """One call: its stages, joined by pipes, and how they are supervised.
+
+    The first stage reads `stdin`, the last writes `stdout`, all share `stderr`.
+    Descriptors are borrowed until the call has ended.
+    """
+
+    stages: tuple[SpawnPlan, ...]
+    stdin: bytes | int | Stdio = Stdio.NULL
+    """Literal bytes, a descriptor to hand on, or NULL."""
+    stdout: int | Stdio = Stdio.CAPTURE
+    stderr: int | Stdio = Stdio.CAPTURE
+    stdout_spill: Spill | None = None
+    stderr_spill: Spill | None = None
+    limits: Limits = Limits()
+    survivors: Survivors = Survivors.KILL
+    mark: bytes = b""
+    """``b"NAME=value"`` that is in every stage's environment, to find descendants by."""
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise ValueError("a call has at least one stage")
+        if self.stdin is Stdio.CAPTURE:
+            raise ValueError("stdin cannot be captured")

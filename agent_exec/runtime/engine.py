@@ -1,0 +1,34 @@
+"""The seam between a call that is bound and a call that has ended."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from agent_exec.model.outcome import LauncherName, Outcome
+from agent_exec.model.plan import CallPlan
+
+
+class Engine(Protocol):
+    """Starts, feeds, reads, bounds, kills and reaps whole calls.
+
+    Raises `LaunchError` or `TemplateError` when a stage never became its program (the
+    stages before it are killed and reaped first) and `Closed` after `close`.
+    """
+
+    launcher: LauncherName
+
+    def run_sync(self, plan: CallPlan) -> Outcome:
+        """Run `plan` on the calling thread, or wait for it there. Needs no loop."""
+        ...
+
+    async def run(self, plan: CallPlan) -> Outcome:
+        """Run `plan` without blocking the event loop, under asyncio or trio.
+
+        When cancelled, SIGTERM, `grace_s` and SIGKILL follow at once, and the wait for
+        the end is bounded; the engine reaps what is left after that.
+        """
+        ...
+
+    def close(self) -> None:
+        """Kill and reap every call in flight, stop every thread. Idempotent."""
+        ...

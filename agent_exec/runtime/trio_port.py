@@ -1,0 +1,90 @@
+"""A trio run's way into the native engine. trio is imported only when it is running."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from agent_exec.launch.native import Engine, RawFailure
+from agent_exec.model.outcome import Outcome
+from agent_exec.model.plan import CallPlan
+
+if TYPE_CHECKING:
+    import trio
+
+_END_MARGIN = 3.0  # seconds; as in asyncio_port
+
+
+def in_trio_task() -> bool:
+    """Is the caller a trio task? Call only when trio has been imported."""
+    import trio  # noqa: PLC0415 - optional
+
+    return trio.lowlevel.in_trio_task()
+
+
+def trio_run() -> object:
+    """What stands for the current `trio.run`: weakly referenceable, one per run."""
+    import trio  # noqa: PLC0415 - optional
+
+    return trio.lowlevel.current_trio_token()
+
+
+class _Call:
+    __slots__ = ("done", "end")
+
+    def __init__(self) -> None:
+        self.done = anyio.Event()
+        self.end: Outcome | RawFailure | None = None
+
+
+class TrioPort:
+    """One run's port. Made and used in that run; closed from any thread."""
+
+    def __init__(self, core: Engine) -> None:
+        import trio  # noqa: PLC0415 - optional
+
+        self._core = core
+        self._port = core.port()
+        self._trio: trio.lowlevel.TrioToken = trio.lowlevel.current_trio_token()
+        self._scope = trio.CancelScope()
+        trio.lowlevel.spawn_system_task(self._watch, name="agent_exec port")
+
+    async def _watch(self) -> None:
+        import trio  # noqa: PLC0415 - optional
+
+        with self._scope:
+            while True:
+                await trio.lowlevel.wait_readable(self._port.fileno())
+                self._take()
+
+    def _take(self) -> None:
+        for call, end in self._port.take():
+            assert isinstance(call, _Call)
+            call.end = end
+            call.done.set()
+
+    async def run(self, plan: CallPlan) -> Outcome | RawFailure:
+        call = _Call()
+        ticket = self._core.submit(self._port, plan, call)
+        try:
+            await call.done.wait()
+        except BaseException:  # trio.Cancelled, without importing trio for its name
+            self._core.cancel(ticket)
+            with anyio.move_on_after(plan.limits.grace_s + _END_MARGIN, shield=True):
+                await call.done.wait()
+            raise
+        assert call.end is not None
+        return call.end
+
+    def close(self) -> None:
+        import trio  # noqa: PLC0415 - optional
+
+        try:
+            self._trio.run_sync_soon(self._stop)
+        except trio.RunFinishedError:
+            pass
+
+    def _stop(self) -> None:
+        self._scope.cancel()
+        self._take()

@@ -1,0 +1,96 @@
+"""Decide what a build of agent_exec contains; everything else is in pyproject.toml.
+
+The C core is built where it works: CPython on Linux, x86-64 and arm64. Other POSIX systems get
+the portable launcher alone. A build that could not work at all stops with the reason.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+
+LIMITED_API = "0x030b0000"  # CPython 3.11
+NATIVE_MACHINES = ("aarch64", "arm64", "x86_64")
+
+
+def refusal(system: str, implementation: str, *, free_threaded: bool) -> str | None:
+    """Why agent_exec cannot be built here; None when it can."""
+    if system == "win32":
+        return "agent_exec does not support Windows; it runs on Linux, and with less on macOS"
+    if implementation != "cpython":
+        return f"agent_exec needs CPython, this is {implementation}"
+    if free_threaded:
+        return (
+            "agent_exec does not support free-threaded CPython yet: "
+            "use the ordinary build of the same version"
+        )
+    return None
+
+
+def native_extensions(system: str, machine: str, root: Path) -> list[Extension]:
+    """The C core where it works; an empty list elsewhere.
+
+    Raises:
+        FileNotFoundError: It belongs here and its sources are missing.
+    """
+    if system != "linux" or machine not in NATIVE_MACHINES:
+        return []
+    folder = root / "agent_exec" / "_native"
+    sources = sorted(path.relative_to(root).as_posix() for path in folder.glob("*.c"))
+    if not sources:
+        raise FileNotFoundError(f"no C sources in {folder}")
+    return [
+        Extension(
+            "agent_exec._native",
+            sources=sources,
+            depends=sorted(path.relative_to(root).as_posix() for path in folder.glob("*.h")),
+            define_macros=[("Py_LIMITED_API", LIMITED_API)],
+            extra_compile_args=[
+                "-std=gnu11",
+                "-O2",
+                "-pthread",
+                "-fvisibility=hidden",
+                "-Wall",
+                "-Wextra",
+            ],
+            extra_link_args=["-pthread"],
+            py_limited_api=True,
+        )
+    ]
+
+
+class PlatformWheel(bdist_wheel):
+    """Without the C core the wheel is still for this system only.
+
+    A wheel for any system would hide the one with the C core from an installer on Linux.
+    """
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.root_is_pure = False
+
+    def get_tag(self) -> tuple[str, str, str]:
+        python, abi, system = super().get_tag()
+        return (python, abi, system) if self.distribution.ext_modules else ("py3", "none", system)
+
+
+if __name__ == "__main__":
+    reason = refusal(
+        sys.platform,
+        sys.implementation.name,
+        free_threaded=bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    )
+    if reason is not None:
+        raise SystemExit(reason)
+    bits = 64 if sys.maxsize > 2**32 else 32
+    machine = platform.machine() if bits == 64 else f"{platform.machine()} with 32 bits"
+    setup(
+        ext_modules=native_extensions(sys.platform, machine, Path(__file__).parent),
+        cmdclass={"bdist_wheel": PlatformWheel},
+        options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    )

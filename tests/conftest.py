@@ -1,0 +1,128 @@
+"""Fixtures for real processes, and the checks around every test.
+
+After each test no descriptor, thread or child may be there that was not there before.
+With AGENT_EXEC_MUST_WORK=1 a skip is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from realproc import (
+    ENGINES,
+    LAUNCHERS,
+    RUNNERS,
+    Plans,
+    is_built,
+    make_engine,
+    make_launcher,
+    nothing_left_behind,
+    run_with,
+)
+
+from agent_exec.launch.base import Launcher
+from agent_exec.model.outcome import Outcome
+from agent_exec.model.plan import CallPlan
+from agent_exec.runtime.engine import Engine
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    must_work = os.environ.get("AGENT_EXEC_MUST_WORK") == "1"
+    if must_work and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where everything must work: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    if sys.platform != "linux":
+        yield
+        return
+    with nothing_left_behind():
+        yield
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def _built(name: str) -> str:
+    if not is_built(name):
+        pytest.skip(f"{name} is not built")
+    return name
+
+
+@pytest.fixture(params=ENGINES)
+def engine_name(request: pytest.FixtureRequest) -> str:
+    return _built(request.param)
+
+
+@pytest.fixture
+def engine(engine_name: str) -> Iterator[Engine]:
+    made = make_engine(engine_name, max_concurrent=16)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def plans(engine_name: str) -> Iterator[Plans]:
+    with Plans(make_launcher(engine_name)) as made:
+        yield made
+
+
+@pytest.fixture(params=RUNNERS)
+def runner(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def run(engine: Engine, runner: str) -> Callable[[CallPlan], Outcome]:
+    """Runs a call in each way there is: blocking, under asyncio, under trio."""
+    return lambda plan: run_with(engine, runner, plan)
+
+
+@pytest.fixture(params=LAUNCHERS)
+def launcher_name(request: pytest.FixtureRequest) -> str:
+    return _built(request.param)
+
+
+@pytest.fixture
+def launcher(launcher_name: str) -> Launcher:
+    return make_launcher(launcher_name)
+
+
+@pytest.fixture(scope="session")
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program that prints what it finds itself to be; see probe.c."""
+    return _compile(tmp_path_factory, "probe")
+
+
+@pytest.fixture(scope="session")
+def setuid_cat(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program that becomes root and copies its input; see setuid_cat.c."""
+    program = _compile(tmp_path_factory, "setuid_cat")
+    program.chmod(0o4755)
+    for folder in program.parents[:3]:
+        folder.chmod(0o755)
+    return program
+
+
+def _compile(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
+    program = tmp_path_factory.mktemp(name) / name
+    source = Path(__file__).parent / "programs" / f"{name}.c"
+    subprocess.run(["gcc", "-O1", "-Wall", "-Werror", "-o", program, source], check=True)
+    return program

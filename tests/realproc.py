@@ -1,0 +1,286 @@
+"""What the tests with real processes share: plans, engines, hosts, and what is left over.
+
+Also imported by the scripts that `run_host` starts, which play the host program.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+
+from agent_exec.launch.base import Launcher
+from agent_exec.launch.portable import PortableLauncher
+from agent_exec.model.action import Action
+from agent_exec.model.child import Child
+from agent_exec.model.outcome import Outcome
+from agent_exec.model.plan import CallPlan, Executable, Identity, Limits, SpawnPlan
+from agent_exec.runtime.engine import Engine
+from agent_exec.runtime.thread_engine import ThreadEngine
+
+ENGINES = ("native", "thread-vfork", "thread-portable")
+LAUNCHERS = ("vfork", "portable")
+RUNNERS = ("sync", "asyncio", "trio")
+PATIENCE_S = 10.0
+"""How long a test waits for what has to happen."""
+
+_NEEDS = {
+    "native": "agent_exec.runtime.native_engine",
+    "thread-vfork": "agent_exec.launch.vfork",
+    "vfork": "agent_exec.launch.vfork",
+}
+
+
+def is_built(name: str) -> bool:
+    """Whether the engine or launcher `name` is part of this installation."""
+    needs = _NEEDS.get(name)
+    return needs is None or (
+        find_spec(needs) is not None and find_spec("agent_exec._native") is not None
+    )
+
+
+def make_launcher(name: str) -> Launcher:
+    """The launcher that `name`, of a launcher or an engine, stands for."""
+    if name.endswith("portable"):
+        return PortableLauncher()
+    from agent_exec.launch.vfork import VforkLauncher
+
+    return VforkLauncher()
+
+
+def make_engine(name: str, **options: int) -> Engine:
+    """The engine `name`; the caller closes it."""
+    if name != "native":
+        return ThreadEngine(make_launcher(name), **options)
+    from agent_exec.runtime.native_engine import NativeEngine
+
+    return NativeEngine(**options)
+
+
+def run_with(engine: Engine, runner: str, plan: CallPlan) -> Outcome:
+    """Run one call the way `runner` says: blocking, or on an event loop of its own."""
+    if runner == "sync":
+        return engine.run_sync(plan)
+    return anyio.run(engine.run, plan, backend=runner)
+
+
+class Plans:
+    """Makes plans, and owns the descriptors of their executables."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._fds: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for fd in self._fds:
+            os.close(fd)
+
+    def pin(self, path: str | Path, *, by_descriptor: bool = False) -> Executable:
+        """A template for `path`, or for the file that it names now."""
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        self._fds.append(fd)
+        script = False
+        with suppress(OSError), open(path, "rb") as file:
+            script = file.read(2) == b"#!"
+        return Executable(
+            fd=fd,
+            path=None if by_descriptor else os.fsencode(path),
+            identity=Identity.of(os.fstat(fd)),
+            script=script,
+            credentials=self._launcher.credentials(),
+        )
+
+    def stage(self, program: str | Path | Executable, *words: str | bytes, **fields: Any) -> SpawnPlan:
+        """One child in a session of its own; argv[0] is the program's name."""
+        executable = program if isinstance(program, Executable) else self.pin(program)
+        argv0 = os.path.basename(executable.path or b"program")
+        given: dict[str, Any] = {
+            "argv": (argv0, *(os.fsencode(word) for word in words)),
+            "envp": (b"PATH=/usr/bin:/bin",),
+            "session": True,
+            "reset_signals": True,
+        }
+        return SpawnPlan(executable=executable, **(given | fields))
+
+    def sh(self, script: str, *words: str, **fields: Any) -> SpawnPlan:
+        """A child that is ``sh -c script``, with `words` as $1 and so on."""
+        return self.stage("/bin/sh", "-c", script, "sh", *words, **fields)
+
+    def call(self, *stages: SpawnPlan, **fields: Any) -> CallPlan:
+        """A call; the names of `Limits` may be given beside those of `CallPlan`."""
+        limits = {key: fields.pop(key) for key in tuple(fields) if hasattr(Limits(), key)}
+        return CallPlan(stages=stages, limits=Limits(**limits), **fields)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait for what nothing announces. Fails after `PATIENCE_S`."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.005)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether `pid` is a process that has not ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+
+
+@contextmanager
+def doomed(pid: int) -> Iterator[int]:
+    """A pidfd of a process that a test was told to keep; it is ended afterwards."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        yield pidfd
+    finally:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        os.close(pidfd)
+        wait_until(lambda: not is_alive(pid))
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """What this process holds that a call might have left behind."""
+
+    descriptors: frozenset[tuple[str, str]]
+    """(number, what it is), over all threads: some have a table of their own."""
+    threads: frozenset[int]
+    children: frozenset[int]
+    """Zombies too."""
+
+    @classmethod
+    def now(cls) -> Belongings:
+        descriptors: set[tuple[str, str]] = set()
+        children: set[int] = set()
+        threads = {int(name) for name in os.listdir("/proc/self/task")} - _threads_of_trio()
+        for thread in threads:
+            task = Path(f"/proc/self/task/{thread}")
+            with suppress(FileNotFoundError):  # a thread that has just ended
+                children.update(int(pid) for pid in (task / "children").read_text().split())
+                for name in os.listdir(task / "fd"):
+                    with suppress(FileNotFoundError):  # that of the listing
+                        descriptors.add((name, os.readlink(task / "fd" / name)))
+        return cls(frozenset(descriptors), frozenset(threads), frozenset(children))
+
+    def more_than(self, before: Belongings) -> dict[str, frozenset[Any]]:
+        """What is here and was not before."""
+        added = {
+            "descriptors": self.descriptors - before.descriptors,
+            "threads": self.threads - before.threads,
+            "children": self.children - before.children,
+        }
+        return {kind: what for kind, what in added.items() if what}
+
+
+def _threads_of_trio() -> set[int | None]:
+    """Its idle workers, which it keeps for ten seconds."""
+    return {
+        thread.native_id for thread in threading.enumerate() if thread.name.startswith("Trio ")
+    }
+
+
+@contextmanager
+def nothing_left_behind() -> Iterator[None]:
+    """Fail if the block leaves a descriptor, thread or child behind.
+
+    A joined thread may be in /proc for an instant longer, hence the patience.
+    """
+    before = Belongings.now()
+    yield
+    deadline = time.monotonic() + 2.0
+    while left := Belongings.now().more_than(before):
+        assert time.monotonic() < deadline, f"left behind: {left}"
+        gc.collect()
+        time.sleep(0.005)
+
+
+_HOST = """
+import os, sys
+sys.path.insert(0, {tests!r})
+from realproc import *
+ENGINE = {engine!r}
+"""
+
+
+def run_host(
+    engine: str,
+    script: str,
+    *arguments: str,
+    check: bool = True,
+    wrapper: tuple[str, ...] = (),
+    **options: Any,
+) -> subprocess.CompletedProcess[str]:
+    """Run `script` as a host program of its own, with everything of this module and ENGINE.
+
+    For what cannot be done to the process that runs the tests: its limits, its signals,
+    its end.
+    """
+    prelude = _HOST.format(tests=str(Path(__file__).parent), engine=engine)
+    done = subprocess.run(
+        [*wrapper, sys.executable, "-c", prelude + textwrap.dedent(script), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S * 1.5,
+        check=False,
+        **options,
+    )
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+def finish(child: Child) -> tuple[int, int]:
+    """Reap `child` and close its pidfd; how it ended: si_code and si_status of waitid(2)."""
+    assert child.pidfd is not None
+    ended = os.waitid(os.P_PIDFD, child.pidfd, os.WEXITED)
+    os.close(child.pidfd)
+    assert ended is not None
+    return ended.si_code, ended.si_status
+
+
+def output_of(launcher: Launcher, plan: SpawnPlan) -> str:
+    """What the child of `plan` writes to its stdout; it must exit with 0."""
+    read_end, write_end = os.pipe()
+    try:
+        wired = replace(plan, actions=(Action.dup2(write_end, 1), *plan.actions))
+        child = launcher.spawn(wired)
+    except BaseException:
+        os.close(read_end)
+        raise
+    finally:
+        os.close(write_end)
+    with os.fdopen(read_end, errors="surrogateescape") as output:
+        text = output.read()
+    assert finish(child) == (os.CLD_EXITED, 0)
+    return text
+
+
+def read_probe(text: str) -> dict[str, str]:
+    """The lines of the probe program, by name."""
+    return dict(line.partition(" ")[::2] for line in text.splitlines())
