@@ -1,10 +1,10 @@
 /* job.c - see job.h. */
 #define _GNU_SOURCE
 #include "job.h"
+#include "start.h"
 #include "sys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@
 #define PIDFD_SIGNAL_PROCESS_GROUP 4
 #endif
 
-enum { READ_SIZE = 65536, READS_AT_ONCE = 16, PIPE_SIZE = 65536 };
+enum { READ_SIZE = 65536, READS_AT_ONCE = 16 };
 
 static const uint64_t SECOND = 1000000000;
 /* Only a process stuck in the kernel outlives SIGKILL by this long. */
@@ -56,62 +56,10 @@ ax_job_init(struct ax_job *job)
     }
 }
 
-/* ax_table_borrow - a host descriptor, usable in `table` and at least 3.
- *
- * Ensures   The number, or -1 and errno. Give it to ax_table_return() afterwards.
- * Source    pidfd_getfd(2): always permitted within one process.
- */
-int
-ax_table_borrow(const struct ax_table *table, int host_fd)
-{
-    if (table->self_pidfd >= 0)
-        return (int)syscall(SYS_pidfd_getfd, table->self_pidfd, host_fd, 0);
-    if (host_fd >= 3)
-        return host_fd;
-    return fcntl(host_fd, F_DUPFD_CLOEXEC, 3);
-}
-
-void
-ax_table_return(int borrowed, int host_fd, const struct ax_table *table)
-{
-    if (borrowed >= 0 && (table->self_pidfd >= 0 || borrowed != host_fd))
-        close(borrowed);
-}
-
-/* A pipe whose ends are at least 3 and close-on-exec; `ours` does not block. */
-static int
-open_pipe(int ends[2], int ours)
-{
-    int error = 0;
-
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return -1;
-    for (int i = 0; i < 2; i++) {
-        if (ends[i] < 3) { /* the host runs without standard descriptors */
-            int moved = fcntl(ends[i], F_DUPFD_CLOEXEC, 3);
-
-            if (moved < 0)
-                error = errno;
-            else {
-                close(ends[i]);
-                ends[i] = moved;
-            }
-        }
-    }
-    if (error == 0 && ours >= 0 && fcntl(ends[ours], F_SETFL, O_NONBLOCK) < 0)
-        error = errno;
-    if (error == 0)
-        return 0;
-    close(ends[0]);
-    close(ends[1]);
-    errno = error;
-    return -1;
-}
-
-/* Deregister, then close: a child between clone and exec, or a fork of the host, still
+/* ax_job_drop - deregister, then close: a child between clone and exec, or a fork of the host, still
  * refers to the open file, and epoll would report on it for as long. epoll(7), Q6. */
-static void
-drop_fd(const struct ax_job *job, int *fd)
+void
+ax_job_drop(const struct ax_job *job, int *fd)
 {
     if (*fd < 0)
         return;
@@ -121,108 +69,9 @@ drop_fd(const struct ax_job *job, int *fd)
     *fd = -1;
 }
 
-static void
-give_up_launch(struct ax_job *job, size_t stage, enum ax_step step, int error, int action)
-{
-    job->cause = AX_NOT_LAUNCHED;
-    job->failed_stage = stage;
-    job->failure = (struct ax_failure){.step = (int)step, .error = error, .action = action};
-}
-
-/* Does an action name a descriptor that must be brought along? 0, 1 and 2 are the child's
- * own, wired before. */
-bool
-ax_action_has_source(const struct ax_action *action)
-{
-    return action->host_fd > 2 && (action->type == AX_DUP2 || action->type == AX_FCHDIR ||
-                                   action->type == AX_OPEN);
-}
-
-static void
-return_stage(struct ax_stage *stage, const struct ax_table *table)
-{
-    struct ax_launch *launch = &stage->launch;
-
-    ax_table_return(launch->program_fd, stage->host_program_fd, table);
-    launch->program_fd = -1;
-    for (size_t i = 0; i < launch->n_actions; i++) {
-        struct ax_action *action = &launch->actions[i];
-
-        if (!ax_action_has_source(action))
-            continue;
-        ax_table_return(action->fd, action->host_fd, table);
-        action->fd = -1;
-    }
-}
-
-/* Bring the descriptors of a stage into the table that it is started from. What a failure
- * leaves behind, return_stage() gives back. */
-static bool
-borrow_stage(struct ax_job *job, size_t index)
-{
-    struct ax_stage *stage = &job->stages[index];
-    struct ax_launch *launch = &stage->launch;
-
-    launch->program_fd = ax_table_borrow(job->table, stage->host_program_fd);
-    if (launch->program_fd < 0) {
-        give_up_launch(job, index, AX_STEP_SPAWN, errno, -1);
-        return false;
-    }
-    for (size_t i = 0; i < launch->n_actions; i++) {
-        struct ax_action *action = &launch->actions[i];
-        enum ax_step step = action->type == AX_FCHDIR ? AX_STEP_CWD : AX_STEP_STDIO;
-
-        /* Numbers above 2 mean nothing in a table that is not the host's, and the child
-         * would close them anyway. */
-        if ((action->type == AX_DUP2 || action->type == AX_OPEN) && action->newfd > 2) {
-            give_up_launch(job, index, step, EINVAL, (int)i);
-            return false;
-        }
-        if (!ax_action_has_source(action))
-            continue;
-        action->fd = ax_table_borrow(job->table, action->host_fd);
-        if (action->fd < 0) {
-            give_up_launch(job, index, step, errno, (int)i);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Every template is looked at before anything starts: a stale one must not be found out
- * when half of a pipeline runs. */
-static bool
-check_templates(struct ax_job *job)
-{
-    struct ax_credentials now;
-
-    if (ax_credentials_get(&now) < 0) {
-        give_up_launch(job, 0, AX_STEP_SPAWN, errno, -1);
-        return false;
-    }
-    for (size_t i = 0; i < job->n_stages; i++) {
-        struct ax_stage *stage = &job->stages[i];
-        struct ax_failure failure = ax_template_check(&stage->launch, stage->maker,
-                                                      stage->maker_size, &now);
-
-        if (failure.step != AX_STEP_NONE) {
-            give_up_launch(job, i, (enum ax_step)failure.step, failure.error, -1);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The standard descriptors of the children, while they are started. -1: none yet. */
-struct child_ends {
-    int input;
-    int outputs[2];
-    bool owned[3]; /* ours to close, not the table's /dev/null */
-};
-
-/* Small input fits the pipe and needs no watching. */
-static void
-write_input(struct ax_job *job)
+/* ax_job_write_input - as much as the pipe takes now; closed when all is written. */
+void
+ax_job_write_input(struct ax_job *job)
 {
     while (job->input_fd >= 0 && job->input_done < job->input_size) {
         ssize_t written = write(job->input_fd, job->input + job->input_done,
@@ -235,148 +84,7 @@ write_input(struct ax_job *job)
         else if (errno != EINTR)
             break; /* EPIPE: the child does not want more, which is its business */
     }
-    drop_fd(job, &job->input_fd);
-}
-
-static bool
-open_input(struct ax_job *job, struct child_ends *ends)
-{
-    int pipe[2];
-
-    if (job->input_from == AX_FROM_NULL ||
-        (job->input_from == AX_FROM_PIPE && job->input_size == 0)) {
-        ends->input = job->table->dev_null;
-        return true;
-    }
-    ends->owned[0] = true;
-    if (job->input_from >= 0) {
-        ends->input = ax_table_borrow(job->table, job->input_from);
-        ends->owned[0] = job->table->self_pidfd >= 0 || ends->input != job->input_from;
-        return ends->input >= 0;
-    }
-    if (open_pipe(pipe, 1) < 0)
-        return false;
-    ends->input = pipe[0];
-    job->input_fd = pipe[1];
-    write_input(job);
-    return true;
-}
-
-static bool
-open_output(struct ax_job *job, int which, struct child_ends *ends)
-{
-    struct ax_stream *stream = &job->streams[which];
-    int pipe[2];
-
-    if (stream->to == AX_FROM_NULL) {
-        ends->outputs[which] = job->table->dev_null;
-        return true;
-    }
-    ends->owned[1 + which] = true;
-    if (stream->to >= 0) {
-        ends->outputs[which] = ax_table_borrow(job->table, stream->to);
-        ends->owned[1 + which] =
-            job->table->self_pidfd >= 0 || ends->outputs[which] != stream->to;
-        return ends->outputs[which] >= 0;
-    }
-    if (stream->spill_to >= 0) {
-        stream->capture.spill_fd = ax_table_borrow(job->table, stream->spill_to);
-        if (stream->capture.spill_fd < 0)
-            return false;
-    }
-    if (open_pipe(pipe, 0) < 0)
-        return false;
-    stream->fd = pipe[0];
-    ends->outputs[which] = pipe[1];
-    return true;
-}
-
-static void
-close_ends(struct child_ends *ends)
-{
-    if (ends->owned[0] && ends->input >= 0)
-        close(ends->input);
-    for (int i = 0; i < 2; i++)
-        if (ends->owned[1 + i] && ends->outputs[i] >= 0)
-            close(ends->outputs[i]);
-}
-
-/* From here on the child is the stage's, and ax_job_kill_launch() leaves it alone. */
-static void
-take_child(struct ax_job *job, struct ax_stage *stage, pid_t pid)
-{
-    int pidfd;
-
-    pthread_mutex_lock(&job->launching);
-    pidfd = stage->launch.pidfd;
-    stage->launch.pidfd = -1;
-    pthread_mutex_unlock(&job->launching);
-    if (pid < 0) {
-        if (pidfd >= 0)
-            close(pidfd);
-        return;
-    }
-    stage->pid = pid;
-    stage->pidfd = pidfd;
-    job->n_running++;
-}
-
-/* ax_job_kill_launch - end a launch that hangs in its exec (a file system that does not
- * answer): the thread that started it then goes on.
- *
- * Context   Any thread that works in `table`.
- */
-void
-ax_job_kill_launch(struct ax_job *job, const struct ax_table *table)
-{
-    pthread_mutex_lock(&job->launching);
-    for (size_t i = 0; i < job->n_stages; i++) {
-        int pidfd = job->stages[i].launch.pidfd;
-        int here = pidfd < 0 || job->table == table ? pidfd : ax_table_borrow(table, pidfd);
-
-        if (here < 0)
-            continue;
-        (void)syscall(SYS_pidfd_send_signal, here, SIGKILL, NULL, 0);
-        if (job->table != table)
-            ax_table_return(here, pidfd, table);
-    }
-    pthread_mutex_unlock(&job->launching);
-}
-
-static bool
-start_stages(struct ax_job *job, struct child_ends *ends, const struct ax_stack *stack,
-             atomic_int *how)
-{
-    for (size_t i = 0; i < job->n_stages; i++) {
-        struct ax_stage *stage = &job->stages[i];
-        struct ax_launch *launch = &stage->launch;
-        int link[2] = {-1, -1};
-        bool last = i + 1 == job->n_stages;
-        pid_t pid;
-
-        if (!last && open_pipe(link, -1) < 0) {
-            give_up_launch(job, i, AX_STEP_STDIO, errno, -1);
-            return false;
-        }
-        launch->stdio[0] = ends->input;
-        launch->stdio[1] = last ? ends->outputs[0] : link[1];
-        launch->stdio[2] = ends->outputs[1];
-        launch->pid = ax_recent_reserve(job->recent);
-        pid = ax_spawn(launch, stack, how);
-        take_child(job, stage, pid);
-        if (ends->owned[0])
-            close(ends->input);
-        ends->input = link[0];
-        ends->owned[0] = true;
-        if (!last)
-            close(link[1]);
-        if (pid < 0) {
-            give_up_launch(job, i, (enum ax_step)launch->failure.step, launch->failure.error,
-                           launch->failure.action);
-            return false;
-        }
-    }
-    return true;
+    ax_job_drop(job, &job->input_fd);
 }
 
 static void settle(struct ax_job *job, uint64_t now);
@@ -394,33 +102,17 @@ void
 ax_job_start(struct ax_job *job, const struct ax_table *table, struct ax_recent *recent,
              const struct ax_stack *stack, atomic_int *how)
 {
-    struct child_ends ends = {.input = -1, .outputs = {-1, -1}};
-    bool ok = true;
-
     job->table = table;
     job->recent = recent;
     job->started = ax_now();
     job->deadline = job->timeout == UINT64_MAX ? UINT64_MAX : job->started + job->timeout;
     job->phase = AX_RUNNING;
-
-    for (size_t i = 0; ok && i < job->n_stages; i++)
-        ok = borrow_stage(job, i);
-    ok = ok && check_templates(job);
-    if (ok && !(open_input(job, &ends) && open_output(job, 0, &ends) &&
-                open_output(job, 1, &ends))) {
-        give_up_launch(job, 0, AX_STEP_STDIO, errno, -1);
-        ok = false;
-    }
-    ok = ok && start_stages(job, &ends, stack, how);
-    close_ends(&ends);
-    for (size_t i = 0; i < job->n_stages; i++)
-        return_stage(&job->stages[i], table);
-    if (!ok) {
-        signal_stages(job, SIGKILL);
-        job->phase = AX_KILLING;
-        job->deadline = ax_now() + KILL_TIMEOUT;
-        settle(job, job->started);
-    }
+    if (ax_start_stages(job, stack, how))
+        return;
+    signal_stages(job, SIGKILL);
+    job->phase = AX_KILLING;
+    job->deadline = ax_now() + KILL_TIMEOUT;
+    settle(job, job->started);
 }
 
 /* ax_job_fd - the descriptor to watch for a source, or -1. Input is watched for writing,
@@ -455,7 +147,7 @@ pump(struct ax_job *job, struct ax_stream *stream)
         if (size < 0 && errno == EAGAIN)
             return;
         if (size <= 0) {
-            drop_fd(job, &stream->fd);
+            ax_job_drop(job, &stream->fd);
             return;
         }
         ax_capture_feed(&stream->capture, bytes, (size_t)size);
@@ -587,17 +279,17 @@ finish(struct ax_job *job)
         signal_stages(job, SIGKILL);
     for (size_t i = 0; i < job->n_stages; i++) {
         reap(&job->stages[i]);
-        drop_fd(job, &job->stages[i].pidfd);
+        ax_job_drop(job, &job->stages[i].pidfd);
     }
     for (int i = 0; i < 2; i++) {
         struct ax_stream *stream = &job->streams[i];
 
         pump(job, stream);
-        drop_fd(job, &stream->fd);
+        ax_job_drop(job, &stream->fd);
         ax_table_return(stream->capture.spill_fd, stream->spill_to, job->table);
         stream->capture.spill_fd = -1;
     }
-    drop_fd(job, &job->input_fd);
+    ax_job_drop(job, &job->input_fd);
     job->phase = AX_ENDED;
     job->ended = ax_now();
     job->deadline = UINT64_MAX;
@@ -614,7 +306,7 @@ all_exited(struct ax_job *job, uint64_t now)
 {
     pump(job, &job->streams[0]);
     pump(job, &job->streams[1]);
-    drop_fd(job, &job->input_fd);
+    ax_job_drop(job, &job->input_fd);
     job->phase = AX_DRAINING;
     job->deadline = now + (job->cause == AX_CLOSED ? 0 : job->drain);
 }
@@ -684,12 +376,12 @@ ax_job_ready(struct ax_job *job, unsigned source, bool hung_up)
     if (job->phase == AX_ENDED)
         return;
     if (source == AX_ON_INPUT) {
-        write_input(job);
+        ax_job_write_input(job);
     } else if (source == AX_ON_OUT || source == AX_ON_ERR) {
         struct ax_stream *stream = &job->streams[source - AX_ON_OUT];
 
         if (hung_up)
-            drop_fd(job, &stream->fd);
+            ax_job_drop(job, &stream->fd);
         else
             pump(job, stream);
     } else {

@@ -10,6 +10,7 @@
 #include "descendants.h"
 #include "identity.h"
 #include "launch.h"
+#include "table.h"
 
 #include <pthread.h>
 #include <sys/resource.h>
@@ -38,13 +39,6 @@ enum { AX_MOST_ACTIVE = 1 << 16, AX_MOST_STAGES = 1 << 10 };
 
 /* Where a standard descriptor comes from, when it is not a descriptor (>= 0). */
 enum { AX_FROM_NULL = -1, AX_FROM_PIPE = -2 };
-
-/* The descriptor table that a thread works in, and what it keeps open there. */
-struct ax_table {
-    int self_pidfd; /* of our own process, to import from the host's table; -1: this is it */
-    int dev_null;
-    int loadavg; /* /proc/loadavg, or -1 */
-};
 
 enum ax_stage_end {
     AX_NOT_ENDED = 0, /* never started, or outlived SIGKILL */
@@ -110,7 +104,6 @@ struct ax_job {
 enum ax_source { AX_ON_INPUT = 0, AX_ON_OUT = 1, AX_ON_ERR = 2, AX_ON_STAGE = 3 };
 
 uint64_t ax_now(void);
-bool ax_action_has_source(const struct ax_action *action);
 void ax_job_init(struct ax_job *job);
 void ax_job_start(struct ax_job *job, const struct ax_table *table, struct ax_recent *recent,
                   const struct ax_stack *stack, atomic_int *how);
@@ -118,10 +111,9 @@ int ax_job_fd(const struct ax_job *job, unsigned source);
 void ax_job_ready(struct ax_job *job, unsigned source, bool hung_up);
 void ax_job_tick(struct ax_job *job, uint64_t now);
 void ax_job_stop(struct ax_job *job, enum ax_cause cause, uint64_t now);
-void ax_job_kill_launch(struct ax_job *job, const struct ax_table *table);
 void ax_job_clear(struct ax_job *job);
-int ax_table_borrow(const struct ax_table *table, int host_fd);
-void ax_table_return(int borrowed, int host_fd, const struct ax_table *table);
+void ax_job_write_input(struct ax_job *job);
+void ax_job_drop(const struct ax_job *job, int *fd);
 bool ax_reap_stuck(pid_t pid);
 
 #endif

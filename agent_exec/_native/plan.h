@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include "engine.h"
+#include "start.h"
 
 /* The attributes that plans are read by and outcomes written; interned once per
  * interpreter. */

@@ -66,8 +66,8 @@ class Workbench:
     programs: tuple[Program, ...]
 
 
-def prepare(folder: Path, names: tuple[str, ...]) -> Workbench:
-    """Compile the floor and the programs `names` into `folder`.
+def prepare(folder: Path) -> Workbench:
+    """Compile the floor into `folder`, and lay out the worktree with the programs there.
 
     Raises:
         Unsupported: There is no C compiler, it refuses, or `folder` may not be executed from.
@@ -76,12 +76,11 @@ def prepare(folder: Path, names: tuple[str, ...]) -> Workbench:
     worktree.mkdir()
     floor = folder / "floor"
     compile_c("floor.c", floor, FLOOR_FLAGS)
-    makers = {"tiny": _tiny, "cat": _cat}
     return Workbench(
         worktree=str(worktree),
         env=(("PATH", os.defpath), ("HOME", str(worktree)), ("LANG", "C.UTF-8")),
         floor=str(floor),
-        programs=tuple(makers[name](worktree) for name in names),
+        programs=(_tiny(worktree), _cat(worktree)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ Answer: TypeAlias = Batch | LoopTime | Belongings | Failure | None
 
 def serve(fd: int) -> None:
     """Be a worker. `fd` is our end of the link, and ours to close."""
+    os.set_inheritable(fd, False)
     with Connection(fd) as link, ExitStack() as holds:
         setup: Setup = link.recv()
         if setup.ballast is not Ballast.DESCRIPTORS_AFTER:

@@ -36,14 +36,17 @@ class Blocking:
         self._holds.close()
 
 
-class OnAsyncio:
-    """Calls on one asyncio loop that lives as long as the method."""
+class OnForeignLoop:
+    """Calls on one loop of asyncio's interface, made by `new_loop`, as long as the method lives.
+
+    What such a loop does between its waits cannot be seen.
+    """
 
     def __init__(
         self,
         make: AsyncMaker,
+        new_loop: Callable[[], asyncio.AbstractEventLoop],
         holds: ExitStack | None = None,
-        new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
     ) -> None:
         self._make = make
         self._holds = ExitStack() if holds is None else holds
@@ -51,6 +54,17 @@ class OnAsyncio:
 
     def measure(self, program: Program, launches: int, in_flight: int) -> Batch:
         return self._runner.run(drive_async(self._make(program), launches, in_flight))
+
+    def close(self) -> None:
+        self._runner.close()
+        self._holds.close()
+
+
+class OnAsyncio(OnForeignLoop):
+    """Calls on one asyncio loop, as long as the method lives."""
+
+    def __init__(self, make: AsyncMaker, holds: ExitStack | None = None) -> None:
+        super().__init__(make, asyncio.SelectorEventLoop, holds)
 
     def loop_time(self, program: Program, launches: int, in_flight: int) -> LoopTime:
         meter = BusyMeter()
@@ -61,10 +75,6 @@ class OnAsyncio:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(drive_async(self._make(program), launches, in_flight, meter))
         return meter.per_launch(launches)
-
-    def close(self) -> None:
-        self._runner.close()
-        self._holds.close()
 
 
 class OnTrio:

@@ -16,7 +16,14 @@ import anyio
 
 from agent_exec.bench.launch.drive import AsyncLaunch, Launch
 from agent_exec.bench.launch.methods.base import NotHere
-from agent_exec.bench.launch.methods.loops import AsyncMaker, Blocking, Maker, OnAsyncio, OnTrio
+from agent_exec.bench.launch.methods.loops import (
+    AsyncMaker,
+    Blocking,
+    Maker,
+    OnAsyncio,
+    OnForeignLoop,
+    OnTrio,
+)
 from agent_exec.bench.launch.programs import Program, Workbench
 
 
@@ -40,14 +47,14 @@ def open_bash_asyncio(bench: Workbench) -> OnAsyncio:
     return OnAsyncio(_with_asyncio(bench, _bash_words()))
 
 
-def open_uvloop(bench: Workbench) -> OnAsyncio:
+def open_uvloop(bench: Workbench) -> OnForeignLoop:
     """asyncio's functions on uvloop."""
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError as error:
         raise NotHere("uvloop is not installed (pip install agent-exec[bench])") from error
     make = _with_asyncio(bench, lambda program: program.argv)
-    return OnAsyncio(make, new_loop=uvloop.new_event_loop)
+    return OnForeignLoop(make, uvloop.new_event_loop)
 
 
 def open_anyio(bench: Workbench) -> OnAsyncio:

@@ -1,0 +1,59 @@
+# The C core: compilers as reviewers, then its tests under sanitizers.
+
+# Warnings that setup.py does not ask for: other compilers may know more of them than we do.
+C_CHECKS=(-std=gnu11 -O2 -fPIC -pthread -fvisibility=hidden -Wall -Wextra -Werror)
+
+# compile_all COMPILER FLAG...: every C file of ours by itself, to nothing.
+compile_all() {
+    local compiler=$1 include file files
+    shift
+    include=$("$MAIN_PYTHON" -I -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    mapfile -t files < <(find "$WORK/source" -name '*.c' | sort)
+    printf '%s: %s files\n' "$compiler $*" "${#files[@]}"
+    for file in "${files[@]}"; do
+        bounded 300 "$compiler" "${C_CHECKS[@]}" "$@" -DPy_LIMITED_API=0x030b0000 \
+            -isystem "$include" -c "$file" -o /dev/null
+    done
+}
+
+find_clang() {
+    local clangs
+    mapfile -t clangs < <(compgen -c clang | grep -xE 'clang(-[0-9]+)?' | sort -uV)
+    ((${#clangs[@]})) && printf '%s\n' "${clangs[-1]}"
+}
+
+stage_native() {
+    local clang
+    compile_all gcc
+    compile_all gcc -fanalyzer
+    if clang=$(find_clang); then
+        compile_all "$clang"
+    else
+        say "no clang on this machine: not checked with it"
+    fi
+}
+
+stage_sanitize() {
+    local status=0
+    local sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+    CFLAGS="$sanitizers -fno-omit-frame-pointer -g" LDFLAGS=$sanitizers \
+        make_env sanitized "$MAIN_PYTHON" --no-cache-dir "$WORK/unpacked[test]"
+    mkdir "$WORK/sanitizer_reports"
+    # Leaks are counted by our own tests: CPython keeps much until the end on purpose.
+    # Reports go to files, because a child of a test may have them too.
+    LD_PRELOAD=$(gcc -print-file-name=libasan.so) \
+        ASAN_OPTIONS="detect_leaks=0:log_path=$WORK/sanitizer_reports/asan" \
+        UBSAN_OPTIONS="print_stacktrace=1:log_path=$WORK/sanitizer_reports/ubsan" \
+        PYTHONMALLOC=malloc AGENT_EXEC_SANITIZED=1 \
+        run_pytest sanitized 1200 "${CORE_TESTS[@]}" || status=$?
+    no_reports
+    return "$status"
+}
+
+no_reports() {
+    local reports=("$WORK"/sanitizer_reports/*)
+    if ((${#reports[@]})); then
+        cat "${reports[@]}"
+        die "the sanitizers found something"
+    fi
+}

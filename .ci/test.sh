@@ -1,0 +1,67 @@
+# The tests, always against an installed wheel.
+
+CORE_TESTS=(tests/launch tests/runtime tests/template)
+
+# run_pytest ENV SECONDS ARGUMENT...: from a folder where only the installed package is found.
+run_pytest() {
+    local env=$1 seconds=$2 status=0
+    shift 2
+    (cd "$WORK/suite" && "$WORK/$env/bin/python" - <<'PYTHON'
+import sys
+import agent_exec._native
+assert agent_exec.__file__.startswith(sys.prefix), agent_exec.__file__
+assert agent_exec._native.__file__.startswith(sys.prefix), agent_exec._native.__file__
+PYTHON
+    ) || die "$env does not import the installed agent_exec"
+    bounded "$seconds" env -C "$WORK/suite" AGENT_EXEC_MUST_WORK=1 \
+        "${LOGGED[@]}" "$WORK/pytest.log" \
+        "$WORK/$env/bin/pytest" -q -p no:cacheprovider --color=no "$@" || status=$?
+    keep_closing "$env"
+    return "$status"
+}
+
+# keep_closing NAME: remember the last line of the pytest run just done.
+keep_closing() {
+    CLOSINGS+=("$1: $(tail -n 1 "$WORK/pytest.log")")
+}
+
+stage_test() {
+    make_env wheel "$MAIN_PYTHON" "${WHEEL}[test]"
+    run_pytest wheel 1500 tests
+}
+
+stage_lowest() {
+    local requirements
+    mapfile -t requirements < <(lowest_requirements)
+    make_env lowest "$MAIN_PYTHON" "${WHEEL}[test]" "${requirements[@]}"
+    run_pytest lowest 900 "${CORE_TESTS[@]}" tests/test_tool*.py tests/cli
+}
+
+# lowest_requirements: the lower bound of every runtime dependency, as "name==version".
+lowest_requirements() {
+    "$MAIN_PYTHON" -I - "$WORK/source/pyproject.toml" <<'PYTHON'
+import sys, tomllib
+with open(sys.argv[1], "rb") as file:
+    for requirement in tomllib.load(file)["project"]["dependencies"]:
+        name, _, version = requirement.partition(">=")
+        print(f"{name}=={version}")
+PYTHON
+}
+
+stage_pythons() {
+    local found line version prefix lock path main
+    main=$("$MAIN_PYTHON" -I -c 'import sys; print(sys.base_prefix)')
+    mapfile -t found < <(list_pythons)
+    for line in "${found[@]}"; do
+        read -r version prefix lock path <<<"$line"
+        if [[ $lock == free-threaded ]]; then
+            say "$version ($path) is free-threaded: not supported, skipped"
+        elif [[ $prefix == "$main" ]]; then
+            say "$version ($path) is the main interpreter: done already"
+        else
+            say "$version ($path)"
+            make_env "python$version" "$path" "${WHEEL}[test]"
+            run_pytest "python$version" 900 "${CORE_TESTS[@]}" tests/test_tool*.py
+        fi
+    done
+}

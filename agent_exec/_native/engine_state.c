@@ -1,0 +1,111 @@
+/* engine_state.c - steps on an engine's state that its parts share. The lock is held, but
+ * for those that only take a descriptor. */
+#define _GNU_SOURCE
+#include "engine_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+void
+ax_ring(int event_fd)
+{
+    uint64_t one = 1;
+
+    while (write(event_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+void
+ax_silence(int event_fd)
+{
+    uint64_t count;
+
+    while (read(event_fd, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+}
+
+void
+ax_set_timer(int timer_fd, uint64_t at)
+{
+    struct itimerspec when = {0};
+
+    if (at == 0)
+        at = 1; /* zero would disarm */
+    if (at != UINT64_MAX) {
+        when.it_value.tv_sec = (time_t)(at / 1000000000);
+        when.it_value.tv_nsec = (long)(at % 1000000000);
+    }
+    timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* The timer only ever moves earlier here; it is set anew when it rings. `timer_fd` is its
+ * number in the table of the calling thread. */
+void
+ax_ring_no_later(struct ax_engine *engine, uint64_t at, int timer_fd)
+{
+    if (at < engine->timer_at) {
+        engine->timer_at = at;
+        ax_set_timer(timer_fd, at);
+    }
+}
+
+void
+ax_close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* Stages that outlived SIGKILL are reaped when they end after all. `wake_fd` is its number
+ * in the table of the calling thread. */
+void
+ax_remember_stuck(struct ax_engine *engine, const struct ax_job *job, int wake_fd)
+{
+    for (size_t i = 0; i < job->n_stages; i++) {
+        struct stuck *stuck;
+
+        if (job->stages[i].pid == 0 || job->stages[i].end != AX_NOT_ENDED)
+            continue;
+        stuck = malloc(sizeof *stuck);
+        if (stuck == NULL)
+            return; /* it stays a zombie until we exit; nothing else is lost */
+        stuck->pid = job->stages[i].pid;
+        stuck->next = engine->stuck;
+        engine->stuck = stuck;
+        engine->attention = true;
+        ax_ring(wake_fd);
+    }
+}
+
+/* A slot of max_active is free again. */
+void
+ax_release_slot(struct ax_engine *engine)
+{
+    engine->n_active--;
+    pthread_cond_broadcast(&engine->changed);
+}
+
+void
+ax_add_launching(struct ax_engine *engine, struct ax_task *task, int timer_fd)
+{
+    uint64_t now = ax_now();
+    uint64_t deadline = task->job.timeout == UINT64_MAX ? UINT64_MAX : now + task->job.timeout;
+
+    engine->n_active++;
+    engine->launching[engine->n_launching++] = (struct launching){task, deadline};
+    engine->busy_since = now;
+    ax_ring_no_later(engine, deadline, timer_fd);
+}
+
+void
+ax_remove_launching(struct ax_engine *engine, const struct ax_task *task)
+{
+    size_t place = 0;
+
+    while (engine->launching[place].task != task)
+        place++;
+    engine->launching[place] = engine->launching[--engine->n_launching];
+}

@@ -1,0 +1,75 @@
+/* engine_state.h - what an engine consists of; for engine.c, threads.c and run.c alone. */
+#ifndef AX_ENGINE_STATE_H
+#define AX_ENGINE_STATE_H
+
+#include "engine.h"
+
+enum { MOST_THREADS = 64, STACK_POOL = 32 };
+
+struct stuck {
+    pid_t pid;
+    struct stuck *next;
+};
+
+/* A task that is being started, perhaps by a thread of the host. */
+struct launching {
+    struct ax_task *task;
+    uint64_t deadline;
+};
+
+struct ax_engine {
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* a slot became free, a thread is ready or gone, closing */
+    pid_t process;
+    size_t max_active;
+    size_t max_threads;
+
+    struct ax_table host, own;
+    int wake_fd, promote_fd, timer_fd;             /* in the host's table */
+    int own_wake_fd, own_promote_fd, own_timer_fd; /* the same, in the threads' table */
+    int closing_fd;                                /* the host's: for run() */
+    int epoll_fd, watch_fd;                        /* the threads' */
+
+    atomic_int how;
+    struct ax_recent recent;
+    struct ax_stack stacks[STACK_POOL]; /* for launches on threads that are not ours */
+    size_t n_stacks;
+
+    struct ax_task *queue_first, *queue_last;
+    size_t n_queued;
+    size_t n_active;            /* jobs that hold a slot of max_active, run() included */
+    size_t n_watched;           /* jobs in `slots` */
+    struct ax_task **slots;     /* max_active of them */
+    uint32_t *generations;
+    struct launching *launching; /* max_active of them */
+    size_t n_launching;
+    struct stuck *stuck;
+    int *retired; /* copies of closed ports' eventfds, for a thread of ours to close */
+    size_t n_retired;
+    uint64_t timer_at; /* when timer_fd rings, UINT64_MAX: not */
+    uint64_t next_ticket;
+
+    pthread_t threads[MOST_THREADS];
+    size_t n_threads, n_followers;
+    uint64_t busy_since; /* when the last thread went to launch; a hint for growth */
+    bool leader;
+    bool watch_armed; /* watch_fd will ring: whoever follows looks whether somebody leads */
+    bool attention; /* a task wants to be stopped */
+    bool closing;
+    bool started;
+    int start_error;
+};
+
+void ax_ring(int event_fd);
+void ax_silence(int event_fd);
+void ax_set_timer(int timer_fd, uint64_t at);
+void ax_ring_no_later(struct ax_engine *engine, uint64_t at, int timer_fd);
+void ax_close_fd(int *fd);
+void ax_add_launching(struct ax_engine *engine, struct ax_task *task, int timer_fd);
+void ax_remove_launching(struct ax_engine *engine, const struct ax_task *task);
+void ax_remember_stuck(struct ax_engine *engine, const struct ax_job *job, int wake_fd);
+void ax_release_slot(struct ax_engine *engine);
+int ax_threads_start(struct ax_engine *engine);
+void ax_threads_close_table(struct ax_engine *engine);
+
+#endif

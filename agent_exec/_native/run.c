@@ -1,0 +1,171 @@
+/* run.c - a task on the calling thread. */
+#define _GNU_SOURCE
+#include "engine_state.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+static const uint64_t SIGNAL_CHECK = 100000000; /* ns between looks at signals */
+
+/* Watch a started job on the calling thread. */
+static void
+watch_here(struct ax_engine *engine, struct ax_job *job, struct pollfd *polled,
+           bool (*interrupted)(void *), void *context)
+{
+    unsigned n_sources = AX_ON_STAGE + (unsigned)job->n_stages;
+    bool closing = false;
+
+    while (job->phase != AX_ENDED) {
+        uint64_t now = ax_now();
+        uint64_t wait = job->deadline > now ? job->deadline - now : 0;
+        struct timespec until;
+        int n;
+
+        /* A signal that comes just before ppoll() does not end it. */
+        if (wait > SIGNAL_CHECK)
+            wait = SIGNAL_CHECK;
+        until.tv_sec = (time_t)(wait / 1000000000);
+        until.tv_nsec = (long)(wait % 1000000000);
+        for (unsigned source = 0; source < n_sources; source++) {
+            polled[source].fd = ax_job_fd(job, source);
+            polled[source].events = source == AX_ON_INPUT ? POLLOUT : POLLIN;
+        }
+        polled[n_sources].fd = closing ? -1 : engine->closing_fd;
+        polled[n_sources].events = POLLIN;
+        n = ppoll(polled, n_sources + 1, &until, NULL);
+        if (n <= 0 && interrupted(context))
+            /* Asked again, it does not wait for the grace. */
+            ax_job_stop(job, job->phase == AX_RUNNING ? AX_CANCELLED : AX_CLOSED, ax_now());
+        if (n > 0 && polled[n_sources].revents != 0) {
+            closing = true;
+            ax_job_stop(job, AX_CLOSED, ax_now());
+        }
+        for (unsigned source = 0; n > 0 && source < n_sources; source++)
+            if (polled[source].revents != 0)
+                ax_job_ready(job, source,
+                             (polled[source].revents & (POLLIN | POLLHUP)) == POLLHUP);
+        ax_job_tick(job, ax_now());
+    }
+}
+
+/* The signal mask that write(2) to a closed pipe asks for, on a thread of the host. */
+static void
+hold_sigpipe(sigset_t *before)
+{
+    sigset_t pipe;
+
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, before);
+}
+
+static void
+release_sigpipe(const sigset_t *before)
+{
+    struct timespec at_once = {0};
+    sigset_t pipe;
+
+    if (sigismember(before, SIGPIPE))
+        return;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    while (sigtimedwait(&pipe, NULL, &at_once) > 0)
+        ;
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+/* Take a slot of max_active, or say why not. With the lock held. */
+static int
+wait_for_slot(struct ax_engine *engine, bool (*interrupted)(void *), void *context)
+{
+    while (engine->n_active >= engine->max_active && !engine->closing) {
+        struct timespec until;
+        bool stop;
+
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 50000000; /* a condition variable does not notice signals */
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&engine->changed, &engine->lock, &until);
+        pthread_mutex_unlock(&engine->lock);
+        stop = interrupted(context);
+        pthread_mutex_lock(&engine->lock);
+        if (stop)
+            return EINTR;
+    }
+    return engine->closing ? ECANCELED : 0;
+}
+
+/* ax_engine_run - run a task on the calling thread, in the host's descriptor table.
+ *
+ * Context   Any thread of the host, without the interpreter lock. `interrupted` is called
+ *           after a signal, and takes the lock itself; true ends the task.
+ * Ensures   0 and the task has ended; or an errno and it was not started: ECANCELED when
+ *           the engine is closed, EINTR when interrupted while waiting, ENOMEM.
+ */
+int
+ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted)(void *),
+              void *context)
+{
+    struct pollfd few[AX_ON_STAGE + 17], *polled = few;
+    struct ax_stack stack = {0};
+    sigset_t before;
+    int error;
+
+    if (task->job.n_stages > 16) {
+        polled = calloc(AX_ON_STAGE + task->job.n_stages + 1, sizeof *polled);
+        if (polled == NULL)
+            return ENOMEM;
+    }
+    pthread_mutex_lock(&engine->lock);
+    /* The threads watch over a launch that hangs. Without them it goes unwatched. */
+    error = ax_threads_start(engine) == ECANCELED ? ECANCELED
+                                                : wait_for_slot(engine, interrupted, context);
+    if (error == 0) {
+        if (engine->n_stacks > 0)
+            stack = engine->stacks[--engine->n_stacks];
+        else if (ax_stack_open(&stack) < 0)
+            error = ENOMEM;
+    }
+    if (error != 0) {
+        pthread_mutex_unlock(&engine->lock);
+        if (polled != few)
+            free(polled);
+        return error;
+    }
+    ax_add_launching(engine, task, engine->timer_fd);
+    pthread_mutex_unlock(&engine->lock);
+
+    ax_job_start(&task->job, &engine->host, &engine->recent, &stack, &engine->how);
+
+    pthread_mutex_lock(&engine->lock);
+    ax_remove_launching(engine, task);
+    if (engine->n_stacks < STACK_POOL) {
+        engine->stacks[engine->n_stacks++] = stack;
+        stack.base = NULL;
+    }
+    if (engine->closing)
+        ax_ring(engine->wake_fd);
+    pthread_mutex_unlock(&engine->lock);
+    ax_stack_close(&stack);
+
+    if (task->job.input_fd >= 0)
+        hold_sigpipe(&before);
+    else
+        sigfillset(&before); /* nothing to release */
+    watch_here(engine, &task->job, polled, interrupted, context);
+    release_sigpipe(&before);
+
+    pthread_mutex_lock(&engine->lock);
+    ax_remember_stuck(engine, &task->job, engine->wake_fd);
+    ax_release_slot(engine);
+    if (engine->queue_first != NULL)
+        ax_ring(engine->wake_fd);
+    pthread_mutex_unlock(&engine->lock);
+    if (polled != few)
+        free(polled);
+    return 0;
+}

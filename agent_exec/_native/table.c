@@ -1,0 +1,61 @@
+/* table.c - see table.h. */
+#define _GNU_SOURCE
+#include "table.h"
+#include "sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* ax_table_borrow - a host descriptor, usable in `table` and at least 3.
+ *
+ * Ensures   The number, or -1 and errno. Give it to ax_table_return() afterwards.
+ * Source    pidfd_getfd(2): always permitted within one process.
+ */
+int
+ax_table_borrow(const struct ax_table *table, int host_fd)
+{
+    if (table->self_pidfd >= 0)
+        return (int)syscall(SYS_pidfd_getfd, table->self_pidfd, host_fd, 0);
+    if (host_fd >= 3)
+        return host_fd;
+    return fcntl(host_fd, F_DUPFD_CLOEXEC, 3);
+}
+
+void
+ax_table_return(int borrowed, int host_fd, const struct ax_table *table)
+{
+    if (borrowed >= 0 && (table->self_pidfd >= 0 || borrowed != host_fd))
+        close(borrowed);
+}
+
+/* ax_pipe - a pipe whose ends are at least 3 and close-on-exec; `ours` (0, 1, or -1 for
+ * neither) does not block. Ensures 0, or -1 and errno. */
+int
+ax_pipe(int ends[2], int ours)
+{
+    int error = 0;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        if (ends[i] < 3) { /* the host runs without standard descriptors */
+            int moved = fcntl(ends[i], F_DUPFD_CLOEXEC, 3);
+
+            if (moved < 0)
+                error = errno;
+            else {
+                close(ends[i]);
+                ends[i] = moved;
+            }
+        }
+    }
+    if (error == 0 && ours >= 0 && fcntl(ends[ours], F_SETFL, O_NONBLOCK) < 0)
+        error = errno;
+    if (error == 0)
+        return 0;
+    close(ends[0]);
+    close(ends[1]);
+    errno = error;
+    return -1;
+}

@@ -1,0 +1,556 @@
+/* threads.c - the threads of an engine.
+ *
+ * Threads. One leads: it waits in epoll for what happens to running jobs. A thread that
+ * starts a child stands still until the child has exec'd, so before it does, it gives up
+ * the lead: at once where other jobs need watching, else a timer lets a follower take
+ * over should the launch hang. There is one thread more than may start children at the
+ * same time.
+ *
+ * Descriptors. The threads share a descriptor table of their own (close_range(2) with
+ * CLOSE_RANGE_UNSHARE), holding nothing but what they opened: a launch copies that small
+ * table whatever the host has open, and neither a fork of the host nor the host's limit
+ * on descriptors meets our pipes. What a plan names is imported by pidfd_getfd(2), which
+ * is always permitted within a process unless a filter forbids it; then the host's table
+ * is used.
+ */
+#define _GNU_SOURCE
+#include "engine_state.h"
+#include "start.h"
+#include "sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+enum {
+    THREAD_STACK = 512 * 1024,
+    EVENTS_AT_ONCE = 64,
+    /* Of an epoll tag: source in the low bits, then slot, then generation. */
+    SOURCE_BITS = 12,
+    SLOT_BITS = 20,
+};
+
+static const uint64_t TAG_WAKE = UINT64_MAX, TAG_TIMER = UINT64_MAX - 1;
+static const uint64_t LAUNCH_PATIENCE = 20000000; /* ns until a launch counts as hanging */
+static const uint64_t STUCK_CHECK = 1000000000;   /* ns between looks at unreaped stages */
+
+static void *thread_main(void *argument);
+
+static struct ax_task *
+pop_queue(struct ax_engine *engine)
+{
+    struct ax_task *task = engine->queue_first;
+
+    engine->queue_first = task->next;
+    if (engine->queue_first == NULL)
+        engine->queue_last = NULL;
+    engine->n_queued--;
+    task->next = NULL;
+    return task;
+}
+
+static bool
+has_launchable(const struct ax_engine *engine)
+{
+    return engine->queue_first != NULL && engine->n_active < engine->max_active;
+}
+
+/* Give a finished task to its loop. Called with the lock, by a thread of ours. */
+static void
+deliver(struct ax_engine *engine, struct ax_task *task)
+{
+    struct ax_port *port = task->port;
+
+    task->next = NULL;
+    if (port->first != NULL) {
+        port->last->next = task;
+        port->last = task;
+        return; /* it has been woken, and has not looked yet */
+    }
+    port->first = port->last = task;
+    if (engine->own.self_pidfd < 0) {
+        ax_ring(port->event_fd);
+        return;
+    }
+    if (port->own_event_fd < 0)
+        port->own_event_fd = ax_table_borrow(&engine->own, port->event_fd);
+    if (port->own_event_fd >= 0)
+        ax_ring(port->own_event_fd);
+}
+
+static void
+check_stuck(struct ax_engine *engine, uint64_t now)
+{
+    struct stuck **link = &engine->stuck;
+
+    while (*link != NULL) {
+        struct stuck *stuck = *link;
+
+        if (ax_reap_stuck(stuck->pid)) {
+            *link = stuck->next;
+            free(stuck);
+        } else {
+            link = &stuck->next;
+        }
+    }
+    if (engine->stuck != NULL)
+        ax_ring_no_later(engine, now + STUCK_CHECK, engine->own_timer_fd);
+}
+
+static void
+end_task(struct ax_engine *engine, struct ax_task *task)
+{
+    ax_remember_stuck(engine, &task->job, engine->own_wake_fd);
+    ax_release_slot(engine);
+    deliver(engine, task);
+}
+
+/* Tasks that were stopped before they were started. */
+static void
+drop_stopped(struct ax_engine *engine)
+{
+    struct ax_task **link = &engine->queue_first, *last = NULL;
+
+    while (*link != NULL) {
+        struct ax_task *task = *link;
+        int cause = engine->closing ? AX_CLOSED : atomic_load(&task->stop);
+
+        if (cause == 0) {
+            last = task;
+            link = &task->next;
+            continue;
+        }
+        *link = task->next;
+        engine->n_queued--;
+        task->job.cause = (enum ax_cause)cause;
+        task->job.phase = AX_ENDED;
+        deliver(engine, task);
+    }
+    engine->queue_last = last;
+}
+
+static bool
+watch(struct ax_engine *engine, struct ax_job *job, uint64_t slot_tag)
+{
+    unsigned n_sources = AX_ON_STAGE + (unsigned)job->n_stages;
+
+    job->epoll = engine->epoll_fd;
+    for (unsigned source = 0; source < n_sources; source++) {
+        int fd = ax_job_fd(job, source);
+        struct epoll_event event = {
+            .events = source == AX_ON_INPUT ? EPOLLOUT : EPOLLIN,
+            .data.u64 = slot_tag | source,
+        };
+
+        if (fd >= 0 && epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+            return false; /* ENOMEM, or the user's limit on watches */
+    }
+    return true;
+}
+
+/* Put a started task where the leader finds it. With the lock held throughout, the
+ * leader cannot meet it half registered. */
+static void
+register_task(struct ax_engine *engine, struct ax_task *task)
+{
+    uint64_t slot = 0;
+    uint64_t now = ax_now();
+
+    while (engine->slots[slot] != NULL)
+        slot++;
+    task->generation = ++engine->generations[slot];
+    engine->slots[slot] = task;
+    engine->n_watched++;
+    if (!watch(engine, &task->job,
+               ((uint64_t)task->generation << 32) | (slot << SOURCE_BITS))) {
+        task->job.failure = (struct ax_failure){AX_STEP_SPAWN, errno, -1};
+        ax_job_stop(&task->job, AX_NOT_LAUNCHED, now);
+    }
+    ax_job_tick(&task->job, now);
+    if (task->job.phase == AX_ENDED) {
+        engine->slots[slot] = NULL;
+        engine->n_watched--;
+        end_task(engine, task);
+        return;
+    }
+    ax_ring_no_later(engine, task->job.deadline, engine->own_timer_fd);
+    if (atomic_load(&task->stop) != 0) {
+        engine->attention = true;
+        ax_ring(engine->own_wake_fd);
+    }
+}
+
+/* Start one queued task. Called and left with the lock held; the launch is made without. */
+static void
+launch(struct ax_engine *engine, struct ax_task *task, const struct ax_stack *stack)
+{
+    ax_add_launching(engine, task, engine->own_timer_fd);
+    pthread_mutex_unlock(&engine->lock);
+
+    ax_job_start(&task->job, &engine->own, &engine->recent, stack, &engine->how);
+
+    pthread_mutex_lock(&engine->lock);
+    ax_remove_launching(engine, task);
+    if (task->job.phase == AX_ENDED)
+        end_task(engine, task);
+    else
+        register_task(engine, task);
+}
+
+static void
+launch_queued(struct ax_engine *engine, const struct ax_stack *stack)
+{
+    while (has_launchable(engine) && !engine->closing)
+        launch(engine, pop_queue(engine), stack);
+}
+
+static bool
+add_thread(struct ax_engine *engine)
+{
+    pthread_attr_t attributes;
+    bool added;
+
+    if (engine->n_threads == MOST_THREADS || pthread_attr_init(&attributes) != 0)
+        return false;
+    pthread_attr_setstacksize(&attributes, THREAD_STACK);
+    added = pthread_create(&engine->threads[engine->n_threads], &attributes, thread_main,
+                           engine) == 0;
+    pthread_attr_destroy(&attributes);
+    engine->n_threads += added;
+    return added;
+}
+
+/* See to it that somebody leads while this thread launches. True: it may launch. */
+static bool
+hand_over(struct ax_engine *engine)
+{
+    bool others = engine->n_watched > 0 || engine->n_launching > 0 || engine->n_queued > 1;
+
+    if (engine->n_followers > 0) {
+        if (others) {
+            ax_ring(engine->own_promote_fd);
+        } else if (!engine->watch_armed) {
+            ax_set_timer(engine->watch_fd, ax_now() + LAUNCH_PATIENCE);
+            engine->watch_armed = true;
+        }
+        engine->leader = false;
+        return true;
+    }
+    if (engine->n_threads >= engine->max_threads) {
+        uint64_t now = ax_now();
+
+        /* All others launch, and take the queue when they are done; unless they hang. */
+        if (now < engine->busy_since + LAUNCH_PATIENCE) {
+            ax_ring_no_later(engine, engine->busy_since + LAUNCH_PATIENCE, engine->own_timer_fd);
+            return false;
+        }
+    }
+    if (!add_thread(engine)) {
+        ax_ring_no_later(engine, ax_now() + LAUNCH_PATIENCE, engine->own_timer_fd);
+        return false;
+    }
+    engine->leader = false; /* the new thread finds no leader and becomes it */
+    return true;
+}
+
+static void
+close_retired(struct ax_engine *engine)
+{
+    while (engine->n_retired > 0)
+        close(engine->retired[--engine->n_retired]);
+}
+
+/* What was asked for, and what time has brought about. */
+static void
+look_after_all(struct ax_engine *engine, uint64_t now)
+{
+    uint64_t earliest = UINT64_MAX;
+
+    engine->attention = false;
+    close_retired(engine);
+    drop_stopped(engine);
+    for (size_t i = 0; i < engine->n_launching; i++) {
+        const struct launching *entry = &engine->launching[i];
+
+        if (atomic_load(&entry->task->stop) != 0 || engine->closing || now >= entry->deadline)
+            ax_job_kill_launch(&entry->task->job, &engine->own);
+        else if (entry->deadline < earliest)
+            earliest = entry->deadline;
+    }
+    for (size_t i = 0; i < engine->max_active; i++) {
+        struct ax_task *task = engine->slots[i];
+        int cause;
+
+        if (task == NULL)
+            continue;
+        cause = engine->closing ? AX_CLOSED : atomic_load(&task->stop);
+        if (cause != 0)
+            ax_job_stop(&task->job, (enum ax_cause)cause, now);
+        ax_job_tick(&task->job, now);
+        if (task->job.phase == AX_ENDED) {
+            engine->slots[i] = NULL;
+            engine->n_watched--;
+            end_task(engine, task);
+        } else if (task->job.deadline < earliest) {
+            earliest = task->job.deadline;
+        }
+    }
+    engine->timer_at = UINT64_MAX;
+    check_stuck(engine, now);
+    ax_ring_no_later(engine, earliest, engine->own_timer_fd);
+}
+
+/* Which task an event belongs to: NULL when it is gone, and the event is a late one. */
+static struct ax_task *
+find_task(const struct ax_engine *engine, uint64_t tag)
+{
+    uint64_t slot = tag >> SOURCE_BITS & ((1u << SLOT_BITS) - 1);
+    struct ax_task *task = slot < engine->max_active ? engine->slots[slot] : NULL;
+
+    return task != NULL && task->generation == (uint32_t)(tag >> 32) ? task : NULL;
+}
+
+/* Wait for events and act on them. Called and left with the lock held.
+ *
+ * The tasks are worked on without it: only the leader touches those in `slots`. */
+static void
+wait_for_events(struct ax_engine *engine)
+{
+    struct epoll_event events[EVENTS_AT_ONCE];
+    struct ax_task *tasks[EVENTS_AT_ONCE];
+    bool timer = false;
+    int n;
+
+    pthread_mutex_unlock(&engine->lock);
+    n = epoll_wait(engine->epoll_fd, events, EVENTS_AT_ONCE, -1);
+    pthread_mutex_lock(&engine->lock);
+    for (int i = 0; i < n; i++) {
+        tasks[i] = NULL;
+        if (events[i].data.u64 == TAG_WAKE) {
+            ax_silence(engine->own_wake_fd);
+        } else if (events[i].data.u64 == TAG_TIMER) {
+            ax_silence(engine->own_timer_fd);
+            timer = true;
+        } else {
+            tasks[i] = find_task(engine, events[i].data.u64);
+        }
+    }
+    pthread_mutex_unlock(&engine->lock);
+    for (int i = 0; i < n; i++)
+        if (tasks[i] != NULL)
+            ax_job_ready(&tasks[i]->job, events[i].data.u64 & ((1u << SOURCE_BITS) - 1),
+                         (events[i].events & (EPOLLIN | EPOLLHUP)) == EPOLLHUP);
+    pthread_mutex_lock(&engine->lock);
+    for (int i = 0; i < n; i++) {
+        uint64_t slot = events[i].data.u64 >> SOURCE_BITS & ((1u << SLOT_BITS) - 1);
+
+        /* A task may stand here several times; the slot says whether it still runs. */
+        if (tasks[i] == NULL || engine->slots[slot] != tasks[i])
+            continue;
+        if (tasks[i]->job.phase == AX_ENDED) {
+            engine->slots[slot] = NULL;
+            engine->n_watched--;
+            end_task(engine, tasks[i]);
+        } else {
+            ax_ring_no_later(engine, tasks[i]->job.deadline, engine->own_timer_fd);
+        }
+    }
+    if (timer || engine->attention || engine->closing)
+        look_after_all(engine, ax_now());
+}
+
+/* Wait until a leader is wanted. Called and left with the lock held. */
+static void
+follow(struct ax_engine *engine)
+{
+    struct pollfd wanted[2] = {
+        {.fd = engine->own_promote_fd, .events = POLLIN},
+        {.fd = engine->watch_fd, .events = POLLIN},
+    };
+
+    engine->n_followers++;
+    pthread_mutex_unlock(&engine->lock);
+    (void)poll(wanted, 2, -1);
+    pthread_mutex_lock(&engine->lock);
+    engine->n_followers--;
+    if (wanted[0].revents != 0)
+        ax_silence(engine->own_promote_fd);
+    if (wanted[1].revents != 0) {
+        ax_silence(engine->watch_fd);
+        engine->watch_armed = false;
+    }
+}
+
+static bool
+is_done(const struct ax_engine *engine)
+{
+    return engine->closing && engine->n_watched == 0 && engine->n_launching == 0 &&
+           engine->n_queued == 0;
+}
+
+/* Leave the host's descriptor table for a copy that holds nothing of the host's. */
+static bool
+leave_host_table(struct ax_engine *engine)
+{
+    int null;
+
+    if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_UNSHARE) < 0)
+        return false;
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    /* Neither may the host's 0, 1 and 2 stay open because of us. */
+    for (int fd = 0; fd < 3; fd++)
+        if (fd != null)
+            dup3(null, fd, O_CLOEXEC);
+    engine->own.dev_null = fcntl(null, F_DUPFD_CLOEXEC, 3);
+    if (null > 2)
+        close(null);
+    engine->own.loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+    engine->own.self_pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    return true;
+}
+
+/* pidfd_getfd(2) of ourselves: 5.6, and forbidden by some container filters. */
+static bool
+can_import(const struct ax_engine *engine)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    int copy = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, engine->wake_fd, 0);
+
+    if (copy >= 0)
+        close(copy);
+    if (pidfd >= 0)
+        close(pidfd);
+    return copy >= 0;
+}
+
+static int
+open_own(struct ax_engine *engine)
+{
+    struct epoll_event wake = {.events = EPOLLIN, .data.u64 = TAG_WAKE};
+    struct epoll_event timer = {.events = EPOLLIN, .data.u64 = TAG_TIMER};
+
+    engine->own = engine->host;
+    engine->own_wake_fd = engine->wake_fd;
+    engine->own_promote_fd = engine->promote_fd;
+    engine->own_timer_fd = engine->timer_fd;
+    if (can_import(engine) && leave_host_table(engine)) {
+        if (engine->own.dev_null < 0 || engine->own.self_pidfd < 0)
+            return errno;
+        engine->own_wake_fd = ax_table_borrow(&engine->own, engine->wake_fd);
+        engine->own_promote_fd = ax_table_borrow(&engine->own, engine->promote_fd);
+        engine->own_timer_fd = ax_table_borrow(&engine->own, engine->timer_fd);
+        if (engine->own_wake_fd < 0 || engine->own_promote_fd < 0 || engine->own_timer_fd < 0)
+            return errno;
+    }
+    engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    engine->watch_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (engine->epoll_fd < 0 || engine->watch_fd < 0 ||
+        epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, engine->own_wake_fd, &wake) < 0 ||
+        epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, engine->own_timer_fd, &timer) < 0)
+        return errno;
+    return 0;
+}
+
+/* By a thread that works in the table which they are in. */
+void
+ax_threads_close_table(struct ax_engine *engine)
+{
+    ax_close_fd(&engine->epoll_fd);
+    ax_close_fd(&engine->watch_fd);
+}
+
+static void *
+thread_main(void *argument)
+{
+    struct ax_engine *engine = argument;
+    struct ax_stack stack;
+    bool ready = ax_stack_open(&stack) == 0;
+
+    prctl(PR_SET_NAME, "agent_exec", 0, 0, 0);
+    pthread_mutex_lock(&engine->lock);
+    if (!engine->started) {
+        engine->start_error = ready ? open_own(engine) : ENOMEM;
+        if (engine->start_error == 0 && !add_thread(engine))
+            engine->start_error = EAGAIN;
+        engine->started = engine->start_error == 0;
+        if (!engine->started)
+            ax_threads_close_table(engine);
+        pthread_cond_broadcast(&engine->changed);
+        ready = engine->started;
+    }
+    while (ready && !is_done(engine)) {
+        if (engine->leader) {
+            follow(engine);
+            continue;
+        }
+        engine->leader = true;
+        while (engine->leader && !is_done(engine)) {
+            if (has_launchable(engine) && !engine->closing && hand_over(engine)) {
+                launch_queued(engine, &stack);
+                if (engine->leader)
+                    break; /* somebody else took it meanwhile */
+                engine->leader = true;
+                continue;
+            }
+            wait_for_events(engine);
+        }
+        if (is_done(engine))
+            break;
+    }
+    /* Whoever sees the end first wakes the others. */
+    if (engine->started && is_done(engine))
+        ax_ring(engine->own_promote_fd);
+    pthread_cond_broadcast(&engine->changed);
+    pthread_mutex_unlock(&engine->lock);
+    ax_stack_close(&stack);
+    return NULL;
+}
+
+/* Start the threads at the first call that needs them. With the lock held. */
+int
+ax_threads_start(struct ax_engine *engine)
+{
+    sigset_t all, before;
+
+    if (engine->closing)
+        return ECANCELED;
+    if (engine->started)
+        return 0;
+    if (engine->n_threads == 0) {
+        bool added;
+
+        /* The host's handlers run on the host's threads. glibc leaves out SIGSETXID:
+         * setuid(2) of the host must reach us. */
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        added = add_thread(engine);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        if (!added)
+            return EAGAIN;
+    }
+    while (!engine->started && engine->start_error == 0)
+        pthread_cond_wait(&engine->changed, &engine->lock);
+    if (engine->start_error != 0) {
+        int error = engine->start_error;
+
+        /* The one thread there is has nothing left to do but to unlock and return. */
+        if (engine->n_threads > 0) {
+            pthread_t thread = engine->threads[0];
+
+            engine->n_threads = 0;
+            pthread_mutex_unlock(&engine->lock);
+            pthread_join(thread, NULL);
+            pthread_mutex_lock(&engine->lock);
+        }
+        engine->start_error = 0;
+        return error;
+    }
+    return 0;
+}

@@ -1,0 +1,41 @@
+"""Does a finished call leave anything behind? Launch many times and look."""
+
+from __future__ import annotations
+
+from agent_exec.bench.launch.figures import MemoryFigure
+from agent_exec.bench.launch.measured import Failure
+from agent_exec.bench.launch.programs import Program
+from agent_exec.bench.launch.rounds import Tell
+from agent_exec.bench.launch.workers import Worker
+
+# A chunk is driven like any batch. By the end of the first five, every pool and cache
+# has its size.
+_CHUNKS = 25
+_SETTLED = 5
+
+
+def measure_memory(
+    worker: Worker, method: str, program: Program, *, launches: int, in_flight: int, tell: Tell
+) -> MemoryFigure | Failure:
+    """Make about `launches` launches; count what the worker holds early on and at the end.
+
+    Raises:
+        WorkerLost: See `Worker.measure`.
+    """
+    chunk = max(1, launches // _CHUNKS)
+    before = None
+    for number in range(_CHUNKS):
+        if number % _SETTLED == 0:
+            tell(f"memory: {method}: {number * chunk} of {_CHUNKS * chunk} launches")
+        if number == _SETTLED:
+            before = worker.count_belongings()
+        batch = worker.measure(method, program, chunk, in_flight)
+        if isinstance(batch, Failure):
+            return batch
+    assert before is not None
+    return MemoryFigure(
+        method=method,
+        launches=(_CHUNKS - _SETTLED) * chunk,
+        before=before,
+        after=worker.count_belongings(),
+    )

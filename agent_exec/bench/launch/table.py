@@ -1,0 +1,127 @@
+"""A report as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent_exec.bench.launch.figures import Figure, Spread
+from agent_exec.bench.launch.report import LaunchBenchReport
+
+
+def render_table(report: LaunchBenchReport) -> str:
+    """Everything that was found out, for a terminal without colours. Ends with a newline."""
+    sections = [_head(report)]
+    cells = dict.fromkeys((figure.program, figure.in_flight) for figure in report.figures)
+    sections += [
+        _timing(
+            [f for f in report.figures if (f.program, f.in_flight) == cell],
+        )
+        for cell in cells
+    ]
+    if report.loop_figures:
+        sections.append(_loops(report))
+    if report.ballast_figures:
+        sections.append(_ballast(report))
+    sections.append(_targets(report))
+    if report.skipped:
+        sections.append("\n".join(["Skipped", *(f"  {line}" for line in report.skipped)]))
+    if report.failures:
+        sections.append("\n".join(["Void", *(f"  {line}" for line in report.failures)]))
+    return "\n\n".join(sections) + "\n"
+
+
+def _head(report: LaunchBenchReport) -> str:
+    machine, options = report.machine, report.options
+    return (
+        f"{machine.cpus} CPUs ({machine.cpu}), {machine.kernel} {machine.architecture}, "
+        f"{machine.libc}, {machine.python}\n"
+        f"load average {report.load_before:.2f} before, {report.load_after:.2f} after; "
+        f"{options.rounds} rounds of {options.launches} launches, in {report.duration_s:.0f} s\n"
+        "Medians over rounds, microseconds per launch; quartiles in brackets."
+    )
+
+
+def _timing(figures: Sequence[Figure]) -> str:
+    first = figures[0]
+    rows = [
+        (
+            figure.method,
+            f"{figure.wall_us.median:.0f}",
+            f"{figure.p50_us:.0f}",
+            f"{figure.p95_us:.0f}",
+            f"{figure.cpu_us:.0f}",
+            "-" if figure.x_floor is None else _ratio(figure.x_floor),
+        )
+        for figure in sorted(figures, key=lambda figure: figure.wall_us.median)
+    ]
+    head = ("method", "wall", "p50", "p95", "own CPU", "x floor")
+    return f"{first.program}, {first.in_flight} in flight\n{columns(head, rows)}"
+
+
+def _loops(report: LaunchBenchReport) -> str:
+    figures = sorted(report.loop_figures, key=lambda figure: figure.wall_us.median)
+    rows = [
+        (
+            figure.method,
+            f"{figure.wall_us.median:.1f}",
+            f"[{figure.wall_us.lower:.1f} {figure.wall_us.upper:.1f}]",
+            f"{figure.cpu_us:.1f}",
+            f"{figure.longest_us:.0f}",
+            f"{figure.turns:.2f}",
+        )
+        for figure in figures
+    ]
+    head = ("method", "busy", "quartiles", "CPU", "longest", "waits")
+    title = (
+        f"Event-loop thread, per launch of {figures[0].program}, "
+        f"{figures[0].in_flight} in flight (longest: of one turn of the loop)"
+    )
+    return f"{title}\n{columns(head, rows)}"
+
+
+def _ballast(report: LaunchBenchReport) -> str:
+    rows = [
+        (
+            figure.ballast.value,
+            figure.method,
+            str(figure.in_flight),
+            f"{figure.plain_us:.0f}",
+            f"{figure.loaded_us:.0f}",
+            _ratio(figure.ratio),
+        )
+        for figure in sorted(
+            report.ballast_figures, key=lambda f: (f.ballast, f.in_flight, f.method)
+        )
+    ]
+    head = ("ballast", "method", "in flight", "without", "with", "x without")
+    return f"A parent with ballast, beside the same without (tiny)\n{columns(head, rows)}"
+
+
+def _targets(report: LaunchBenchReport) -> str:
+    rows = [
+        (target.verdict.value, target.figure, target.wanted, target.measured)
+        for target in report.targets
+    ]
+    return f"Targets (tiny)\n{columns(('', 'figure', 'wanted', 'measured'), rows, numbers=False)}"
+
+
+def _ratio(spread: Spread) -> str:
+    return f"{spread.median:.2f} [{spread.lower:.2f} {spread.upper:.2f}]"
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = True) -> str:
+    """Lines of aligned cells. With `numbers`, a cell that starts with a digit is set right."""
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    right = [
+        numbers and all(row[i][:1].isdigit() or row[i] == "-" for row in rows)
+        for i in range(len(head))
+    ]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(cells, widths, right, strict=True)
+        )
+        return f"  {'  '.join(padded)}".rstrip()
+
+    return "\n".join(line(cells) for cells in (head, *rows))

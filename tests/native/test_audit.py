@@ -1,0 +1,82 @@
+"""The code between clone and exec, looked at as the compiler made it.
+
+docs/audit-native.md says what may be called there, and why so little.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).parents[2] / "agent_exec" / "_native"
+CHILD_STACK = 64 * 1024  # STACK_SIZE of spawn.c, above its guard
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def compile_child(folder: Path, *flags: str) -> Path:
+    made = folder / "child.o"
+    subprocess.run(
+        ["gcc", "-std=gnu11", "-c", "-fPIC", *flags, "-o", made, SOURCES / "child.c"],
+        check=True,
+        cwd=folder,
+    )
+    return made
+
+
+def undefined_symbols(made: Path) -> list[str]:
+    listing = subprocess.run(
+        ["nm", "--undefined-only", "--format=just-symbols", made],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return listing.stdout.split()
+
+
+@pytest.mark.parametrize("optimisation", ["-O0", "-O2", "-O3"])
+def test_the_child_calls_nothing_but_the_kernel(tmp_path: Path, optimisation: str) -> None:
+    assert undefined_symbols(compile_child(tmp_path, optimisation)) == []
+
+
+def test_distributions_hardening_flags_bring_no_call_into_the_child(tmp_path: Path) -> None:
+    flags = ("-O2", "-D_FORTIFY_SOURCE=2", "-fstack-protector-strong", "-fcf-protection")
+    assert undefined_symbols(compile_child(tmp_path, *flags)) == []
+
+
+def test_no_sanitizer_looks_at_the_childs_memory(tmp_path: Path) -> None:
+    """Its shadow memory is the parent's. Constructors run in the parent and may stay."""
+    made = compile_child(tmp_path, "-O1", "-fsanitize=address,undefined")
+    checks = [
+        name
+        for name in undefined_symbols(made)
+        if name.startswith(("__asan_report", "__asan_stack", "__ubsan", "__asan_handle"))
+    ]
+    assert checks == []
+
+
+def test_the_child_needs_a_fraction_of_its_stack(tmp_path: Path) -> None:
+    compile_child(tmp_path, "-O0", "-fstack-usage")
+    usage = [int(line.split("\t")[1]) for line in (tmp_path / "child.su").read_text().splitlines()]
+    assert 0 < sum(usage) < CHILD_STACK / 8  # every function at once, unoptimised
+
+
+def test_the_child_does_not_recurse() -> None:
+    """So the sum of all frames bounds its stack."""
+    text = (SOURCES / "child.c").read_text()
+    functions = re.findall(r"^(\w+)\([^;]*?\)\n\{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL)
+    assert len(functions) > 8
+    for position, (_, body) in enumerate(functions):
+        later = [name for name, _ in functions[position:]]
+        assert [name for name in later if re.search(rf"\b{name}\(", body)] == []
+
+
+def test_only_the_listed_system_calls_are_made() -> None:
+    text = (SOURCES / "child.c").read_text()
+    page = (SOURCES.parents[1] / "docs" / "audit-native.md").read_text()
+    called = set(re.findall(r"\bSYS_(\w+)", text))
+    listed = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert called == listed
