@@ -44,8 +44,8 @@ stage_sanitize() {
     LD_PRELOAD=$(gcc -print-file-name=libasan.so) \
         ASAN_OPTIONS="detect_leaks=0:log_path=$WORK/sanitizer_reports/asan" \
         UBSAN_OPTIONS="print_stacktrace=1:log_path=$WORK/sanitizer_reports/ubsan" \
-        PYTHONMALLOC=malloc AGENT_EXEC_SANITIZED=1 \
-        run_pytest sanitized 1200 "${CORE_TESTS[@]}" || status=$?
+        PYTHONMALLOC=malloc \
+        run_pytest sanitized 1200 "${NATIVE_TESTS[@]}" || status=$?
     no_reports
     return "$status"
 }

@@ -1,6 +1,8 @@
 # The tests, always against an installed wheel.
 
-CORE_TESTS=(tests/launch tests/runtime tests/template)
+NATIVE_TESTS=(tests/launch tests/native tests/runtime tests/template)
+# What depends on the interpreter and the libraries.
+CORE_TESTS=(tests --ignore=tests/bench --ignore=tests/docs --ignore=tests/native/test_audit.py)
 
 # run_pytest ENV SECONDS ARGUMENT...: from a folder where only the installed package is found.
 run_pytest() {
@@ -15,7 +17,7 @@ PYTHON
     ) || die "$env does not import the installed agent_exec"
     bounded "$seconds" env -C "$WORK/suite" AGENT_EXEC_MUST_WORK=1 \
         "${LOGGED[@]}" "$WORK/pytest.log" \
-        "$WORK/$env/bin/pytest" -q -p no:cacheprovider --color=no "$@" || status=$?
+        "$WORK/$env/bin/pytest" -q --maxfail=20 -p no:cacheprovider --color=no "$@" || status=$?
     keep_closing "$env"
     return "$status"
 }
@@ -34,7 +36,7 @@ stage_lowest() {
     local requirements
     mapfile -t requirements < <(lowest_requirements)
     make_env lowest "$MAIN_PYTHON" "${WHEEL}[test]" "${requirements[@]}"
-    run_pytest lowest 900 "${CORE_TESTS[@]}" tests/test_tool*.py tests/cli
+    run_pytest lowest 900 "${CORE_TESTS[@]}"
 }
 
 # lowest_requirements: the lower bound of every runtime dependency, as "name==version".
@@ -61,7 +63,7 @@ stage_pythons() {
         else
             say "$version ($path)"
             make_env "python$version" "$path" "${WHEEL}[test]"
-            run_pytest "python$version" 900 "${CORE_TESTS[@]}" tests/test_tool*.py
+            run_pytest "python$version" 900 "${CORE_TESTS[@]}"
         fi
     done
 }

@@ -245,7 +245,7 @@ ax_child_main(void *argument)
     if (launch->reset_handlers)
         clear_handlers();
     if (launch->flags & AX_RESET_SIGNALS)
-        for (int signum = 1; signum <= SIGSYS; signum++)
+        for (int signum = 1; signum <= N_SIGNALS; signum++)
             set_default(signum);
 
     if (launch->flags & AX_SESSION) {

@@ -222,7 +222,7 @@ look_at_all(const struct ax_hunt *hunt, bool kill, struct ax_pids *found)
 static bool
 one_round(const struct ax_hunt *hunt, bool kill, struct ax_pids *found)
 {
-    pid_t first = hunt->leaders[0], last = last_pid(hunt->loadavg);
+    pid_t first = hunt->first, last = last_pid(hunt->loadavg);
     bool ours[MOST_CANDIDATES];
     bool any = false;
     size_t n;

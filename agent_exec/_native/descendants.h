@@ -24,7 +24,8 @@ struct ax_recent {
 
 struct ax_hunt {
     int loadavg;                 /* /proc/loadavg, or -1 */
-    const pid_t *leaders;        /* stages: leaders of their sessions and groups */
+    pid_t first;                 /* of the first stage: descendants have higher numbers */
+    const pid_t *leaders;        /* stages whose zombies hold their sessions and groups */
     size_t n_leaders;
     const char *mark;            /* "NAME=value" in the environment, or NULL */
     size_t mark_size;

@@ -1,6 +1,7 @@
 /* engine.c - an engine as its host sees it. */
 #define _GNU_SOURCE
 #include "engine_state.h"
+#include "start.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,20 @@
 #include <unistd.h>
 
 static const time_t JOIN_TIMEOUT = 10; /* s */
+
+/* Held for a microsecond at most: waiting for it awake is cheaper than asleep. */
+static void
+init_lock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attributes;
+
+    pthread_mutexattr_init(&attributes);
+#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP /* glibc */
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+#endif
+    pthread_mutex_init(lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
 
 /* ax_engine_new - an engine that has started nothing yet.
  *
@@ -27,7 +42,7 @@ ax_engine_new(size_t max_active, int *error)
         *error = ENOMEM;
         return NULL;
     }
-    pthread_mutex_init(&engine->lock, NULL);
+    init_lock(&engine->lock);
     pthread_cond_init(&engine->changed, NULL);
     pthread_mutex_init(&engine->recent.lock, NULL);
     engine->process = getpid();
@@ -40,6 +55,7 @@ ax_engine_new(size_t max_active, int *error)
     engine->slots = calloc(max_active, sizeof(struct ax_task *));
     engine->launching = calloc(max_active, sizeof *engine->launching);
     engine->generations = calloc(max_active, sizeof(uint32_t));
+    engine->here = calloc(max_active, sizeof(struct ax_task *));
     engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     engine->promote_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     engine->closing_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -48,7 +64,8 @@ ax_engine_new(size_t max_active, int *error)
     engine->host.dev_null = open("/dev/null", O_RDWR | O_CLOEXEC);
     engine->host.loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
     *error = 0;
-    if (engine->slots == NULL || engine->launching == NULL || engine->generations == NULL)
+    if (engine->slots == NULL || engine->launching == NULL || engine->generations == NULL ||
+        engine->here == NULL)
         *error = ENOMEM;
     else if (engine->wake_fd < 0 || engine->promote_fd < 0 || engine->closing_fd < 0 ||
              engine->timer_fd < 0 || engine->host.dev_null < 0)
@@ -80,6 +97,17 @@ bool
 ax_engine_is_ours(const struct ax_engine *engine)
 {
     return getpid() == engine->process;
+}
+
+/* ax_engine_forget - in a process that was just forked, by its only thread: close what the
+ * calls of run() had open in the host's table. Takes no lock: nobody is there to hold it,
+ * and somebody may have held it. */
+void
+ax_engine_forget(struct ax_engine *engine)
+{
+    for (size_t i = 0; i < engine->max_active; i++)
+        if (engine->here[i] != NULL)
+            ax_job_forget(&engine->here[i]->job);
 }
 
 /* ax_port_open - a place for finished tasks. Ensures 0 or an errno. */
@@ -265,6 +293,7 @@ ax_engine_free(struct ax_engine *engine)
     free(engine->slots);
     free(engine->launching);
     free(engine->generations);
+    free(engine->here);
     free(engine->retired);
     if (ours) { /* a lock that was held at the fork must not be destroyed */
         pthread_mutex_destroy(&engine->lock);

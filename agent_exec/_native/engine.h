@@ -40,6 +40,7 @@ void ax_engine_cancel(struct ax_engine *engine, uint64_t ticket);
 struct ax_task *ax_port_take(struct ax_engine *engine, struct ax_port *port);
 int ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted)(void *),
                   void *context);
+void ax_engine_forget(struct ax_engine *engine);
 void ax_engine_count(struct ax_engine *engine, struct ax_engine_counts *counts);
 void ax_engine_close(struct ax_engine *engine);
 void ax_engine_free(struct ax_engine *engine);

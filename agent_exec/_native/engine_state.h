@@ -42,6 +42,7 @@ struct ax_engine {
     struct ax_task **slots;     /* max_active of them */
     uint32_t *generations;
     struct launching *launching; /* max_active of them */
+    struct ax_task **here;       /* those in run(), max_active of them; NULL between */
     size_t n_launching;
     struct stuck *stuck;
     int *retired; /* copies of closed ports' eventfds, for a thread of ours to close */

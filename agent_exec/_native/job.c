@@ -46,6 +46,7 @@ ax_job_init(struct ax_job *job)
     job->input_from = AX_FROM_NULL;
     job->input_fd = -1;
     job->epoll = -1;
+    job->ends = (struct ax_ends){{-1, false}, {-1, false}, {-1, false}, {{-1, false}, {-1, false}}};
     job->timeout = job->deadline = UINT64_MAX;
     pthread_mutex_init(&job->launching, NULL);
     for (int i = 0; i < 2; i++) {
@@ -59,14 +60,16 @@ ax_job_init(struct ax_job *job)
 /* ax_job_drop - deregister, then close: a child between clone and exec, or a fork of the host, still
  * refers to the open file, and epoll would report on it for as long. epoll(7), Q6. */
 void
-ax_job_drop(const struct ax_job *job, int *fd)
+ax_job_drop(const struct ax_job *job, volatile int *fd)
 {
-    if (*fd < 0)
+    int dropped = *fd;
+
+    if (dropped < 0)
         return;
+    *fd = -1; /* first: see close_end() */
     if (job->epoll >= 0)
-        (void)epoll_ctl(job->epoll, EPOLL_CTL_DEL, *fd, NULL);
-    close(*fd);
-    *fd = -1;
+        (void)epoll_ctl(job->epoll, EPOLL_CTL_DEL, dropped, NULL);
+    close(dropped);
 }
 
 /* ax_job_write_input - as much as the pipe takes now; closed when all is written. */
@@ -156,13 +159,23 @@ pump(struct ax_job *job, struct ax_stream *stream)
     }
 }
 
+/* Is a stage alive, or our zombie? Then nobody else has its pid, session or group. Another
+ * wait of the host may have reaped it. */
+static bool
+holds_its_number(const struct ax_stage *stage)
+{
+    siginfo_t info;
+
+    return stage->pid != 0 && stage->pidfd >= 0 &&
+           waitid((idtype_t)P_PIDFD, (id_t)stage->pidfd, &info,
+                  WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 /* A stage's whole group, by the descriptor of its leader: it cannot be somebody else's
  * even when the leader has been reaped by another wait. */
 static void
 signal_stage(const struct ax_stage *stage, int signum)
 {
-    siginfo_t info;
-
     if (stage->pid == 0 || stage->pidfd < 0)
         return;
     if (!(stage->launch.flags & AX_SESSION)) {
@@ -172,8 +185,8 @@ signal_stage(const struct ax_stage *stage, int signum)
     if (syscall(SYS_pidfd_send_signal, stage->pidfd, signum, NULL,
                 PIDFD_SIGNAL_PROCESS_GROUP) == 0 || errno != EINVAL)
         return;
-    /* Before 6.9: the number is the group's for as long as our zombie holds it. */
-    if (waitid((idtype_t)P_PIDFD, (id_t)stage->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+    /* Before 6.9. */
+    if (holds_its_number(stage))
         (void)kill(-stage->pid, signum);
 }
 
@@ -247,6 +260,7 @@ hunt_survivors(struct ax_job *job)
     pid_t few[16], *leaders = few;
     struct ax_hunt hunt = {
         .loadavg = job->table->loadavg,
+        .first = job->stages[0].pid,
         .mark = job->mark,
         .mark_size = job->mark_size,
         .age = ax_now() - job->started,
@@ -259,7 +273,7 @@ hunt_survivors(struct ax_job *job)
     if (job->n_stages > 16)
         leaders = malloc(job->n_stages * sizeof *leaders);
     for (size_t i = 0; leaders != NULL && i < job->n_stages; i++)
-        if (job->stages[i].pid != 0)
+        if (holds_its_number(&job->stages[i]))
             leaders[hunt.n_leaders++] = job->stages[i].pid;
     hunt.leaders = leaders;
     if (leaders != NULL)

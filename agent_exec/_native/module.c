@@ -304,12 +304,24 @@ engine_close(PyObject *self, PyObject *Py_UNUSED(ignored))
     return Py_NewRef(Py_None);
 }
 
+static PyObject *
+engine_forget(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    struct ax_engine *engine = ((EngineObject *)self)->engine;
+
+    if (!ax_engine_is_ours(engine))
+        ax_engine_forget(engine);
+    return Py_NewRef(Py_None);
+}
+
 static PyMethodDef engine_methods[] = {
     {"port", engine_port, METH_NOARGS, "A new Port."},
     {"submit", engine_submit, METH_VARARGS, "submit(port, plan, token) -> ticket."},
     {"cancel", engine_cancel, METH_O, "End the call of a ticket: SIGTERM, grace, SIGKILL."},
     {"run", engine_run, METH_O, "Run a CallPlan on this thread -> Outcome or RawFailure."},
     {"counts", engine_counts, METH_NOARGS, "(threads, active, queued, private_table)."},
+    {"forget", engine_forget, METH_NOARGS,
+     "In a process that was just forked: close what it inherited of calls in run()."},
     {"close", engine_close, METH_NOARGS, "Kill and reap every call, stop every thread."},
     {NULL, NULL, 0, NULL},
 };
@@ -342,21 +354,23 @@ native_credentials(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 }
 
 /* Start one child on the calling thread, from the host's descriptor table. */
-static int
-spawn_here(struct module_state *state, struct ax_stage *stage, pid_t *pid)
+static pid_t
+spawn_here(struct module_state *state, struct ax_stage *stage)
 {
     struct ax_credentials now;
     struct ax_stack stack;
+    pid_t pid = -1;
 
-    *pid = -1;
-    if (ax_credentials_get(&now) < 0 || ax_stack_open(&stack) < 0)
-        return errno;
+    if (ax_credentials_get(&now) < 0 || ax_stack_open(&stack) < 0) {
+        stage->launch.failure = (struct ax_failure){AX_STEP_SPAWN, errno, -1};
+        return -1;
+    }
     stage->launch.failure =
         ax_template_check(&stage->launch, stage->maker, stage->maker_size, &now);
     if (stage->launch.failure.step == AX_STEP_NONE)
-        *pid = ax_spawn(&stage->launch, &stack, &state->how);
+        pid = ax_spawn(&stage->launch, &stack, &state->how);
     ax_stack_close(&stack);
-    return 0;
+    return pid;
 }
 
 static PyObject *
@@ -365,24 +379,20 @@ native_spawn(PyObject *module, PyObject *plan)
     struct module_state *state = PyModule_GetState(module);
     struct ax_stage stage;
     const struct ax_failure *failure = &stage.launch.failure;
-    PyObject *result = NULL;
-    pid_t pid = -1;
-    int error = 0;
+    PyObject *result;
+    pid_t pid;
 
     if (ax_read_spawn_plan(&state->names, plan, &stage) < 0) {
         ax_stage_clear(&stage);
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
-    error = spawn_here(state, &stage, &pid);
+    pid = spawn_here(state, &stage);
     if (pid < 0 && stage.launch.pidfd >= 0)
         close(stage.launch.pidfd);
     Py_END_ALLOW_THREADS
-    if (error != 0)
-        raise_errno(error);
-    else
-        result = Py_BuildValue("(iiiii)", (int)pid, pid < 0 ? -1 : stage.launch.pidfd,
-                               failure->step, failure->error, failure->action);
+    result = Py_BuildValue("(iiiii)", (int)pid, pid < 0 ? -1 : stage.launch.pidfd,
+                           failure->step, failure->error, failure->action);
     ax_stage_clear(&stage);
     return result;
 }

@@ -334,7 +334,10 @@ read_end(PyObject *plan, PyObject *name, int *to)
         return -1;
     if (PyUnicode_Check(end)) {
         *to = PyUnicode_CompareWithASCIIString(end, "null") == 0 ? AX_FROM_NULL : AX_FROM_PIPE;
-        result = 0;
+        if (*to == AX_FROM_NULL || PyUnicode_CompareWithASCIIString(end, "capture") == 0)
+            result = 0;
+        else
+            PyErr_Format(PyExc_ValueError, "%R is no end of a pipe", end);
     } else {
         long fd = PyLong_AsLong(end);
 
@@ -357,8 +360,14 @@ read_input(const struct ax_names *names, PyObject *plan, struct ax_job *job)
     Py_XDECREF(input);
     if (is_bytes < 0)
         return -1;
-    if (!is_bytes)
-        return read_end(plan, names->stdin_, &job->input_from);
+    if (!is_bytes) {
+        if (read_end(plan, names->stdin_, &job->input_from) < 0)
+            return -1;
+        if (job->input_from != AX_FROM_PIPE)
+            return 0;
+        PyErr_SetString(PyExc_ValueError, "stdin cannot be captured");
+        return -1;
+    }
     job->input_from = AX_FROM_PIPE;
     if (read_bytes(plan, names->stdin_, &job->input, &size) < 0)
         return -1;

@@ -113,6 +113,7 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
     struct pollfd few[AX_ON_STAGE + 17], *polled = few;
     struct ax_stack stack = {0};
     sigset_t before;
+    size_t place = 0;
     int error;
 
     if (task->job.n_stages > 16) {
@@ -137,6 +138,9 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
         return error;
     }
     ax_add_launching(engine, task, engine->timer_fd);
+    while (engine->here[place] != NULL)
+        place++;
+    engine->here[place] = task;
     pthread_mutex_unlock(&engine->lock);
 
     ax_job_start(&task->job, &engine->host, &engine->recent, &stack, &engine->how);
@@ -161,6 +165,7 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
 
     pthread_mutex_lock(&engine->lock);
     ax_remember_stuck(engine, &task->job, engine->wake_fd);
+    engine->here[place] = NULL;
     ax_release_slot(engine);
     if (engine->queue_first != NULL)
         ax_ring(engine->wake_fd);

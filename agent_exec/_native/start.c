@@ -99,54 +99,71 @@ check_templates(struct ax_job *job)
     return true;
 }
 
-/* The standard descriptors of the children, while they are started. -1: none yet. */
-struct child_ends {
-    int input;
-    int outputs[2];
-    bool owned[3]; /* ours to close, not the table's /dev/null */
-};
+static bool
+set_end(struct ax_end *end, int fd, bool owned)
+{
+    end->owned = owned;
+    end->fd = fd;
+    return fd >= 0;
+}
+
+/* A descriptor of the host's as an end of a child. */
+static bool
+borrow_end(const struct ax_job *job, struct ax_end *end, int host_fd)
+{
+    int fd = ax_table_borrow(job->table, host_fd);
+
+    return set_end(end, fd, job->table->self_pidfd >= 0 || fd != host_fd);
+}
+
+/* Forgotten first: a fork of the host in between must not close the number's next user. */
+static void
+close_end(struct ax_end *end)
+{
+    int fd = end->fd;
+
+    end->fd = -1;
+    if (end->owned && fd >= 0)
+        close(fd);
+}
+
+static void
+close_ends(struct ax_job *job)
+{
+    close_end(&job->ends.input);
+    close_end(&job->ends.next_input);
+    close_end(&job->ends.link);
+    close_end(&job->ends.outputs[0]);
+    close_end(&job->ends.outputs[1]);
+}
 
 static bool
-open_input(struct ax_job *job, struct child_ends *ends)
+open_input(struct ax_job *job)
 {
     int pipe[2];
 
-    if (job->input_from == AX_FROM_NULL ||
-        (job->input_from == AX_FROM_PIPE && job->input_size == 0)) {
-        ends->input = job->table->dev_null;
-        return true;
-    }
-    ends->owned[0] = true;
-    if (job->input_from >= 0) {
-        ends->input = ax_table_borrow(job->table, job->input_from);
-        ends->owned[0] = job->table->self_pidfd >= 0 || ends->input != job->input_from;
-        return ends->input >= 0;
-    }
+    if (job->input_from >= 0)
+        return borrow_end(job, &job->ends.input, job->input_from);
+    if (job->input_from == AX_FROM_NULL || job->input_size == 0)
+        return set_end(&job->ends.input, job->table->dev_null, false);
     if (ax_pipe(pipe, 1) < 0)
         return false;
-    ends->input = pipe[0];
     job->input_fd = pipe[1];
+    set_end(&job->ends.input, pipe[0], true);
     ax_job_write_input(job); /* small input fits the pipe and needs no watching */
     return true;
 }
 
 static bool
-open_output(struct ax_job *job, int which, struct child_ends *ends)
+open_output(struct ax_job *job, int which)
 {
     struct ax_stream *stream = &job->streams[which];
     int pipe[2];
 
-    if (stream->to == AX_FROM_NULL) {
-        ends->outputs[which] = job->table->dev_null;
-        return true;
-    }
-    ends->owned[1 + which] = true;
-    if (stream->to >= 0) {
-        ends->outputs[which] = ax_table_borrow(job->table, stream->to);
-        ends->owned[1 + which] =
-            job->table->self_pidfd >= 0 || ends->outputs[which] != stream->to;
-        return ends->outputs[which] >= 0;
-    }
+    if (stream->to >= 0)
+        return borrow_end(job, &job->ends.outputs[which], stream->to);
+    if (stream->to == AX_FROM_NULL)
+        return set_end(&job->ends.outputs[which], job->table->dev_null, false);
     if (stream->spill_to >= 0) {
         stream->capture.spill_fd = ax_table_borrow(job->table, stream->spill_to);
         if (stream->capture.spill_fd < 0)
@@ -155,18 +172,20 @@ open_output(struct ax_job *job, int which, struct child_ends *ends)
     if (ax_pipe(pipe, 0) < 0)
         return false;
     stream->fd = pipe[0];
-    ends->outputs[which] = pipe[1];
-    return true;
+    return set_end(&job->ends.outputs[which], pipe[1], true);
 }
 
-static void
-close_ends(struct child_ends *ends)
+/* ax_job_forget - in a process that was forked from ours: close our copies of the pipes of
+ * a job that runs there, so that its ends of file come when they should. */
+void
+ax_job_forget(struct ax_job *job)
 {
-    if (ends->owned[0] && ends->input >= 0)
-        close(ends->input);
+    close_ends(job);
     for (int i = 0; i < 2; i++)
-        if (ends->owned[1 + i] && ends->outputs[i] >= 0)
-            close(ends->outputs[i]);
+        if (job->streams[i].fd >= 0)
+            close(job->streams[i].fd);
+    if (job->input_fd >= 0)
+        close(job->input_fd);
 }
 
 /* From here on the child is the stage's, and ax_job_kill_launch() leaves it alone. */
@@ -212,32 +231,35 @@ ax_job_kill_launch(struct ax_job *job, const struct ax_table *table)
 }
 
 static bool
-start_each(struct ax_job *job, struct child_ends *ends, const struct ax_stack *stack,
-           atomic_int *how)
+start_each(struct ax_job *job, const struct ax_stack *stack, atomic_int *how)
 {
+    struct ax_ends *ends = &job->ends;
+
     for (size_t i = 0; i < job->n_stages; i++) {
         struct ax_stage *stage = &job->stages[i];
         struct ax_launch *launch = &stage->launch;
-        int link[2] = {-1, -1};
         bool last = i + 1 == job->n_stages;
+        int link[2];
         pid_t pid;
 
-        if (!last && ax_pipe(link, -1) < 0) {
-            give_up_launch(job, i, AX_STEP_STDIO, errno, -1);
-            return false;
+        if (!last) {
+            if (ax_pipe(link, -1) < 0) {
+                give_up_launch(job, i, AX_STEP_STDIO, errno, -1);
+                return false;
+            }
+            set_end(&ends->next_input, link[0], true);
+            set_end(&ends->link, link[1], true);
         }
-        launch->stdio[0] = ends->input;
-        launch->stdio[1] = last ? ends->outputs[0] : link[1];
-        launch->stdio[2] = ends->outputs[1];
+        launch->stdio[0] = ends->input.fd;
+        launch->stdio[1] = last ? ends->outputs[0].fd : ends->link.fd;
+        launch->stdio[2] = ends->outputs[1].fd;
         launch->pid = ax_recent_reserve(job->recent);
         pid = ax_spawn(launch, stack, how);
         take_child(job, stage, pid);
-        if (ends->owned[0])
-            close(ends->input);
-        ends->input = link[0];
-        ends->owned[0] = true;
-        if (!last)
-            close(link[1]);
+        close_end(&ends->input);
+        close_end(&ends->link);
+        ends->input = ends->next_input;
+        ends->next_input.fd = -1;
         if (pid < 0) {
             give_up_launch(job, i, (enum ax_step)launch->failure.step, launch->failure.error,
                            launch->failure.action);
@@ -255,19 +277,18 @@ start_each(struct ax_job *job, struct child_ends *ends, const struct ax_stack *s
 bool
 ax_start_stages(struct ax_job *job, const struct ax_stack *stack, atomic_int *how)
 {
-    struct child_ends ends = {.input = -1, .outputs = {-1, -1}};
     bool ok = true;
 
     for (size_t i = 0; ok && i < job->n_stages; i++)
         ok = borrow_stage(job, i);
     ok = ok && check_templates(job);
-    if (ok && !(open_input(job, &ends) && open_output(job, 0, &ends) &&
-                open_output(job, 1, &ends))) {
+    if (ok && !(open_input(job) && open_output(job, 0) &&
+                open_output(job, 1))) {
         give_up_launch(job, 0, AX_STEP_STDIO, errno, -1);
         ok = false;
     }
-    ok = ok && start_each(job, &ends, stack, how);
-    close_ends(&ends);
+    ok = ok && start_each(job, stack, how);
+    close_ends(job);
     for (size_t i = 0; i < job->n_stages; i++)
         return_stage(&job->stages[i], job->table);
     return ok;

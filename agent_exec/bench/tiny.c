@@ -1,11 +1,11 @@
 /* tiny.c - the shortest honest program: 13 bytes on each output, exit status 0.
  *
  * Freestanding and static, so that what is measured is launching and not the program's
- * own start: no loader, no libc, no relocation. Compile with -static -nostdlib.
+ * own start: no loader, no libc, no header. Compile with -static -nostdlib.
  */
-#include <asm/unistd.h>
-
 #if defined(__x86_64__)
+enum { WRITE = 1, EXIT_GROUP = 231 };
+
 static long
 call(long number, long first, const void *second, long third)
 {
@@ -18,6 +18,8 @@ call(long number, long first, const void *second, long third)
     return result;
 }
 #elif defined(__aarch64__)
+enum { WRITE = 64, EXIT_GROUP = 94 };
+
 static long
 call(long number, long first, const void *second, long third)
 {
@@ -33,19 +35,21 @@ call(long number, long first, const void *second, long third)
 #error "only x86-64 and arm64 are supported"
 #endif
 
+enum { SIZE = 13 };
+
 _Noreturn void _start(void);
 
 _Noreturn void
 _start(void)
 {
-    static const char out[13] = "on stdout: 1\n";
-    static const char err[13] = "on stderr: 2\n";
+    static const char out[] = "on stdout: 1\n";
+    static const char err[] = "on stderr: 2\n";
     long status = 0;
 
-    if (call(__NR_write, 1, out, sizeof out) != (long)sizeof out)
+    if (call(WRITE, 1, out, SIZE) != SIZE)
         status = 1;
-    if (call(__NR_write, 2, err, sizeof err) != (long)sizeof err)
+    if (call(WRITE, 2, err, SIZE) != SIZE)
         status = 2;
     for (;;)
-        call(__NR_exit_group, status, 0, 0);
+        call(EXIT_GROUP, status, 0, 0);
 }

@@ -22,6 +22,7 @@ __all__ = [
     "clone_call",
     "credentials",
     "failure",
+    "launch_error",
     "launch_failure",
     "spawn",
 ]
@@ -57,10 +58,20 @@ def launch_failure(
     executable: Executable, step: int, error: int, action: int, stage: int = 0
 ) -> LaunchError | TemplateError:
     """The exception for a failure that the C core reported; `action` -1 is none."""
-    path = executable.path
-    program = f"descriptor {executable.fd}" if path is None else os.fsdecode(path)
     if step == _TEMPLATE_STEP:
-        return TemplateError(program, error)
-    return LaunchError(
-        program, _STEPS[step], error, action=None if action < 0 else action, stage=stage
+        return TemplateError(_name(executable), error)
+    return launch_error(
+        executable, _STEPS[step], error, action=None if action < 0 else action, stage=stage
     )
+
+
+def launch_error(
+    executable: Executable, step: Step, error: int, *, action: int | None = None, stage: int = 0
+) -> LaunchError:
+    """A `LaunchError` that names `executable`."""
+    return LaunchError(_name(executable), step, error, action=action, stage=stage)
+
+
+def _name(executable: Executable) -> str:
+    path = executable.path
+    return f"descriptor {executable.fd}" if path is None else os.fsdecode(path)

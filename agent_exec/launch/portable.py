@@ -264,7 +264,11 @@ class PortableLauncher:
             TemplateError: ESTALE or EACCES, see `pinned.check`.
             LaunchError: The step, errno and action that failed.
             Unsupported: An action cannot be had here; the message says which launcher can.
+            ValueError: A word with a NUL in it, which the exec would silently cut.
         """
+        for word in (*plan.argv, *plan.envp):
+            if b"\0" in word:
+                raise ValueError(f"embedded NUL: {word!r}")
         executable = plan.executable
         pinned.check(executable, self.credentials())
         name = pinned.name_of(executable)

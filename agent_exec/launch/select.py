@@ -6,7 +6,6 @@ import importlib.util
 
 from agent_exec.errors import Unsupported
 from agent_exec.launch.base import Launcher
-from agent_exec.launch.portable import PortableLauncher
 
 CHOICES = ("auto", "vfork", "portable")
 
@@ -15,7 +14,7 @@ def why_not_vfork() -> str | None:
     """Why the `vfork` launcher cannot be used here; None when it can."""
     if importlib.util.find_spec("agent_exec._native") is None:
         return "this installation was built without the C core (agent_exec._native)"
-    from agent_exec.launch.vfork import works_here  # noqa: PLC0415 - absent on some platforms
+    from agent_exec.launch.vfork import works_here  # noqa: PLC0415 - absent on some systems
 
     if not works_here():
         return "a vfork child does not share memory with its parent on this system"
@@ -30,13 +29,14 @@ def select_launcher(name: str = "auto") -> Launcher:
     """
     if name not in CHOICES:
         raise Unsupported(f"{name!r} is not a launcher; choose one of {', '.join(CHOICES)}")
-    if name == "portable":
-        return PortableLauncher()
-    reason = why_not_vfork()
-    if reason is None:
-        from agent_exec.launch.vfork import VforkLauncher  # noqa: PLC0415 - as above
-
-        return VforkLauncher()
-    if name == "vfork":
+    reason = None if name == "portable" else why_not_vfork()
+    if name == "vfork" and reason is not None:
         raise Unsupported(f"the vfork launcher cannot be used: {reason}")
-    return PortableLauncher()
+    # One of the two is imported: both take longer than a launch, and one may be absent.
+    if name == "portable" or reason is not None:
+        from agent_exec.launch.portable import PortableLauncher  # noqa: PLC0415
+
+        return PortableLauncher()
+    from agent_exec.launch.vfork import VforkLauncher  # noqa: PLC0415
+
+    return VforkLauncher()

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 MAX_ACTIONS = 256
 """Actions of one spawn; more is E2BIG. A limit of the RFC's kernel side."""
@@ -43,8 +44,7 @@ class OpenHow:
     resolve: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """One step of the child, run in order. Fields a type does not use must stay 0.
 
     The constructors below say which fields a type uses. Nothing is checked here:

@@ -2,6 +2,9 @@
 
 Text became bytes when a plan was bound: a launcher never encodes, searches PATH, or
 reads os.environ.
+
+`SpawnPlan` and `CallPlan` are made anew for every call, so they are named tuples: to make
+one takes a third of the time of a frozen dataclass.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal, NamedTuple
 
 from agent_exec.model.action import Action
 
@@ -79,8 +83,7 @@ class Executable:
     """What `Launcher.credentials()` said when the template was made."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpawnPlan:
+class SpawnPlan(NamedTuple):
     """One child.
 
     Launchers raise ValueError for a word with a NUL in it, which execve(2) would silently
@@ -139,8 +142,7 @@ class Stdio(StrEnum):
     """A pipe that the engine reads (outputs only)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallPlan:
+class CallPlan(NamedTuple):
     """One call: its stages, joined by pipes, and how they are supervised.
 
     The first stage reads `stdin`, the last writes `stdout`, all share `stderr`.
@@ -148,7 +150,8 @@ class CallPlan:
     """
 
     stages: tuple[SpawnPlan, ...]
-    stdin: bytes | int | Stdio = Stdio.NULL
+    """At least one."""
+    stdin: bytes | int | Literal[Stdio.NULL] = Stdio.NULL
     """Literal bytes, a descriptor to hand on, or NULL."""
     stdout: int | Stdio = Stdio.CAPTURE
     stderr: int | Stdio = Stdio.CAPTURE
@@ -158,9 +161,3 @@ class CallPlan:
     survivors: Survivors = Survivors.KILL
     mark: bytes = b""
     """``b"NAME=value"`` that is in every stage's environment, to find descendants by."""
-
-    def __post_init__(self) -> None:
-        if not self.stages:
-            raise ValueError("a call has at least one stage")
-        if self.stdin is Stdio.CAPTURE:
-            raise ValueError("stdin cannot be captured")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
+from typing import TypeAlias
 
 import anyio
 
@@ -18,13 +20,7 @@ from agent_exec.model.plan import CallPlan
 # Beyond the grace: the engine gives up on a process 2 s after SIGKILL.
 _END_MARGIN = 3.0  # seconds
 
-
-class _Call:
-    __slots__ = ("end", "waiter")
-
-    def __init__(self, waiter: asyncio.Future[None]) -> None:
-        self.waiter = waiter
-        self.end: Outcome | RawFailure | None = None
+_End: TypeAlias = "asyncio.Future[Outcome | RawFailure]"
 
 
 class AsyncioPort:
@@ -33,44 +29,51 @@ class AsyncioPort:
     def __init__(self, core: Engine) -> None:
         self._core = core
         self._port = core.port()
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        self._loop = weakref.ref(loop)  # which refers to us, by the reader
         self._thread = threading.get_ident()
-        self._loop.add_reader(self._port.fileno(), self._take)
+        # A future that was awaited by a cancelled task is cancelled itself. What stands
+        # for it here is what still waits for the end of its call.
+        self._stand_ins: dict[object, _End] = {}
+        loop.add_reader(self._port.fileno(), self._take)
 
     def _take(self) -> None:
-        for call, end in self._port.take():
-            assert isinstance(call, _Call)
-            call.end = end
-            if not call.waiter.done():
-                call.waiter.set_result(None)
+        for future, end in self._port.take():
+            waiting = self._stand_ins.get(future, future)
+            assert isinstance(waiting, asyncio.Future)
+            if not waiting.done():
+                waiting.set_result(end)
 
     async def run(self, plan: CallPlan) -> Outcome | RawFailure:
-        call = _Call(self._loop.create_future())
-        ticket = self._core.submit(self._port, plan, call)
+        """Submit `plan` and wait for its end."""
+        future: _End = asyncio.get_running_loop().create_future()
+        ticket = self._core.submit(self._port, plan, future)
         try:
-            await call.waiter
+            return await future
         except asyncio.CancelledError:
             self._core.cancel(ticket)
-            await self._end(call, plan.limits.grace_s + _END_MARGIN)
+            if future.cancelled():
+                await self._end(future, plan.limits.grace_s + _END_MARGIN)
             raise
-        assert call.end is not None
-        return call.end
 
-    async def _end(self, call: _Call, timeout_s: float) -> None:
-        # The future that was awaited is cancelled itself; the call needs another.
-        call.waiter = self._loop.create_future()
-        if call.end is None:
+    async def _end(self, future: _End, timeout_s: float) -> None:
+        stand_in = self._stand_ins[future] = asyncio.get_running_loop().create_future()
+        try:
             with anyio.move_on_after(timeout_s, shield=True):
-                await call.waiter
+                await stand_in
+        finally:
+            del self._stand_ins[future]
 
     def close(self) -> None:
-        if self._loop.is_closed():
+        """Deliver what has ended and stop listening."""
+        loop = self._loop()
+        if loop is None or loop.is_closed():
             return
         if threading.get_ident() == self._thread:
-            self._stop()
+            self._stop(loop)
         else:
-            self._loop.call_soon_threadsafe(self._stop)
+            loop.call_soon_threadsafe(self._stop, loop)
 
-    def _stop(self) -> None:
-        self._loop.remove_reader(self._port.fileno())
+    def _stop(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.remove_reader(self._port.fileno())
         self._take()

@@ -5,20 +5,19 @@ Here is only what needs Python: one port per event loop, and exceptions.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import sys
 import threading
 import weakref
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
-from agent_exec.errors import Closed
+from agent_exec.errors import Closed, LaunchError, Step
 from agent_exec.launch import native
 from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import CallPlan
-from agent_exec.runtime.asyncio_port import AsyncioPort
-from agent_exec.runtime.trio_port import TrioPort, in_trio_task, trio_run
 
 
 class LoopPort(Protocol):
@@ -31,6 +30,13 @@ class LoopPort(Protocol):
     def close(self) -> None:
         """Deliver what has ended and stop listening. From any thread, after the core."""
         ...
+
+
+class _Here(threading.local):
+    """The port that this thread used last: a look-up by weak reference costs more."""
+
+    loop: Callable[[], object] = staticmethod(lambda: None)
+    port: LoopPort | None = None
 
 
 class NativeEngine:
@@ -53,10 +59,12 @@ class NativeEngine:
         self._closed = False
         self._lock = threading.Lock()
         self._open()
+        os.register_at_fork(after_in_child=partial(_forget, weakref.ref(self)))
 
     def _open(self) -> None:
         self._pid = os.getpid()
         self._core = native.Engine(self._max_concurrent)
+        self._here = _Here()
         self._ports: weakref.WeakKeyDictionary[object, LoopPort] = weakref.WeakKeyDictionary()
         # Also runs at interpreter exit, so that no child outlives us unnoticed.
         self._finalizer = weakref.finalize(self, self._core.close)
@@ -77,7 +85,7 @@ class NativeEngine:
         try:
             end = core.run(plan)
         except OSError as error:
-            raise _as_closed(error) from None
+            raise _refusal(plan, Step.SPAWN, error) from None
         if isinstance(end, Outcome):
             return end
         raise native.failure(plan, end)
@@ -85,29 +93,38 @@ class NativeEngine:
     async def run(self, plan: CallPlan) -> Outcome:
         """Run `plan` on the engine's threads; see `agent_exec.runtime.engine.Engine`."""
         core = self._current()
-        port = self._port(core)
+        try:
+            port = self._port(core)
+        except OSError as error:
+            raise _refusal(plan, Step.STDIO, error) from None
         try:
             end = await port.run(plan)
         except OSError as error:
-            raise _as_closed(error) from None
+            raise _refusal(plan, Step.SPAWN, error) from None
         if isinstance(end, Outcome):
             return end
         raise native.failure(plan, end)
 
     def _port(self, core: native.Engine) -> LoopPort:
-        trio = "trio" in sys.modules and in_trio_task()
-        loop: object = trio_run() if trio else asyncio.get_running_loop()
-        port = self._ports.get(loop)
+        trio = "trio" in sys.modules and _in_trio_task()
+        loop: object = _trio_run() if trio else _asyncio_loop()
+        here = self._here
+        if here.port is not None and here.loop() is loop:
+            return here.port
+        with self._lock:
+            port = self._ports.get(loop)
         if port is None:
-            port = TrioPort(core) if trio else AsyncioPort(core)
+            port = _new_port(core, trio=trio)
             with self._lock:
                 self._ports[loop] = port
+        here.loop, here.port = weakref.ref(loop), port
         return port
 
     def close(self) -> None:
         """Kill and reap every call in flight, stop every thread. Idempotent."""
         with self._lock:
             ports, self._ports = self._ports, weakref.WeakKeyDictionary()
+            self._here = _Here()
             self._closed = True
         if self._pid != os.getpid():
             self._finalizer.detach()
@@ -117,5 +134,42 @@ class NativeEngine:
             port.close()
 
 
-def _as_closed(error: OSError) -> Exception:
-    return Closed("the engine is closed") if error.errno == errno.ECANCELED else error
+# asyncio and trio are imported by whoever runs them; a blocking caller needs neither, and
+# they take longer to import than a launch to make.
+
+
+def _asyncio_loop() -> object:
+    return sys.modules["asyncio"].get_running_loop()
+
+
+def _in_trio_task() -> bool:
+    in_task: bool = sys.modules["trio"].lowlevel.in_trio_task()
+    return in_task
+
+
+def _trio_run() -> object:
+    return sys.modules["trio"].lowlevel.current_trio_token()
+
+
+def _new_port(core: native.Engine, *, trio: bool) -> LoopPort:
+    if trio:
+        from agent_exec.runtime.trio_port import TrioPort  # noqa: PLC0415
+
+        return TrioPort(core)
+    from agent_exec.runtime.asyncio_port import AsyncioPort  # noqa: PLC0415
+
+    return AsyncioPort(core)
+
+
+def _forget(engine: weakref.ref[NativeEngine]) -> None:
+    """In a forked child: hold none of the pipes of the calls that run in the parent."""
+    inherited = engine()
+    if inherited is not None:
+        inherited._core.forget()  # noqa: SLF001 - the engine's own hook
+
+
+def _refusal(plan: CallPlan, step: Step, error: OSError) -> Closed | LaunchError:
+    """The core took no call: it is closed, or no thread or descriptor is to be had."""
+    if error.errno == errno.ECANCELED:
+        return Closed("the engine is closed")
+    return native.launch_error(plan.stages[0].executable, step, error.errno or errno.EIO)

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from enum import Enum, auto
 
 from agent_exec.errors import Closed, LaunchError, Step
@@ -165,7 +164,7 @@ class ThreadCall:
             Action.dup2(ends.stderr, 2),
         )
         try:
-            child = self._launcher.spawn(replace(stage, actions=wires + stage.actions))
+            child = self._launcher.spawn(stage._replace(actions=wires + stage.actions))
         except LaunchError as error:
             action = error.action
             if action is not None:

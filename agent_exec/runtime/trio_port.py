@@ -1,33 +1,18 @@
-"""A trio run's way into the native engine. trio is imported only when it is running."""
+"""A trio run's way into the native engine. Imported only when trio is running."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import weakref
+from contextlib import suppress
 
 import anyio
+import trio
 
 from agent_exec.launch.native import Engine, RawFailure
 from agent_exec.model.outcome import Outcome
 from agent_exec.model.plan import CallPlan
 
-if TYPE_CHECKING:
-    import trio
-
 _END_MARGIN = 3.0  # seconds; as in asyncio_port
-
-
-def in_trio_task() -> bool:
-    """Is the caller a trio task? Call only when trio has been imported."""
-    import trio  # noqa: PLC0415 - optional
-
-    return trio.lowlevel.in_trio_task()
-
-
-def trio_run() -> object:
-    """What stands for the current `trio.run`: weakly referenceable, one per run."""
-    import trio  # noqa: PLC0415 - optional
-
-    return trio.lowlevel.current_trio_token()
 
 
 class _Call:
@@ -42,17 +27,13 @@ class TrioPort:
     """One run's port. Made and used in that run; closed from any thread."""
 
     def __init__(self, core: Engine) -> None:
-        import trio  # noqa: PLC0415 - optional
-
         self._core = core
         self._port = core.port()
-        self._trio: trio.lowlevel.TrioToken = trio.lowlevel.current_trio_token()
+        self._trio = weakref.ref(trio.lowlevel.current_trio_token())
         self._scope = trio.CancelScope()
         trio.lowlevel.spawn_system_task(self._watch, name="agent_exec port")
 
     async def _watch(self) -> None:
-        import trio  # noqa: PLC0415 - optional
-
         with self._scope:
             while True:
                 await trio.lowlevel.wait_readable(self._port.fileno())
@@ -78,12 +59,11 @@ class TrioPort:
         return call.end
 
     def close(self) -> None:
-        import trio  # noqa: PLC0415 - optional
-
-        try:
-            self._trio.run_sync_soon(self._stop)
-        except trio.RunFinishedError:
-            pass
+        token = self._trio()
+        if token is None:
+            return
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(self._stop)
 
     def _stop(self) -> None:
         self._scope.cancel()

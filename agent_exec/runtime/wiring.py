@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from dataclasses import dataclass
@@ -43,8 +42,9 @@ class Wiring:
         """Open what `stage` needs; to be called for each stage, in order.
 
         Raises:
-            OSError: EMFILE, ENFILE; EBADF when the plan names a descriptor that is not
-                open. `close` closes what was opened so far.
+            OSError: EMFILE, ENFILE; EBADF when the plan names a descriptor below 3 that is
+                not open. `close` closes what was opened so far.
+            ValueError: The plan names a negative descriptor.
         """
         if stage == 0:
             self._next_stdin = self._open_stdin()
@@ -107,7 +107,7 @@ class Wiring:
     def _lend(self, fd: int) -> int:
         """A number of at least 3 for a descriptor of the plan's."""
         if fd < 0:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            raise ValueError(f"{fd} is not a descriptor")
         if fd > 2:
             return fd
         copy = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)

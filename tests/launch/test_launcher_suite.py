@@ -422,6 +422,13 @@ def _unrunnable(kind: str, tmp_path: Path, probe: Path) -> tuple[Path, int, list
     return program, errno.ENOEXEC, []
 
 
+@pytest.mark.parametrize("field", ["argv", "envp"])
+def test_a_nul_byte_is_refused(launcher: Launcher, plans: Plans, field: str) -> None:
+    """execve(2) would silently cut the word there."""
+    with pytest.raises(ValueError, match="NUL|null"):
+        launcher.spawn(plans.stage("/bin/true", **{field: (b"zero", b"a\0b")}))
+
+
 @pytest.mark.parametrize("change", ["replaced", "rewritten", "removed", "mode"])
 def test_a_stale_template_is_refused(
     launcher: Launcher, plans: Plans, tmp_path: Path, probe: Path, change: str
@@ -449,7 +456,7 @@ def test_a_stale_template_is_refused(
 def test_a_template_of_other_credentials_is_refused(launcher: Launcher, plans: Plans) -> None:
     plan = plans.stage("/bin/true")
     foreign = bytes(len(launcher.credentials()))
-    plan = replace(plan, executable=replace(plan.executable, credentials=foreign))
+    plan = plan._replace(executable=replace(plan.executable, credentials=foreign))
     with pytest.raises(TemplateError) as raised:
         launcher.spawn(plan)
     assert raised.value.errno == errno.EACCES

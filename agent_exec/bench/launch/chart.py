@@ -3,42 +3,45 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agent_exec.bench.launch.figures import Figure
+from agent_exec.bench.launch.figures import Figure, Spread, cells_of
 from agent_exec.bench.launch.methods import FLOOR, OURS
 from agent_exec.bench.launch.report import LaunchBenchReport
 from agent_exec.errors import Unsupported
 
 _OURS, _PEERS, _FLOOR = "#1f6feb", "#9aa4af", "#24292f"
+_COLUMNS = 2
 _DPI = 150
+_TICKS = (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
 def draw_chart(report: LaunchBenchReport, path: Path) -> tuple[Path, Path]:
     """Draw `path` with the suffix .png, and again with .svg; return both paths.
 
     Raises:
-        Unsupported: matplotlib is not installed.
+        Unsupported: matplotlib is not installed, or there is nothing to draw.
         OSError: A file cannot be written.
     """
     try:
-        figure_module = importlib.import_module("matplotlib.figure")
+        matplotlib = importlib.import_module("matplotlib.figure")
     except ImportError as error:
         raise Unsupported(
             "a chart needs matplotlib, which is not installed (pip install agent-exec[bench])"
         ) from error
-    cells = list(dict.fromkeys((f.program, f.in_flight) for f in report.figures))
-    tallest = max((len(_of(report, cell)) for cell in cells), default=1)
-    columns = 2
-    rows = max(1, -(-len(cells) // columns))
-    picture = figure_module.Figure(
-        figsize=(6.5 * columns, (0.28 * tallest + 1.1) * rows + 0.6), layout="constrained"
-    )
-    axes = picture.subplots(rows, columns, squeeze=False).flat
-    for axis, cell in zip(axes, cells, strict=False):
-        _draw_cell(axis, cell, _of(report, cell))
-    for axis in list(axes)[len(cells) :]:
+    cells = [_with_ratio(figures) for figures in cells_of(report.figures)]
+    cells = [bars for bars in cells if bars]
+    if not cells:
+        raise Unsupported("there is nothing to draw: no method was measured beside the floor")
+    rows = -(-len(cells) // _COLUMNS)
+    height = 0.28 * max(map(len, cells)) + 1.1
+    picture = matplotlib.Figure(figsize=(6.5 * _COLUMNS, height * rows + 0.6), layout="constrained")
+    axes = list(picture.subplots(rows, _COLUMNS, squeeze=False).flat)
+    for axis, bars in zip(axes, cells, strict=False):
+        _draw_cell(axis, bars)
+    for axis in axes[len(cells) :]:
         axis.set_visible(False)
     machine = report.machine
     picture.suptitle(
@@ -52,46 +55,45 @@ def draw_chart(report: LaunchBenchReport, path: Path) -> tuple[Path, Path]:
     return png, svg
 
 
-def _of(report: LaunchBenchReport, cell: tuple[str, int]) -> list[Figure]:
-    return sorted(
-        (f for f in report.figures if (f.program, f.in_flight) == cell and f.x_floor is not None),
-        key=lambda f: 0.0 if f.x_floor is None else f.x_floor.median,
-        reverse=True,
-    )
+def _with_ratio(figures: Sequence[Figure]) -> list[tuple[Figure, Spread]]:
+    bars = [(figure, figure.x_floor) for figure in figures if figure.x_floor is not None]
+    return sorted(bars, key=lambda bar: bar[1].median, reverse=True)
 
 
-def _draw_cell(axis: Any, cell: tuple[str, int], figures: list[Figure]) -> None:
-    program, in_flight = cell
-    spreads = [f.x_floor for f in figures if f.x_floor is not None]
-    medians = [spread.median for spread in spreads]
-    errors = [
-        [spread.median - spread.lower for spread in spreads],
-        [spread.upper - spread.median for spread in spreads],
-    ]
+def _draw_cell(
+    axis: Any,  # noqa: ANN401 - matplotlib's Axes, which may not be installed
+    bars: Sequence[tuple[Figure, Spread]],
+) -> None:
+    medians = [ratio.median for _, ratio in bars]
+    below = [ratio.median - ratio.lower for _, ratio in bars]
+    above = [ratio.upper - ratio.median for _, ratio in bars]
     axis.barh(
-        [f.method for f in figures],
-        medians,
-        xerr=errors,
-        color=[_color(f.method) for f in figures],
+        [figure.method for figure, _ in bars],
+        [median - 1 for median in medians],
+        left=1,
+        xerr=[below, above],
+        color=[_color(figure.method) for figure, _ in bars],
         error_kw={"elinewidth": 1, "ecolor": "#57606a"},
     )
-    for place, (spread, figure) in enumerate(zip(spreads, figures, strict=True)):
+    for place, (figure, ratio) in enumerate(bars):
         axis.text(
-            spread.upper * 1.04,
+            max(ratio.upper, 1.0) * 1.04,
             place,
-            f"{spread.median:.2f}  ({figure.wall_us.median:.0f} µs)",
+            f"{ratio.median:.2f}  ({figure.wall_us.median:.0f} µs)",
             va="center",
             fontsize=7.5,
         )
+    least, most = min(*medians, 1.0) * 0.6, max(ratio.upper for _, ratio in bars) * 2.6
     axis.set_xscale("log")
-    axis.set_xlim(min([*medians, 1.0]) * 0.6, max([*medians, 1.0]) * 2.6)
-    axis.axvline(1.0, color=_FLOOR, linewidth=0.8, linestyle=":")
-    axis.set_title(f"{program}, {in_flight} in flight", fontsize=10)
-    axis.set_xlabel("x floor (median; bar: quartiles)", fontsize=8)
-    axis.tick_params(labelsize=8)
+    axis.set_xlim(least, most)
+    ticks = [tick for tick in _TICKS if least <= tick <= most]
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
-    ticks = [t for t in (0.5, 1, 2, 5, 10, 20, 50) if axis.get_xlim()[0] <= t <= axis.get_xlim()[1]]
-    axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    axis.axvline(1.0, color=_FLOOR, linewidth=1.2)
+    first, _ = bars[0]
+    axis.set_title(f"{first.program}, {first.in_flight} in flight", fontsize=10)
+    axis.set_xlabel("x floor: median and quartiles over the rounds, logarithmic", fontsize=8)
+    axis.tick_params(labelsize=8)
 
 
 def _color(method: str) -> str:

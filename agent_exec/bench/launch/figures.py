@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 from agent_exec.bench.launch.ballast import Ballast
 from agent_exec.bench.launch.measured import Batch, Belongings, Failure, LoopTime
 from agent_exec.bench.launch.methods import FLOOR
+from agent_exec.bench.launch.programs import PROGRAM_NAMES
 from agent_exec.bench.launch.rounds import BallastSample, LoopSample, Sample
 
 T = TypeVar("T")
@@ -93,11 +94,23 @@ class MemoryFigure:
 
 def figures_of(samples: Sequence[Sample]) -> list[Figure]:
     """One figure for every program, number in flight and method that has a batch."""
+    keys = _distinct(
+        (s.program, s.in_flight, s.method) for s in samples if isinstance(s.batch, Batch)
+    )
+    return [_figure(samples, *key) for key in keys]
+
+
+def cells_of(figures: Iterable[Figure]) -> list[list[Figure]]:
+    """The figures that can be compared: of one program and number in flight.
+
+    Programs and numbers in their usual order; in a cell, the quickest method first.
+    """
+    cells: dict[tuple[int, int], list[Figure]] = {}
+    for figure in figures:
+        place = PROGRAM_NAMES.index(figure.program), figure.in_flight
+        cells.setdefault(place, []).append(figure)
     return [
-        _figure(samples, program, in_flight, method)
-        for program, in_flight, method in _distinct(
-            (s.program, s.in_flight, s.method) for s in samples if isinstance(s.batch, Batch)
-        )
+        sorted(cells[place], key=lambda figure: figure.wall_us.median) for place in sorted(cells)
     ]
 
 

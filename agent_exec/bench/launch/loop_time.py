@@ -62,9 +62,7 @@ class MeteredSelector(selectors.DefaultSelector):
         super().__init__()
         self._meter = meter
 
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, selectors._EventMask]]:
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         self._meter.wait_begins()
         try:
             return super().select(timeout)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from agent_exec.bench.launch.figures import MemoryFigure
 from agent_exec.bench.launch.measured import Failure
 from agent_exec.bench.launch.programs import Program
-from agent_exec.bench.launch.rounds import Tell
-from agent_exec.bench.launch.workers import Worker
+from agent_exec.bench.launch.rounds import Measures, Tell
 
 # A chunk is driven like any batch. By the end of the first five, every pool and cache
 # has its size.
@@ -15,12 +14,12 @@ _SETTLED = 5
 
 
 def measure_memory(
-    worker: Worker, method: str, program: Program, *, launches: int, in_flight: int, tell: Tell
+    worker: Measures, method: str, program: Program, *, launches: int, in_flight: int, tell: Tell
 ) -> MemoryFigure | Failure:
     """Make about `launches` launches; count what the worker holds early on and at the end.
 
     Raises:
-        WorkerLost: See `Worker.measure`.
+        WorkerLostError: The worker ended, or was ended.
     """
     chunk = max(1, launches // _CHUNKS)
     before = None

@@ -44,8 +44,13 @@ class LaunchBenchOptions:
                 raise ValueError(f"no such {kind}: {unknown[0]} (there are {', '.join(known)})")
         if not self.programs:
             raise ValueError("no program to launch")
-        if min(self.rounds, self.launches) < 1 or self.memory_launches < 0:
-            raise ValueError("rounds and launches must be at least 1")
+        for name, value, least in (
+            ("rounds", self.rounds, 1),
+            ("launches", self.launches, 1),
+            ("memory_launches", self.memory_launches, 0),
+        ):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, not {value}")
 
     @classmethod
     def choose(

@@ -27,7 +27,7 @@ TINY_FLAGS = (
 _SMALL_FILE = b"".join(b"line %d of a small file\n" % number for number in range(1, 9))
 
 
-class WrongResult(Exception):
+class WrongResultError(Exception):
     """A launch whose exit status or output was not what the program gives."""
 
 
@@ -42,15 +42,17 @@ class Program:
     stderr: bytes = b""
 
     def check(self, exit_status: int | None, stdout: bytes, stderr: bytes) -> None:
-        """Raise `WrongResult` unless a launch gave what it must."""
+        """Raise `WrongResultError` unless a launch gave what it must."""
         if exit_status != 0:
-            raise WrongResult(f"{self.name}: exit status {exit_status}, not 0")
+            raise WrongResultError(f"{self.name}: exit status {exit_status}, not 0")
         for stream, got, expected in (
             ("stdout", stdout, self.stdout),
             ("stderr", stderr, self.stderr),
         ):
             if got != expected:
-                raise WrongResult(f"{self.name}: {stream} is {got[:60]!r}, not {expected[:60]!r}")
+                raise WrongResultError(
+                    f"{self.name}: {stream} is {got[:60]!r}, not {expected[:60]!r}"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,18 +9,43 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from agent_exec.bench.launch.ballast import Ballast
-from agent_exec.bench.launch.measured import Batch, Failure, LoopTime
+from agent_exec.bench.launch.measured import Batch, Belongings, Failure, LoopTime
 from agent_exec.bench.launch.options import IN_FLIGHT
 from agent_exec.bench.launch.programs import Program
-from agent_exec.bench.launch.workers import Worker, WorkerLost
+from agent_exec.bench.launch.workers import WorkerLostError
 
 Tell: TypeAlias = Callable[[str], None]
 """Takes one line of progress."""
 
 T = TypeVar("T")
+
+
+class Measures(Protocol):
+    """A `Worker`, as far as those know it who ask for measurements."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that are to be had."""
+        ...
+
+    def measure(
+        self, method: str, program: Program, launches: int, in_flight: int
+    ) -> Batch | Failure:
+        """One batch. Raises `WorkerLostError`."""
+        ...
+
+    def loop_time(
+        self, method: str, program: Program, launches: int, in_flight: int
+    ) -> LoopTime | Failure | None:
+        """What launches cost the loop's thread. Raises `WorkerLostError`."""
+        ...
+
+    def count_belongings(self) -> Belongings:
+        """What the worker holds now. Raises `WorkerLostError`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +83,7 @@ class BallastSample:
 
 
 def time_launches(
-    workers: Mapping[str, Worker],
+    workers: Mapping[str, Measures],
     programs: Sequence[Program],
     *,
     rounds: int,
@@ -81,7 +106,7 @@ def time_launches(
                 batch: Batch | Failure
                 try:
                     batch = workers[method].measure(method, program, launches, in_flight)
-                except WorkerLost as reason:
+                except WorkerLostError as reason:
                     batch = Failure(str(reason))
                     lost.add(method)
                 yield Sample(
@@ -94,7 +119,7 @@ def time_launches(
 
 
 def time_loops(
-    workers: Mapping[str, Worker],
+    workers: Mapping[str, Measures],
     program: Program,
     *,
     rounds: int,
@@ -113,7 +138,7 @@ def time_loops(
             time: LoopTime | Failure | None
             try:
                 time = workers[method].loop_time(method, program, launches, in_flight)
-            except WorkerLost as reason:
+            except WorkerLostError as reason:
                 time = Failure(str(reason))
                 without.add(method)
             if time is None:
@@ -129,8 +154,8 @@ def time_loops(
 
 
 def time_with_ballast(
-    plain: Worker,
-    loaded: Worker,
+    plain: Measures,
+    loaded: Measures,
     ballast: Ballast,
     program: Program,
     *,
@@ -148,21 +173,20 @@ def time_with_ballast(
         tell(f"{ballast.words}: round {number} of {rounds}")
         for in_flight in _shuffled(IN_FLIGHT, order):
             for method in _shuffled(methods, order):
-                batches: dict[Worker, Batch | Failure] = {}
+                pair: dict[str, Batch | Failure] = {}
                 lost = False
-                for worker in _shuffled((plain, loaded), order):
+                for name, worker in _shuffled((("plain", plain), ("loaded", loaded)), order):
                     try:
-                        batches[worker] = worker.measure(method, program, launches, in_flight)
-                    except WorkerLost as reason:
-                        batches[worker] = Failure(str(reason))
+                        pair[name] = worker.measure(method, program, launches, in_flight)
+                    except WorkerLostError as reason:
+                        pair[name] = Failure(str(reason))
                         lost = True
                 yield BallastSample(
                     round=number,
                     ballast=ballast,
                     in_flight=in_flight,
                     method=method,
-                    plain=batches[plain],
-                    loaded=batches[loaded],
+                    **pair,
                 )
                 if lost:
                     return

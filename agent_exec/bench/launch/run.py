@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from agent_exec.bench.launch.measured import Failure
 from agent_exec.bench.launch.memory import measure_memory
 from agent_exec.bench.launch.methods import FLOOR
 from agent_exec.bench.launch.options import LaunchBenchOptions
-from agent_exec.bench.launch.programs import Program, Workbench, prepare
+from agent_exec.bench.launch.programs import Workbench, prepare
 from agent_exec.bench.launch.report import LaunchBenchReport
 from agent_exec.bench.launch.rounds import (
     BallastSample,
@@ -30,22 +29,12 @@ from agent_exec.bench.launch.rounds import (
     time_with_ballast,
 )
 from agent_exec.bench.launch.targets import LOOP_IN_FLIGHT, PROGRAM
-from agent_exec.bench.launch.workers import Worker, WorkerLost
+from agent_exec.bench.launch.workers import Worker, WorkerLostError
 
 WITH_BALLAST = ("engine-asyncio", "engine-blocking", "tool-asyncio", "subprocess", "asyncio")
 """Methods that are measured in a heavy parent: ours, and two to compare with."""
 WITHOUT_GROWTH = ("engine-asyncio", "engine-blocking", "tool-asyncio")
 """Methods that may keep nothing of a finished call."""
-
-
-@dataclass(slots=True)
-class _Found:
-    samples: list[Sample] = field(default_factory=list)
-    loop_samples: list[LoopSample] = field(default_factory=list)
-    ballast_samples: list[BallastSample] = field(default_factory=list)
-    memory: list[MemoryFigure] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
 
 
 def run_launch_benchmark(options: LaunchBenchOptions, *, tell: Tell) -> LaunchBenchReport:
@@ -60,11 +49,10 @@ def run_launch_benchmark(options: LaunchBenchOptions, *, tell: Tell) -> LaunchBe
     """
     started, began_s = datetime.now(UTC), time.monotonic()
     here, load_before = machine.look(), machine.load_average()
-    found = _Found()
     with tempfile.TemporaryDirectory(prefix="agent-exec-bench-") as folder:
         tell("compiling the floor and the programs")
-        bench = prepare(Path(folder))
-        _measure(bench, options, found, tell)
+        run = Run(prepare(Path(folder)), options, tell)
+        run.measure()
     return LaunchBenchReport(
         started=started,
         duration_s=time.monotonic() - began_s,
@@ -72,128 +60,144 @@ def run_launch_benchmark(options: LaunchBenchOptions, *, tell: Tell) -> LaunchBe
         load_before=load_before,
         load_after=machine.load_average(),
         options=options,
-        samples=tuple(found.samples),
-        loop_samples=tuple(found.loop_samples),
-        ballast_samples=tuple(found.ballast_samples),
-        memory=tuple(found.memory),
-        skipped=tuple(found.skipped),
-        lost=tuple(found.lost),
+        samples=tuple(run.samples),
+        loop_samples=tuple(run.loop_samples),
+        ballast_samples=tuple(run.ballast_samples),
+        memory=tuple(run.memory),
+        skipped=tuple(run.skipped),
+        lost=tuple(run.lost),
     )
 
 
-def _measure(bench: Workbench, options: LaunchBenchOptions, found: _Found, tell: Tell) -> None:
-    order = random.Random(options.seed)
-    tiny = next(program for program in bench.programs if program.name == PROGRAM)
-    chosen = [program for program in bench.programs if program.name in options.programs]
-    with _workers(bench, (FLOOR, *options.methods), found, tell) as workers:
-        for sample in time_launches(
-            workers,
-            chosen,
-            rounds=options.rounds,
-            launches=options.launches,
-            order=order,
-            tell=tell,
-        ):
-            found.samples.append(sample)
-        found.loop_samples.extend(
-            time_loops(
+class Run:
+    """Measures on a prepared `bench`, and keeps what it finds.
+
+    `skipped` and `lost` are lines for the report: what could not be measured here, and
+    what broke apart from single samples.
+    """
+
+    def __init__(self, bench: Workbench, options: LaunchBenchOptions, tell: Tell) -> None:
+        self._bench = bench
+        self._options = options
+        self._tell = tell
+        self._order = random.Random(options.seed)
+        self._tiny = next(program for program in bench.programs if program.name == PROGRAM)
+        self.samples: list[Sample] = []
+        self.loop_samples: list[LoopSample] = []
+        self.ballast_samples: list[BallastSample] = []
+        self.memory: list[MemoryFigure] = []
+        self.skipped: list[str] = []
+        self.lost: list[str] = []
+
+    def measure(self) -> None:
+        """Everything that the options say, in the order of the report."""
+        with self._workers() as workers:
+            self._measure_times(workers)
+            self._measure_loops(workers)
+        if self._options.ballast:
+            for ballast in Ballast:
+                if ballast is not Ballast.NONE:
+                    self._measure_ballast(ballast)
+        if self._options.memory_launches:
+            for method in self._chosen(WITHOUT_GROWTH):
+                self._measure_memory(method)
+
+    @contextmanager
+    def _workers(self) -> Iterator[dict[str, Worker]]:
+        """One worker for each method that is to be had."""
+        with ExitStack() as holds:
+            workers: dict[str, Worker] = {}
+            for method in dict.fromkeys((FLOOR, *self._options.methods)):
+                self._tell(f"starting {method}")
+                try:
+                    worker = holds.enter_context(Worker(self._bench, (method,)))
+                except WorkerLostError as lost:
+                    self.lost.append(f"{method}: {lost}")
+                    continue
+                if method in worker.skipped:
+                    self._skip(method, worker.skipped[method])
+                else:
+                    workers[method] = worker
+            yield workers
+
+    def _measure_times(self, workers: dict[str, Worker]) -> None:
+        self.samples.extend(
+            time_launches(
                 workers,
-                tiny,
-                rounds=max(3, options.rounds // 3),
-                launches=2 * options.launches,
-                in_flight=LOOP_IN_FLIGHT,
-                order=order,
-                tell=tell,
+                [p for p in self._bench.programs if p.name in self._options.programs],
+                rounds=self._options.rounds,
+                launches=self._options.launches,
+                order=self._order,
+                tell=self._tell,
             )
         )
-    if options.ballast:
-        for ballast in Ballast:
-            if ballast is not Ballast.NONE:
-                _measure_ballast(ballast, bench, tiny, options, order, found, tell)
-    if options.memory_launches:
-        _measure_memory(bench, tiny, options, found, tell)
 
-
-@contextmanager
-def _workers(
-    bench: Workbench, methods: tuple[str, ...], found: _Found, tell: Tell
-) -> Iterator[dict[str, Worker]]:
-    """One worker for each method that is to be had."""
-    with ExitStack() as holds:
-        workers: dict[str, Worker] = {}
-        for method in dict.fromkeys(methods):
-            tell(f"starting {method}")
-            try:
-                worker = holds.enter_context(Worker(bench, (method,)))
-            except WorkerLost as reason:
-                found.lost.append(f"{method}: {reason}")
-                continue
-            for name, reason in worker.skipped.items():
-                found.skipped.append(f"{name}: {reason}")
-                tell(f"skipped {name}: {reason}")
-            if worker.methods:
-                workers[method] = worker
-        yield workers
-
-
-def _measure_ballast(
-    ballast: Ballast,
-    bench: Workbench,
-    program: Program,
-    options: LaunchBenchOptions,
-    order: random.Random,
-    found: _Found,
-    tell: Tell,
-) -> None:
-    methods = tuple(name for name in WITH_BALLAST if name in options.methods)
-    if not methods:
-        return
-    reason = why_not(ballast)
-    if reason is not None:
-        found.skipped.append(f"{ballast.words}: {reason}")
-        tell(f"skipped {ballast.words}: {reason}")
-        return
-    tell(f"starting a {ballast.words}")
-    try:
-        with Worker(bench, methods) as plain, Worker(bench, methods, ballast) as loaded:
-            found.ballast_samples.extend(
-                time_with_ballast(
-                    plain,
-                    loaded,
-                    ballast,
-                    program,
-                    rounds=options.rounds,
-                    launches=options.launches,
-                    order=order,
-                    tell=tell,
-                )
+    def _measure_loops(self, workers: dict[str, Worker]) -> None:
+        self.loop_samples.extend(
+            time_loops(
+                workers,
+                self._tiny,
+                rounds=max(3, self._options.rounds // 3),
+                launches=2 * self._options.launches,
+                in_flight=LOOP_IN_FLIGHT,
+                order=self._order,
+                tell=self._tell,
             )
-    except WorkerLost as lost:
-        found.lost.append(f"{ballast.words}: {lost}")
+        )
 
-
-def _measure_memory(
-    bench: Workbench, program: Program, options: LaunchBenchOptions, found: _Found, tell: Tell
-) -> None:
-    for method in WITHOUT_GROWTH:
-        if method not in options.methods:
-            continue
+    def _measure_ballast(self, ballast: Ballast) -> None:
+        methods = self._chosen(WITH_BALLAST)
+        if not methods:
+            return
+        reason = why_not(ballast)
+        if reason is not None:
+            self._skip(ballast.words, reason)
+            return
+        self._tell(f"starting a {ballast.words}")
         try:
-            with Worker(bench, (method,)) as worker:
-                if method not in worker.methods:
-                    continue
+            with (
+                Worker(self._bench, methods) as plain,
+                Worker(self._bench, methods, ballast) as loaded,
+            ):
+                self.ballast_samples.extend(
+                    time_with_ballast(
+                        plain,
+                        loaded,
+                        ballast,
+                        self._tiny,
+                        rounds=self._options.rounds,
+                        launches=self._options.launches,
+                        order=self._order,
+                        tell=self._tell,
+                    )
+                )
+        except WorkerLostError as lost:
+            self.lost.append(f"{ballast.words}: {lost}")
+
+    def _measure_memory(self, method: str) -> None:
+        try:
+            with Worker(self._bench, (method,)) as worker:
+                if method in worker.skipped:
+                    return
                 figure = measure_memory(
                     worker,
                     method,
-                    program,
-                    launches=options.memory_launches,
+                    self._tiny,
+                    launches=self._options.memory_launches,
                     in_flight=LOOP_IN_FLIGHT,
-                    tell=tell,
+                    tell=self._tell,
                 )
-        except WorkerLost as lost:
-            found.lost.append(f"memory, {method}: {lost}")
-            continue
+        except WorkerLostError as lost:
+            self.lost.append(f"memory, {method}: {lost}")
+            return
         if isinstance(figure, Failure):
-            found.lost.append(f"memory, {method}: {figure.reason}")
+            self.lost.append(f"memory, {method}: {figure.reason}")
         else:
-            found.memory.append(figure)
+            self.memory.append(figure)
+
+    def _chosen(self, methods: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in methods if name in self._options.methods)
+
+    def _skip(self, what: str, reason: str) -> None:
+        self.skipped.append(f"{what}: {reason}")
+        self._tell(f"skipped {what}: {reason}")

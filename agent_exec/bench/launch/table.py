@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent_exec.bench.launch.figures import Figure, Spread
+from agent_exec.bench.launch.figures import Figure, Spread, cells_of
 from agent_exec.bench.launch.report import LaunchBenchReport
 
 
 def render_table(report: LaunchBenchReport) -> str:
     """Everything that was found out, for a terminal without colours. Ends with a newline."""
     sections = [_head(report)]
-    cells = dict.fromkeys((figure.program, figure.in_flight) for figure in report.figures)
-    sections += [
-        _timing(
-            [f for f in report.figures if (f.program, f.in_flight) == cell],
-        )
-        for cell in cells
-    ]
+    sections += [_timing(figures) for figures in cells_of(report.figures)]
     if report.loop_figures:
         sections.append(_loops(report))
     if report.ballast_figures:
@@ -60,6 +54,7 @@ def _timing(figures: Sequence[Figure]) -> str:
 
 def _loops(report: LaunchBenchReport) -> str:
     figures = sorted(report.loop_figures, key=lambda figure: figure.wall_us.median)
+    first = figures[0]
     rows = [
         (
             figure.method,
@@ -73,8 +68,8 @@ def _loops(report: LaunchBenchReport) -> str:
     ]
     head = ("method", "busy", "quartiles", "CPU", "longest", "waits")
     title = (
-        f"Event-loop thread, per launch of {figures[0].program}, "
-        f"{figures[0].in_flight} in flight (longest: of one turn of the loop)"
+        f"Event-loop thread, per launch of {first.program}, {first.in_flight} in flight "
+        "(longest: one turn of the loop)"
     )
     return f"{title}\n{columns(head, rows)}"
 

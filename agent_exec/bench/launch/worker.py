@@ -13,7 +13,7 @@ from agent_exec.bench.launch.ballast import Ballast, load
 from agent_exec.bench.launch.belongings import count_belongings
 from agent_exec.bench.launch.measured import Batch, Belongings, Failure, LoopTime
 from agent_exec.bench.launch.methods import open_method
-from agent_exec.bench.launch.methods.base import Method, NotHere, OnLoop
+from agent_exec.bench.launch.methods.base import Method, OnLoop, UnavailableError
 from agent_exec.bench.launch.programs import Program, Workbench
 
 
@@ -75,7 +75,7 @@ def serve(fd: int) -> None:
             try:
                 methods[name] = open_method(name, setup.bench)
                 holds.callback(methods[name].close)
-            except NotHere as reason:
+            except UnavailableError as reason:
                 skipped[name] = str(reason)
         if setup.ballast is Ballast.DESCRIPTORS_AFTER:
             load(setup.ballast, holds)

@@ -40,7 +40,7 @@ serve(int(sys.argv[1]))
 """
 
 
-class WorkerLost(Exception):
+class WorkerLostError(Exception):
     """A worker ended, or did not answer in time and was ended."""
 
 
@@ -51,7 +51,7 @@ class Worker:
     session of their own, so that a key pressed at the terminal reaches only us.
 
     Raises:
-        WorkerLost: It did not come up.
+        WorkerLostError: It did not come up.
     """
 
     def __init__(
@@ -72,7 +72,12 @@ class Worker:
         assert isinstance(ready, Ready)
         self.skipped: Mapping[str, str] = ready.skipped
         """Methods that are not to be had, and why."""
-        self.methods = tuple(name for name in methods if name not in ready.skipped)
+        self._methods = tuple(name for name in methods if name not in ready.skipped)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that are to be had."""
+        return self._methods
 
     def measure(
         self, method: str, program: Program, launches: int, in_flight: int
@@ -80,7 +85,7 @@ class Worker:
         """One batch, or why it is void.
 
         Raises:
-            WorkerLost: Now or at an earlier request.
+            WorkerLostError: Now or at an earlier request.
         """
         patience_s = _BATCH_PATIENCE_S + launches * _LAUNCH_PATIENCE_S
         answer = self._ask(MeasureBatch(method, program, launches, in_flight), patience_s)
@@ -104,17 +109,17 @@ class Worker:
 
     def _ask(self, message: Setup | Request, patience_s: float) -> Ready | Answer:
         if self._lost is not None:
-            raise WorkerLost(self._lost)
+            raise WorkerLostError(self._lost)
         try:
             self._link.send(message)
             if self._link.poll(patience_s):
                 return self._link.recv()
             self._lost = f"the worker did not answer within {patience_s:.0f} s and was ended"
+            self.close(patience_s=0)
         except (EOFError, ConnectionError):
-            self._lost = "the worker ended by itself"
-        self.close(patience_s=0)
-        self._lost += f" (status {self._process.returncode})"
-        raise WorkerLost(self._lost)
+            self.close()
+            self._lost = f"the worker ended by itself (status {self._process.returncode})"
+        raise WorkerLostError(self._lost)
 
     def close(self, *, patience_s: float = END_PATIENCE_S) -> None:
         """End the worker: it goes when its link is closed, or is killed with its session."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from agent_exec.bench.launch.methods.base import Method
 from agent_exec.bench.launch.programs import Workbench
 
@@ -34,7 +36,7 @@ def open_method(name: str, bench: Workbench) -> Method:
     somebody who uses this method and no other.
 
     Raises:
-        NotHere: This machine or installation cannot offer it.
+        UnavailableError: This machine or installation cannot offer it.
     """
     # ruff: noqa: PLC0415 - see above
     if name == FLOOR:
@@ -45,10 +47,14 @@ def open_method(name: str, bench: Workbench) -> Method:
         from agent_exec.bench.launch.methods.node import Node
 
         return Node(bench)
+    return _openers(name)[name](bench)
+
+
+def _openers(name: str) -> Mapping[str, Callable[[Workbench], Method]]:
     if name in PEERS:
         from agent_exec.bench.launch.methods import peers
 
-        openers = {
+        return {
             "subprocess": peers.open_subprocess,
             "asyncio": peers.open_asyncio,
             "anyio": peers.open_anyio,
@@ -57,7 +63,18 @@ def open_method(name: str, bench: Workbench) -> Method:
             "bash": peers.open_bash,
             "bash-asyncio": peers.open_bash_asyncio,
         }
-        return openers[name](bench)
+    if name.startswith("tool"):
+        from agent_exec.bench.launch.methods import tool
+
+        return {
+            "tool-asyncio": tool.open_tool_asyncio,
+            "tool-trio": tool.open_tool_trio,
+        }
     from agent_exec.bench.launch.methods import ours
 
-    return ours.open_ours(name, bench)
+    return {
+        "engine-asyncio": ours.open_engine_asyncio,
+        "engine-trio": ours.open_engine_trio,
+        "engine-blocking": ours.open_engine_blocking,
+        "portable-asyncio": ours.open_portable_asyncio,
+    }

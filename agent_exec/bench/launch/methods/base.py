@@ -8,7 +8,7 @@ from agent_exec.bench.launch.measured import Batch, LoopTime
 from agent_exec.bench.launch.programs import Program
 
 
-class NotHere(Exception):
+class UnavailableError(Exception):
     """A method that this machine or installation cannot offer; the message says why."""
 
 

@@ -8,7 +8,7 @@ import tempfile
 
 from agent_exec.bench.launch.drive import warm_up_launches
 from agent_exec.bench.launch.measured import Batch
-from agent_exec.bench.launch.programs import Program, Workbench, WrongResult
+from agent_exec.bench.launch.programs import Program, Workbench, WrongResultError
 
 
 class Floor:
@@ -38,7 +38,7 @@ class Floor:
                 check=False,
             )
         if done.returncode != 0:
-            raise WrongResult(done.stderr.decode(errors="replace").strip())
+            raise WrongResultError(done.stderr.decode(errors="replace").strip())
         measured = json.loads(done.stdout)
         return Batch.of(in_flight, **measured)
 

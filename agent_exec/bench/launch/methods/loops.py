@@ -15,7 +15,7 @@ from typing import TypeAlias
 from agent_exec.bench.launch.drive import AsyncLaunch, Launch, drive_async, drive_blocking
 from agent_exec.bench.launch.loop_time import BusyMeter, MeteredSelector, TrioMeter
 from agent_exec.bench.launch.measured import Batch, LoopTime
-from agent_exec.bench.launch.methods.base import NotHere
+from agent_exec.bench.launch.methods.base import UnavailableError
 from agent_exec.bench.launch.programs import Program
 
 Maker: TypeAlias = Callable[[Program], Launch]
@@ -84,7 +84,9 @@ class OnTrio:
         try:
             self._trio = importlib.import_module("trio")
         except ImportError as error:
-            raise NotHere("trio is not installed (pip install agent-exec[bench])") from error
+            raise UnavailableError(
+                "trio is not installed (pip install agent-exec[bench])"
+            ) from error
         self._make = make
         self._holds = ExitStack() if holds is None else holds
 

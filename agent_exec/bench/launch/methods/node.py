@@ -11,8 +11,8 @@ from importlib.resources import as_file, files
 
 from agent_exec.bench.launch.drive import warm_up_launches
 from agent_exec.bench.launch.measured import Batch
-from agent_exec.bench.launch.methods.base import NotHere
-from agent_exec.bench.launch.programs import Program, Workbench, WrongResult
+from agent_exec.bench.launch.methods.base import UnavailableError
+from agent_exec.bench.launch.programs import Program, Workbench, WrongResultError
 
 
 class Node:
@@ -21,7 +21,7 @@ class Node:
     def __init__(self, bench: Workbench) -> None:
         node = shutil.which("node")
         if node is None:
-            raise NotHere("there is no node on PATH")
+            raise UnavailableError("there is no node on PATH")
         self._bench = bench
         self._holds = ExitStack()
         script = self._holds.enter_context(as_file(files("agent_exec.bench") / "exec_file.js"))
@@ -48,10 +48,10 @@ class Node:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise WrongResult("node ended by itself")
+            raise WrongResultError("node ended by itself")
         measured = json.loads(line)
         if "error" in measured:
-            raise WrongResult(measured["error"])
+            raise WrongResultError(measured["error"])
         return Batch.of(in_flight, **measured)
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import anyio
 
 from agent_exec.bench.launch.drive import AsyncLaunch, Launch
-from agent_exec.bench.launch.methods.base import NotHere
+from agent_exec.bench.launch.methods.base import UnavailableError
 from agent_exec.bench.launch.methods.loops import (
     AsyncMaker,
     Blocking,
@@ -52,7 +52,7 @@ def open_uvloop(bench: Workbench) -> OnForeignLoop:
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError as error:
-        raise NotHere("uvloop is not installed (pip install agent-exec[bench])") from error
+        raise UnavailableError("uvloop is not installed (pip install agent-exec[bench])") from error
     make = _with_asyncio(bench, lambda program: program.argv)
     return OnForeignLoop(make, uvloop.new_event_loop)
 
@@ -149,5 +149,5 @@ def _with_asyncio(bench: Workbench, words: Callable[[Program], tuple[str, ...]])
 def _bash_words() -> Callable[[Program], tuple[str, ...]]:
     bash = shutil.which("bash")
     if bash is None:
-        raise NotHere("there is no bash on PATH")
+        raise UnavailableError("there is no bash on PATH")
     return lambda program: (bash, "-c", shlex.join(program.argv))

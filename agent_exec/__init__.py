@@ -1,0 +1,117 @@
+"""How coding agents run programs: argv in, a structured result out, no shell between.
+
+    async with agent_exec.ExecTool(worktree=".", policy="open") as tool:
+        result = await tool.run(["git", "status", "--short"])
+
+`ExecTool` runs calls. `SpawnTemplate` is the layer below: an executable opened once, from
+which many children are started, without policy or event loop.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from agent_exec._version import __version__
+
+if TYPE_CHECKING:
+    from agent_exec.errors import (
+        AgentExecError,
+        ApprovalRefused,
+        CallRejected,
+        Closed,
+        Denied,
+        InvalidCall,
+        LaunchError,
+        PolicyError,
+        ProgramNotFound,
+        Step,
+        TemplateError,
+        Unsupported,
+    )
+    from agent_exec.launch.spawn_template import SpawnTemplate
+    from agent_exec.model.action import Action, ActionType, OpenHow
+    from agent_exec.model.child import Child
+    from agent_exec.model.decision import Route, Verdict
+    from agent_exec.model.outcome import Ended, LauncherName
+    from agent_exec.model.plan import TemplateUse
+    from agent_exec.model.result import Output, StageResult, ToolResult
+    from agent_exec.template.cache import CacheStats
+    from agent_exec.tool import CallOptions, ExecTool
+
+__all__ = [
+    "Action",
+    "ActionType",
+    "AgentExecError",
+    "ApprovalRefused",
+    "CacheStats",
+    "CallOptions",
+    "CallRejected",
+    "Child",
+    "Closed",
+    "Denied",
+    "Ended",
+    "ExecTool",
+    "InvalidCall",
+    "LaunchError",
+    "LauncherName",
+    "OpenHow",
+    "Output",
+    "PolicyError",
+    "ProgramNotFound",
+    "Route",
+    "SpawnTemplate",
+    "StageResult",
+    "Step",
+    "TemplateError",
+    "TemplateUse",
+    "ToolResult",
+    "Unsupported",
+    "Verdict",
+    "__version__",
+]
+
+_HOMES = {
+    "Action": "agent_exec.model.action",
+    "ActionType": "agent_exec.model.action",
+    "AgentExecError": "agent_exec.errors",
+    "ApprovalRefused": "agent_exec.errors",
+    "CacheStats": "agent_exec.template.cache",
+    "CallOptions": "agent_exec.tool",
+    "CallRejected": "agent_exec.errors",
+    "Child": "agent_exec.model.child",
+    "Closed": "agent_exec.errors",
+    "Denied": "agent_exec.errors",
+    "Ended": "agent_exec.model.outcome",
+    "ExecTool": "agent_exec.tool",
+    "InvalidCall": "agent_exec.errors",
+    "LaunchError": "agent_exec.errors",
+    "LauncherName": "agent_exec.model.outcome",
+    "OpenHow": "agent_exec.model.action",
+    "Output": "agent_exec.model.result",
+    "PolicyError": "agent_exec.errors",
+    "ProgramNotFound": "agent_exec.errors",
+    "Route": "agent_exec.model.decision",
+    "SpawnTemplate": "agent_exec.launch.spawn_template",
+    "StageResult": "agent_exec.model.result",
+    "Step": "agent_exec.errors",
+    "TemplateError": "agent_exec.errors",
+    "TemplateUse": "agent_exec.model.plan",
+    "ToolResult": "agent_exec.model.result",
+    "Unsupported": "agent_exec.errors",
+    "Verdict": "agent_exec.model.decision",
+}
+
+
+def __getattr__(name: str) -> object:
+    # Imported at first use: the command line would wait for what it does not need.
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *globals()]

@@ -1,0 +1,61 @@
+"""``agent-exec bench``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The benchmarks.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _group() -> None:
+    """The benchmarks."""
+
+
+@app.command()
+def launch(
+    quick: Annotated[bool, typer.Option(help="A minute instead of ten; for a first look.")] = False,
+    rounds: Annotated[int | None, typer.Option(help="How often every method runs.")] = None,
+    launches: Annotated[int | None, typer.Option(help="Launches in one round.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="A method to measure; repeat.")] = None,
+    program: Annotated[list[str] | None, typer.Option(help="A program to launch; repeat.")] = None,
+    ballast: Annotated[bool, typer.Option(help="Measure heavy parents, too.")] = True,
+    seed: Annotated[int, typer.Option(help="Of the order of methods.")] = 1,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures here.")
+    ] = None,
+    chart: Annotated[Path | None, typer.Option(help="Draw PNG and SVG here.")] = None,
+) -> None:
+    """Measure what a launch costs, by our means and by everybody else's.
+
+    The table goes to stdout, progress to stderr. Let it run alone on the machine.
+    """
+    from agent_exec.bench.launch import (  # noqa: PLC0415 - --help needs none of it
+        LaunchBenchOptions,
+        draw_chart,
+        render_table,
+        run_launch_benchmark,
+        write_json,
+    )
+
+    try:
+        options = LaunchBenchOptions.choose(
+            quick=quick,
+            rounds=rounds,
+            launches=launches,
+            only=tuple(only or ()),
+            programs=tuple(program or ()),
+            ballast=ballast,
+            seed=seed,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    report = run_launch_benchmark(options, tell=lambda line: typer.echo(line, err=True))
+    typer.echo(render_table(report))
+    if json_path is not None:
+        write_json(report, json_path)
+    if chart is not None:
+        draw_chart(report, chart)

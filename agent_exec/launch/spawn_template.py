@@ -1,0 +1,65 @@
+"""The RFC's interface in Python: pin an executable, start children from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Self
+
+from agent_exec.launch.base import Launcher
+from agent_exec.launch.select import select_launcher
+from agent_exec.model.action import Action
+from agent_exec.model.child import Child
+from agent_exec.template.pin import Pinned, pin_descriptor, pin_path
+from agent_exec.template.template import Environment, Template, Word
+
+
+class SpawnTemplate(Template):
+    """An executable opened once, from which many children are started.
+
+    Usable without policy or event loop; thread-safe. A process that was forked from ours
+    must make its own: spawning from an inherited one fails with EACCES.
+    """
+
+    def __init__(self, pinned: Pinned, launcher: Launcher) -> None:
+        super().__init__(pinned, launcher.credentials())
+        self.launcher = launcher
+
+    @classmethod
+    def create(  # type: ignore[override] # a launcher stands for the credentials
+        cls, source: Word | os.PathLike[str] | int, *, launcher: Launcher | None = None
+    ) -> Self:
+        """Pin the program at an absolute path, or behind a descriptor.
+
+        Args:
+            source: The path, or a descriptor open for reading; that stays the caller's.
+            launcher: What starts the children; None for the best that works here.
+
+        Raises:
+            TemplateError: See `agent_exec.template.pin`.
+            Unsupported: No launcher works here.
+        """
+        chosen = select_launcher() if launcher is None else launcher
+        pinned = pin_descriptor(source) if isinstance(source, int) else pin_path(source)
+        return cls(pinned, chosen)
+
+    def spawn(
+        self,
+        argv: Sequence[Word] | None,
+        envp: Environment | None = None,
+        actions: Sequence[Action] = (),
+        *,
+        inherit_fds: bool = False,
+    ) -> Child:
+        """Start a child; blocks the calling thread until it has exec'd.
+
+        The child inherits cwd, signal mask, ignored signals, process group and session, as
+        far as no action changes them; its descriptors above 2 are closed. The arguments
+        are those of `Template.plan`.
+
+        Raises:
+            TemplateError: ESTALE, EACCES (other credentials, another process), EINVAL, E2BIG,
+                EBADF.
+            LaunchError: The child never became the program; step, errno and action say why.
+        """
+        return self.launcher.spawn(self.plan(argv, envp, actions, inherit_fds=inherit_fds))

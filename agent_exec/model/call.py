@@ -1,0 +1,29 @@
+"""What was asked for, as it arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One tool call: stages joined by pipes, one of them most of the time.
+
+    Nothing has been looked up yet: a program is a name, cwd may not exist.
+    """
+
+    stages: tuple[tuple[str, ...], ...]
+    stdin: str | bytes | int | None = None
+    """Literal text, a descriptor to hand on, or nothing (/dev/null)."""
+    stdout: int | None = None
+    """A descriptor to hand on; None captures."""
+    stderr: int | None = None
+    cwd: str | None = None
+    """None is the worktree; a relative one is relative to it."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Laid over the tool's own environment."""
+    timeout_s: float | None = None
+    """None is the tool's limit."""
+    keep_output: bool = False
+    """Write the whole output to files, too."""

@@ -1,0 +1,89 @@
+"""What became of a call, as its caller reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent_exec.model.decision import Route, Verdict
+from agent_exec.model.outcome import Ended, LauncherName
+from agent_exec.model.plan import TemplateUse
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output as text: what was kept, what was left out, where the whole of it lies."""
+
+    head: str = ""
+    tail: str = ""
+    dropped: int = 0
+    """Bytes between head and tail."""
+    file: str | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """The object of ``run --json``."""
+        return {
+            "head": self.head,
+            "tail": self.tail,
+            "dropped": self.dropped,
+            "file": self.file,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """How one stage ended: `exit_code` or `signal`; both None when nobody can tell."""
+
+    argv: tuple[str, ...]
+    exit_code: int | None
+    signal: str | None
+    """Its name, such as SIGPIPE."""
+    launcher: LauncherName
+    template: TemplateUse
+
+    def to_json(self) -> dict[str, object]:
+        """The object of ``run --json``."""
+        return {
+            "argv": list(self.argv),
+            "exit_code": self.exit_code,
+            "signal": self.signal,
+            "launcher": self.launcher.value,
+            "template": self.template.value,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What became of one call. A call that was refused or not launched has no stages."""
+
+    id: str
+    verdict: Verdict
+    route: Route | None
+    ended: Ended
+    stages: tuple[StageResult, ...] = ()
+    stdout: Output = Output()
+    stderr: Output = Output()
+    pipe_held: bool = False
+    """A descendant still held an output when the call ended: there may have been more."""
+    survivors: tuple[int, ...] = ()
+    """Pids of descendants that were left, and were killed or kept as configured."""
+    unreaped: tuple[int, ...] = ()
+    """Pids of stages that outlived SIGKILL."""
+    duration_ms: float = 0.0
+    error: str | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """The object of ``run --json``."""
+        return {
+            "id": self.id,
+            "verdict": self.verdict.value,
+            "route": None if self.route is None else self.route.value,
+            "ended": self.ended.value,
+            "stages": [stage.to_json() for stage in self.stages],
+            "stdout": self.stdout.to_json(),
+            "stderr": self.stderr.to_json(),
+            "pipe_held": self.pipe_held,
+            "survivors": list(self.survivors),
+            "unreaped": list(self.unreaped),
+            "duration_ms": self.duration_ms,
+            "error": self.error,
+        }

@@ -1,0 +1,150 @@
+"""grant -> plan: what was approved, as bytes, descriptors and actions."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from agent_exec.errors import LaunchError, Step, TemplateError
+from agent_exec.model.action import Action
+from agent_exec.model.decision import Grant
+from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Stdio, Survivors
+from agent_exec.model.request import ExecRequest
+from agent_exec.runtime.environment import MARK, ChildEnvironment
+from agent_exec.runtime.spill import OutputFile
+from agent_exec.template.cache import Lease, TemplateCache
+from agent_exec.template.directory import open_directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a tool gives to every call that it binds."""
+
+    cache: TemplateCache
+    environment: ChildEnvironment
+    limits: Limits
+    survivors: Survivors
+    output_folder: str
+    output_cap: int
+    """Bytes of one output file."""
+
+
+class Bound:
+    """A plan that can be run, and what it holds until `release`."""
+
+    def __init__(self, grant: Grant, settings: Settings) -> None:
+        self.grant = grant
+        self.leases: list[Lease] = []
+        self.files: list[OutputFile] = []
+        self._settings = settings
+        self._directory: int | None = None
+        with ExitStack() as undo:
+            undo.callback(self.release, ran=False)
+            for command in grant.request.commands:
+                self.leases.append(settings.cache.lease(command.program))
+            self.plan = self._plan()
+            undo.pop_all()
+
+    def renew(self, grant: Grant) -> None:
+        """Replace the templates that are stale; `grant` is for the call as resolved again.
+
+        Raises:
+            TemplateError: A program is gone, or is none any more.
+        """
+        self.grant = grant
+        for index, command in enumerate(grant.request.commands):
+            lease = self.leases[index]
+            if lease.template.name != command.program:
+                self.leases[index] = self._settings.cache.lease(command.program)
+                lease.release()
+                continue
+            try:
+                lease.template.check()
+            except TemplateError:
+                self.leases[index] = self._settings.cache.renew(lease)
+        self.plan = self.plan._replace(stages=self._stages(self._cwd()))
+
+    def release(self, *, ran: bool) -> None:
+        """Give the templates back and close what was opened for the call."""
+        for lease in self.leases:
+            lease.release()
+        for file in self.files:
+            file.close(keep=ran)
+        if self._directory is not None:
+            os.close(self._directory)
+            self._directory = None
+
+    def _plan(self) -> CallPlan:
+        request, settings = self.grant.request, self._settings
+        call = request.call
+        stdin: bytes | int | None = (
+            call.stdin.encode("utf-8", "surrogateescape")
+            if isinstance(call.stdin, str)
+            else call.stdin
+        )
+        if call.keep_output:
+            self.files = [self._file(request, "stdout"), self._file(request, "stderr")]
+        return CallPlan(
+            stages=self._stages(self._cwd()),
+            stdin=Stdio.NULL if stdin is None else stdin,
+            stdout=Stdio.CAPTURE if call.stdout is None else call.stdout,
+            stderr=Stdio.CAPTURE if call.stderr is None else call.stderr,
+            stdout_spill=self.files[0].spill if self.files else None,
+            stderr_spill=self.files[1].spill if self.files else None,
+            limits=self._limits(call.timeout_s),
+            survivors=settings.survivors,
+            mark=self._mark(),
+        )
+
+    def _stages(self, directory: int) -> tuple[SpawnPlan, ...]:
+        request, settings = self.grant.request, self._settings
+        envp = settings.environment.words(self._mark(), request.cwd, request.call.env)
+        actions = (Action.fchdir(directory),)
+        dies = settings.survivors is Survivors.KILL
+        return tuple(
+            [
+                SpawnPlan(
+                    executable=lease.template.executable,
+                    argv=tuple([os.fsencode(word) for word in command.argv]),
+                    envp=envp,
+                    actions=actions,
+                    session=True,
+                    reset_signals=True,
+                    die_with_parent=dies,
+                )
+                for command, lease in zip(request.commands, self.leases, strict=True)
+            ]
+        )
+
+    def _mark(self) -> bytes:
+        return f"{MARK}={self.grant.request.id}".encode()
+
+    def _limits(self, timeout_s: float | None) -> Limits:
+        limits = self._settings.limits
+        if timeout_s is None:
+            return limits
+        return Limits(
+            timeout_s=timeout_s,
+            grace_s=limits.grace_s,
+            drain_s=limits.drain_s,
+            head_bytes=limits.head_bytes,
+            tail_bytes=limits.tail_bytes,
+        )
+
+    def _cwd(self) -> int:
+        cwd = self.grant.request.cwd
+        if cwd == self._settings.cache.worktree:
+            return self._settings.cache.directory()
+        if self._directory is None:
+            try:
+                self._directory = open_directory(cwd)
+            except OSError as error:
+                raise LaunchError(cwd, Step.CWD, error.errno or 0) from None
+        return self._directory
+
+    def _file(self, request: ExecRequest, name: str) -> OutputFile:
+        settings = self._settings
+        return OutputFile.create(
+            settings.output_folder, f"{request.id}.{name}", settings.output_cap
+        )

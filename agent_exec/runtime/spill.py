@@ -1,0 +1,47 @@
+"""Files that take the whole of an output."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from agent_exec.errors import LaunchError, Step
+from agent_exec.model.plan import Spill
+
+
+def default_folder(variables: dict[str, str] | os._Environ[str]) -> str:
+    """``agent_exec/outputs`` beneath the XDG state directory."""
+    home = variables.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(home):
+        home = os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(home, "agent_exec", "outputs")
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """One open file, mode 0600. Whoever holds it calls `close`."""
+
+    path: str
+    spill: Spill
+
+    @classmethod
+    def create(cls, folder: str, name: str, cap: int) -> OutputFile:
+        """Create `name` in `folder`, which is made (0700) when it is not there.
+
+        Raises:
+            LaunchError: At step stdio, when the file cannot be created.
+        """
+        path = os.path.join(folder, name)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            fd = os.open(path, flags, 0o600)
+        except OSError as error:
+            raise LaunchError(path, Step.STDIO, error.errno or 0) from None
+        return cls(path, Spill(fd=fd, cap=cap))
+
+    def close(self, *, keep: bool) -> None:
+        """Close it; remove it too, when the call did not run."""
+        os.close(self.spill.fd)
+        if not keep:
+            os.unlink(self.path)

@@ -1,0 +1,150 @@
+"""A spawn template: an executable opened once, from which many children are started."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self, TypeAlias
+
+from agent_exec.errors import TemplateError
+from agent_exec.model.action import Action
+from agent_exec.model.plan import Executable, Identity, SpawnPlan
+from agent_exec.template.pin import Pinned, pin_descriptor, pin_path
+from agent_exec.template.validate import validate
+
+Word: TypeAlias = str | bytes
+Environment: TypeAlias = Mapping[str, str] | Mapping[bytes, bytes] | Sequence[Word]
+
+
+class Template:
+    """An executable opened once, with its identity. It belongs to one process.
+
+    What the path or the descriptor meant at `create` is what is executed, or the
+    launch fails with ESTALE: see `check`. Knows no launcher; `agent_exec.SpawnTemplate`
+    adds one.
+    """
+
+    def __init__(self, pinned: Pinned, credentials: bytes) -> None:
+        self._closed = False
+        self._executable = Executable(
+            fd=pinned.fd,
+            path=pinned.path,
+            identity=pinned.identity,
+            script=pinned.script,
+            credentials=credentials,
+        )
+
+    @classmethod
+    def create(cls, source: Word | os.PathLike[str] | int, *, credentials: bytes) -> Self:
+        """Pin the program at an absolute path, or behind a descriptor.
+
+        Args:
+            source: The path, or a descriptor open for reading; that stays the caller's.
+            credentials: What `Launcher.credentials` says of the caller.
+
+        Raises:
+            TemplateError: See `agent_exec.template.pin`.
+        """
+        pinned = pin_descriptor(source) if isinstance(source, int) else pin_path(source)
+        return cls(pinned, credentials)
+
+    @property
+    def executable(self) -> Executable:
+        """The pinned part, borrowed: valid until `close`.
+
+        Raises:
+            TemplateError: EBADF when the template is closed.
+        """
+        if self._closed:
+            raise TemplateError(self.name, errno.EBADF, "the template is closed")
+        return self._executable
+
+    @property
+    def name(self) -> str:
+        """The path as given, or words for a descriptor."""
+        path = self._executable.path
+        return f"descriptor {self._executable.fd}" if path is None else os.fsdecode(path)
+
+    def check(self) -> None:
+        """Is the file still the one that was pinned? Launchers ask the same at every spawn.
+
+        Raises:
+            TemplateError: ESTALE when the path or the descriptor no longer has the
+                identity, or the path cannot be looked at. Not sticky: what is right again
+                is right again.
+        """
+        pinned = self.executable
+        try:
+            seen = [os.fstat(pinned.fd)]
+            if pinned.path is not None:
+                seen.append(os.stat(pinned.path))
+        except OSError as error:
+            raise TemplateError(self.name, errno.ESTALE, os.strerror(error.errno or 0)) from None
+        if any(Identity.of(status) != pinned.identity for status in seen):
+            raise TemplateError(self.name, errno.ESTALE)
+
+    def plan(
+        self,
+        argv: Sequence[Word] | None,
+        envp: Environment | None = None,
+        actions: Sequence[Action] = (),
+        *,
+        inherit_fds: bool = False,
+    ) -> SpawnPlan:
+        """A plan for one child, with the RFC's defaults.
+
+        Args:
+            argv: The argument vector, program name first; None is one empty word.
+            envp: The whole environment, as a mapping or ``NAME=value`` words; None is empty.
+            actions: What the child does before exec, in order.
+            inherit_fds: Keep descriptors above 2 that are not close-on-exec.
+
+        Raises:
+            TemplateError: EINVAL or E2BIG for malformed actions, EINVAL for an empty argv or
+                a NUL in a word; EBADF when the template is closed.
+        """
+        words = (b"",) if argv is None else tuple([os.fsencode(word) for word in argv])
+        environment = () if envp is None else _environment(envp)
+        if not words:
+            raise TemplateError(self.name, errno.EINVAL, "argv is empty; argv[0] is part of it")
+        for word in (*words, *environment):
+            if b"\0" in word:
+                raise TemplateError(self.name, errno.EINVAL, f"a NUL in {word!r}")
+        return SpawnPlan(
+            executable=self.executable,
+            argv=words,
+            envp=environment,
+            actions=validate(actions, self.name),
+            inherit_fds=inherit_fds,
+        )
+
+    def close(self) -> None:
+        """Let the file go. Children that run keep it; plans made before are void."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._executable.fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            self.close()
+
+
+def _environment(envp: Environment) -> tuple[bytes, ...]:
+    if isinstance(envp, Mapping):
+        return tuple(
+            [os.fsencode(name) + b"=" + os.fsencode(value) for name, value in envp.items()]
+        )
+    return tuple([os.fsencode(word) for word in envp])

@@ -1,0 +1,106 @@
+"""Refuse malformed actions before a child exists, with the RFC's errors."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+
+from agent_exec.errors import TemplateError
+from agent_exec.model.action import (
+    AT_FDCWD,
+    CLOSE_RANGE_CLOEXEC,
+    CLOSE_RANGE_UNSHARE,
+    MAX_ACTIONS,
+    MAX_FD,
+    Action,
+    ActionType,
+    OpenHow,
+)
+
+_HIGHEST_SIGNAL = 64
+
+
+def validate(actions: Sequence[Action], program: str) -> tuple[Action, ...]:
+    """The actions as a tuple, when every one of them is well-formed.
+
+    Raises:
+        TemplateError: E2BIG for more than `MAX_ACTIONS`; EINVAL for a malformed one, with
+            its index and what is wrong.
+    """
+    if len(actions) > MAX_ACTIONS:
+        reason = f"{len(actions)} actions, at most {MAX_ACTIONS}"
+        raise TemplateError(program, errno.E2BIG, reason)
+    for index, action in enumerate(actions):
+        check = _CHECKS.get(action.type)
+        problem = f"no action has type {action.type}" if check is None else check(action)
+        if problem:
+            raise TemplateError(program, errno.EINVAL, f"action {index}: {problem}")
+    return tuple(actions)
+
+
+def _unused(action: Action, *names: str) -> str:
+    """The complaint about fields that the type does not use and that are not 0."""
+    wrong = [name for name in names if getattr(action, name)]
+    return f"{', '.join(wrong)} must be 0" if wrong else ""
+
+
+def _close(action: Action) -> str:
+    if action.fd < 0:
+        return "fd is negative"
+    return _unused(action, "flags", "newfd", "arg")
+
+
+def _dup2(action: Action) -> str:
+    if action.fd < 0 or action.newfd < 0:
+        return "fd or newfd is negative"
+    if action.flags & ~os.O_CLOEXEC:
+        return "flags other than O_CLOEXEC"
+    return _unused(action, "arg")
+
+
+def _fchdir(action: Action) -> str:
+    if action.fd < 0:
+        return "fd is negative"
+    return _unused(action, "flags", "newfd", "arg")
+
+
+def _open(action: Action) -> str:
+    if action.fd < AT_FDCWD:
+        return "fd is neither a descriptor nor AT_FDCWD"
+    if action.newfd < 0:
+        return "newfd is negative"
+    if not isinstance(action.arg, OpenHow):
+        return "arg is no OpenHow"
+    if b"\0" in action.arg.path:
+        return "the path holds a NUL"
+    return _unused(action, "flags")
+
+
+def _close_range(action: Action) -> str:
+    if action.fd < 0:
+        return "fd is negative"
+    if action.newfd != MAX_FD and action.newfd < action.fd:
+        return "newfd is below fd"
+    if action.flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC):
+        return "unknown flags"
+    return _unused(action, "arg")
+
+
+def _signals(action: Action) -> str:
+    if not isinstance(action.arg, frozenset):
+        return "arg is no set of signals"
+    if any(not 1 <= signum <= _HIGHEST_SIGNAL for signum in action.arg):
+        return f"signals are 1 to {_HIGHEST_SIGNAL}"
+    return _unused(action, "flags", "fd", "newfd")
+
+
+_CHECKS: dict[int, Callable[[Action], str]] = {
+    ActionType.CLOSE: _close,
+    ActionType.DUP2: _dup2,
+    ActionType.FCHDIR: _fchdir,
+    ActionType.OPEN: _open,
+    ActionType.CLOSE_RANGE: _close_range,
+    ActionType.SIGMASK: _signals,
+    ActionType.SIGDEFAULT: _signals,
+}

@@ -1,0 +1,259 @@
+"""`ExecTool`: the one facade. Runs the steps from a call to its result, in order."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self, TypedDict, Unpack
+
+from agent_exec.errors import InvalidCall, PolicyError, TemplateError
+from agent_exec.model.call import ToolCall
+from agent_exec.model.decision import Decision, Grant, Route, Verdict
+from agent_exec.model.outcome import LauncherName, Outcome
+from agent_exec.model.plan import Limits, Survivors
+from agent_exec.model.result import ToolResult
+from agent_exec.runtime.bind import Bound, Settings
+from agent_exec.runtime.environment import ChildEnvironment
+from agent_exec.runtime.render import render
+from agent_exec.runtime.resolve import resolve
+from agent_exec.runtime.select import select_engine
+from agent_exec.runtime.spill import default_folder
+from agent_exec.template.cache import CacheStats, TemplateCache
+
+
+class CallOptions(TypedDict, total=False):
+    """What every way to run a call takes, by keyword."""
+
+    stdin: str | bytes | int | None
+    """Literal input, or a descriptor to hand on; nothing is /dev/null."""
+    stdout: int | None
+    """A descriptor to hand on instead of capturing; the same for `stderr`."""
+    stderr: int | None
+    cwd: str | None
+    """Absolute, or relative to the worktree; the worktree itself when not given."""
+    env: Mapping[str, str]
+    """Laid over the tool's environment."""
+    timeout_s: float | None
+    """Seconds from the launch to SIGTERM; the tool's limit when not given; inf for none."""
+    keep_output: bool
+    """Write the whole output to files, whose paths are in the result."""
+
+
+class ExecTool:
+    """Runs commands in a worktree: argv in, a structured result out, no shell between.
+
+    One tool serves any number of concurrent calls, from several event loops (asyncio, trio)
+    and threads; a process that was forked from ours may go on using it.
+
+    Args:
+        worktree: The directory that calls work in.
+        policy: What may run. Only ``"open"`` exists in this release: it allows everything.
+        launcher: ``auto``, ``vfork`` or ``portable``.
+        hot_after: Launches of a program after which its spawn template is kept.
+        max_templates: How many are kept.
+        max_concurrent: Calls that may run at once; later ones wait.
+        timeout_s: Limit on a call that names none; inf for none.
+        grace_s: Seconds from SIGTERM to SIGKILL.
+        output_bytes: Bytes kept of each output, half head, half tail.
+        survivors: ``kill`` or ``keep`` what a call leaves running when it has ended.
+        output_dir: Where `keep_output` puts files; ``agent_exec/outputs`` beneath the XDG
+            state directory when not given.
+        output_file_bytes: Most bytes of one such file.
+
+    The environment of the children is that of this process when the tool is made.
+
+    Raises:
+        PolicyError: No such policy.
+        InvalidCall: The worktree is no directory.
+        Unsupported: The launcher does not work here.
+    """
+
+    def __init__(
+        self,
+        worktree: str | os.PathLike[str] = ".",
+        *,
+        policy: str = "default",
+        launcher: str = "auto",
+        hot_after: int = 2,
+        max_templates: int = 32,
+        max_concurrent: int = 16,
+        timeout_s: float = 120.0,
+        grace_s: float = 2.0,
+        output_bytes: int = 1024 * 1024,
+        survivors: str = "kill",
+        output_dir: str | os.PathLike[str] | None = None,
+        output_file_bytes: int = 256 * 1024 * 1024,
+    ) -> None:
+        _check_policy(policy)
+        self.worktree = os.path.realpath(worktree)
+        if not os.path.isdir(self.worktree):
+            raise InvalidCall(f"the worktree {self.worktree} is no directory")
+        self._engine, chosen = select_engine(launcher, max_concurrent=max_concurrent)
+        self._settings = Settings(
+            cache=TemplateCache(
+                self.worktree,
+                hot_after=hot_after,
+                max_templates=max_templates,
+                credentials=chosen.credentials,
+            ),
+            environment=ChildEnvironment(os.environb, self.worktree),
+            limits=Limits(
+                timeout_s=timeout_s,
+                grace_s=grace_s,
+                head_bytes=output_bytes - output_bytes // 2,
+                tail_bytes=output_bytes // 2,
+            ),
+            survivors=Survivors(survivors),
+            output_folder=os.fspath(output_dir or default_folder(os.environ)),
+            output_cap=output_file_bytes,
+        )
+        self._session = os.urandom(5).hex()
+        self._counter = itertools.count(1)
+
+    async def run(self, argv: Sequence[str], **options: Unpack[CallOptions]) -> ToolResult:
+        """Run one command. What a child does is in the result and never raised.
+
+        Raises:
+            InvalidCall: The call makes no sense; the message says what to send instead.
+            ProgramNotFound: The program is nowhere.
+            TemplateError, LaunchError: It was found, and did not become a process.
+            Closed: The tool was closed.
+        """
+        return await self._run(ToolCall(stages=(_words(argv),), **options))
+
+    async def run_pipeline(
+        self, stages: Sequence[Sequence[str]], **options: Unpack[CallOptions]
+    ) -> ToolResult:
+        """Run commands joined by pipes, without a shell. Raises as `run`."""
+        return await self._run(ToolCall(stages=_stages(stages), **options))
+
+    def run_sync(self, argv: Sequence[str], **options: Unpack[CallOptions]) -> ToolResult:
+        """`run` on the calling thread, for callers with no event loop."""
+        return self._run_sync(ToolCall(stages=(_words(argv),), **options))
+
+    def run_pipeline_sync(
+        self, stages: Sequence[Sequence[str]], **options: Unpack[CallOptions]
+    ) -> ToolResult:
+        """`run_pipeline` on the calling thread."""
+        return self._run_sync(ToolCall(stages=_stages(stages), **options))
+
+    @property
+    def templates(self) -> CacheStats:
+        """What the cache of spawn templates has done and holds."""
+        return self._settings.cache.stats
+
+    @property
+    def launcher(self) -> LauncherName:
+        """What starts the children."""
+        return self._engine.launcher
+
+    def close(self) -> None:
+        """Kill calls in flight, let the templates go. Idempotent."""
+        self._engine.close()
+        self._settings.cache.close()
+
+    async def aclose(self) -> None:
+        """`close`, for ``async with``."""
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _run(self, call: ToolCall) -> ToolResult:
+        bound = Bound(self._grant(call, self._new_id()), self._settings)
+        ran = False
+        try:
+            try:
+                outcome = await self._engine.run(bound.plan)
+            except TemplateError as error:
+                self._renew(bound, error)
+                outcome = await self._engine.run(bound.plan)
+            ran = True
+        finally:
+            bound.release(ran=ran)
+        return _result(bound, outcome)
+
+    def _run_sync(self, call: ToolCall) -> ToolResult:
+        bound = Bound(self._grant(call, self._new_id()), self._settings)
+        ran = False
+        try:
+            try:
+                outcome = self._engine.run_sync(bound.plan)
+            except TemplateError as error:
+                self._renew(bound, error)
+                outcome = self._engine.run_sync(bound.plan)
+            ran = True
+        finally:
+            bound.release(ran=ran)
+        return _result(bound, outcome)
+
+    def _new_id(self) -> str:
+        # The pid, because a forked child goes on with the same counter.
+        return f"{self._session}-{os.getpid():x}-{next(self._counter)}"
+
+    def _grant(self, call: ToolCall, id_: str) -> Grant:
+        if call.timeout_s is not None and not call.timeout_s > 0:
+            raise InvalidCall(f"timeout_s is {call.timeout_s}; send a number of seconds above 0")
+        request = resolve(
+            call, id_=id_, worktree=self.worktree, path=self._settings.environment.path
+        )
+        decision = Decision(
+            request, Verdict.ALLOW, Route.DIRECT, ("the policy open allows everything",)
+        )
+        return Grant(request, decision)
+
+    def _renew(self, bound: Bound, error: TemplateError) -> None:
+        """The launcher found a template stale, before anything had started."""
+        if error.errno != errno.ESTALE:
+            raise error
+        request = bound.grant.request
+        bound.renew(self._grant(request.call, request.id))
+
+
+def _check_policy(policy: str) -> None:
+    if policy != "open":
+        raise PolicyError(
+            f"there is no policy {policy!r} in this release: nothing is judged yet. "
+            "Pass policy='open' (-p open) to allow everything"
+        )
+
+
+def _words(argv: Sequence[str]) -> tuple[str, ...]:
+    # A string is a sequence of strings, too: let resolve() say so.
+    return argv if isinstance(argv, str) else tuple(argv)  # type: ignore[return-value]
+
+
+def _stages(stages: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    return tuple([_words(argv) for argv in stages])
+
+
+def _result(bound: Bound, outcome: Outcome) -> ToolResult:
+    paths = [file.path for file in bound.files]
+    return render(
+        bound.grant.decision,
+        outcome,
+        [lease.use for lease in bound.leases],
+        (paths[0], paths[1]) if paths else (None, None),
+    )

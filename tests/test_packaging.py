@@ -1,0 +1,123 @@
+"""What an installation contains, and what a build agrees to make."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import agent_exec
+from agent_exec import cli
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed() -> Distribution:
+    try:
+        return distribution("agent-exec")
+    except PackageNotFoundError:
+        pytest.skip("agent_exec is imported from a checkout, not installed")
+
+
+@pytest.fixture(scope="module")
+def setup_py() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("setup_py", ROOT / "setup.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def files_of(installed: Distribution) -> set[str]:
+    files = {str(file) for file in installed.files or ()}
+    return {file for file in files if not file.endswith(".pyc")}
+
+
+def test_the_version_is_written_once(installed: Distribution) -> None:
+    assert installed.version == agent_exec.__version__
+
+
+def test_the_command_is_the_cli(installed: Distribution) -> None:
+    (command,) = [entry for entry in installed.entry_points if entry.group == "console_scripts"]
+    assert command.name == "agent-exec"
+    assert command.load() is cli.main
+
+
+def test_an_installation_is_one_package_and_one_command(installed: Distribution) -> None:
+    tops = {file.split("/")[0] for file in files_of(installed)} - {".."}
+    assert tops == {"agent_exec", f"agent_exec-{installed.version}.dist-info"}
+    outside = [file for file in files_of(installed) if file.startswith("..")]
+    assert [Path(file).name for file in outside] == ["agent-exec"]
+
+
+def test_data_is_installed_with_the_code(installed: Distribution) -> None:
+    bench = ROOT / "agent_exec" / "bench"
+    sources = {path for suffix in ("*.c", "*.js") for path in bench.rglob(suffix)}
+    expected = {path.relative_to(ROOT).as_posix() for path in sources}
+    expected |= {"agent_exec/py.typed", "agent_exec/_native.pyi"}
+    expected |= {f"agent_exec-{installed.version}.dist-info/licenses/LICENSE"}
+    assert expected - files_of(installed) == set()
+
+
+def test_sources_of_the_c_core_are_not_installed(installed: Distribution) -> None:
+    assert [file for file in files_of(installed) if "/_native/" in file] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the C core is for Linux")
+def test_one_wheel_serves_every_python(installed: Distribution) -> None:
+    wheel = installed.read_text("WHEEL") or ""
+    (tag,) = [line.split()[1] for line in wheel.splitlines() if line.startswith("Tag:")]
+    assert tag.startswith("cp311-abi3-")
+    assert "agent_exec/_native.abi3.so" in files_of(installed)
+
+
+def test_what_is_needed_at_run_time_is_little(installed: Distribution) -> None:
+    needed = [line for line in installed.requires or () if "extra ==" not in line]
+    assert sorted(line.split(">=")[0] for line in needed) == ["anyio", "pydantic", "typer"]
+
+
+@pytest.mark.parametrize(
+    ("system", "implementation", "free_threaded", "refused"),
+    [
+        pytest.param("linux", "cpython", False, None, id="linux"),
+        pytest.param("darwin", "cpython", False, None, id="macos"),
+        pytest.param("win32", "cpython", False, "Windows", id="windows"),
+        pytest.param("linux", "cpython", True, "free-threaded", id="free-threaded"),
+        pytest.param("linux", "pypy", False, "pypy", id="pypy"),
+    ],
+)
+def test_a_build_that_could_not_work_is_refused(
+    setup_py: ModuleType, system: str, implementation: str, free_threaded: bool, refused: str | None
+) -> None:
+    reason = setup_py.refusal(system, implementation, free_threaded=free_threaded)
+    assert reason is None if refused is None else refused in reason
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "built"),
+    [
+        pytest.param("linux", "x86_64", True, id="x86-64"),
+        pytest.param("linux", "aarch64", True, id="arm64"),
+        pytest.param("linux", "riscv64", False, id="another-machine"),
+        pytest.param("linux", "x86_64 with 32 bits", False, id="32-bit-python"),
+        pytest.param("darwin", "arm64", False, id="macos"),
+    ],
+)
+def test_the_c_core_is_built_where_it_works(
+    setup_py: ModuleType, system: str, machine: str, built: bool
+) -> None:
+    extensions = setup_py.native_extensions(system, machine, ROOT)
+    assert [extension.name for extension in extensions] == ["agent_exec._native"] * built
+
+
+def test_a_build_without_the_c_sources_fails_where_they_belong(
+    setup_py: ModuleType, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError, match="no C sources"):
+        setup_py.native_extensions("linux", "x86_64", tmp_path)
