@@ -19,7 +19,9 @@ A program that started and then failed is not here. A child that ran is data
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 
 
 class Step(StrEnum):
@@ -117,12 +119,12 @@ class LaunchError(AgentExecError):
         self.action = action
         self.stage = stage
 
-    def __reduce__(
-        self,
-    ) -> tuple[type[LaunchError], tuple[str, Step, int], dict[str, int | None]]:
+    def __reduce__(self) -> tuple[Callable[[], LaunchError], tuple[()]]:
         # Exception pickles self.args, which is the message, not our parameters.
-        state = {"action": self.action, "stage": self.stage}
-        return type(self), (self.program, self.step, self.errno), state
+        again = partial(
+            type(self), self.program, self.step, self.errno, action=self.action, stage=self.stage
+        )
+        return again, ()
 
 
 class Unsupported(AgentExecError):

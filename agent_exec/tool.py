@@ -32,7 +32,7 @@ class CallOptions(TypedDict, total=False):
     stdout: int | None
     """A descriptor to hand on instead of capturing; the same for `stderr`."""
     stderr: int | None
-    cwd: str | None
+    cwd: str | os.PathLike[str] | None
     """Absolute, or relative to the worktree; the worktree itself when not given."""
     env: Mapping[str, str]
     """Laid over the tool's environment."""
@@ -214,10 +214,8 @@ class ExecTool:
         return f"{self._session}-{os.getpid():x}-{next(self._counter)}"
 
     def _grant(self, call: ToolCall, id_: str) -> Grant:
-        if call.timeout_s is not None and not call.timeout_s > 0:
-            raise InvalidCall(f"timeout_s is {call.timeout_s}; send a number of seconds above 0")
         request = resolve(
-            call, id_=id_, worktree=self.worktree, path=self._settings.environment.path
+            call, id_=id_, worktree=self.worktree, environment=self._settings.environment
         )
         decision = Decision(
             request, Verdict.ALLOW, Route.DIRECT, ("the policy open allows everything",)

@@ -114,7 +114,9 @@ class Plans:
             credentials=self._launcher.credentials(),
         )
 
-    def stage(self, program: str | Path | Executable, *words: str | bytes, **fields: Any) -> SpawnPlan:
+    def stage(
+        self, program: str | Path | Executable, *words: str | bytes, **fields: Any
+    ) -> SpawnPlan:
         """One child in a session of its own; argv[0] is the program's name."""
         executable = program if isinstance(program, Executable) else self.pin(program)
         argv0 = os.path.basename(executable.path or b"program")
@@ -202,9 +204,7 @@ class Belongings:
 
 def _threads_of_trio() -> set[int | None]:
     """Its idle workers, which it keeps for ten seconds."""
-    return {
-        thread.native_id for thread in threading.enumerate() if thread.name.startswith("Trio ")
-    }
+    return {thread.native_id for thread in threading.enumerate() if thread.name.startswith("Trio ")}
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -19,9 +20,13 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def installed() -> Distribution:
     try:
-        return distribution("agent-exec")
+        found = distribution("agent-exec")
     except PackageNotFoundError:
         pytest.skip("agent_exec is imported from a checkout, not installed")
+    origin = json.loads(found.read_text("direct_url.json") or "{}")
+    if origin.get("dir_info", {}).get("editable"):
+        pytest.skip("agent_exec is installed in editable form")
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ class _Range:
         return self.first <= fd and (self.last == MAX_FD or fd <= self.last)
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """An action that would fail in the child."""
 
     def __init__(self, step: Step, error: int) -> None:
@@ -106,7 +106,7 @@ class _Picture:
                 assert isinstance(action.arg, frozenset)
                 self.default |= action.arg
             case _:
-                raise _Refused(Step.SPAWN, errno.EINVAL)
+                raise _RefusedError(Step.SPAWN, errno.EINVAL)
 
     def moves(self) -> list[tuple[int, int]]:
         """(parent's descriptor, child's descriptor), in no particular order."""
@@ -134,12 +134,9 @@ class _Picture:
         return fd not in self._entries and not any(gone.holds(fd) for gone in self._ranges)
 
     def _lookup(self, fd: int, step: Step) -> _Entry:
-        if fd in self._entries:
-            entry = self._entries[fd]
-        else:
-            entry = self._untouched(fd)
+        entry = self._entries[fd] if fd in self._entries else self._untouched(fd)
         if entry is None:
-            raise _Refused(step, errno.EBADF)
+            raise _RefusedError(step, errno.EBADF)
         return entry
 
     def _untouched(self, fd: int) -> _Entry | None:
@@ -156,7 +153,7 @@ class _Picture:
 
     def _install(self, newfd: int, entry: _Entry) -> None:
         if newfd >= resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
-            raise _Refused(Step.STDIO, errno.EBADF)
+            raise _RefusedError(Step.STDIO, errno.EBADF)
         self._entries[newfd] = entry
 
     def _dup(self, action: Action) -> None:
@@ -165,14 +162,14 @@ class _Picture:
         if action.fd != action.newfd:
             self._install(action.newfd, _Entry(entry.host, cloexec))
         elif cloexec:  # dup3(2)
-            raise _Refused(Step.STDIO, errno.EINVAL)
+            raise _RefusedError(Step.STDIO, errno.EINVAL)
 
     def _change_directory(self, fd: int) -> None:
         host = self._lookup(fd, Step.CWD).host
         if not stat.S_ISDIR(os.fstat(host).st_mode):
-            raise _Refused(Step.CWD, errno.ENOTDIR)
+            raise _RefusedError(Step.CWD, errno.ENOTDIR)
         if not os.access(".", os.X_OK, dir_fd=host, effective_ids=True):
-            raise _Refused(Step.CWD, errno.EACCES)
+            raise _RefusedError(Step.CWD, errno.EACCES)
         self.cwd = host
 
     def _open(self, dirfd: int, newfd: int, how: OpenHow) -> None:
@@ -185,7 +182,7 @@ class _Picture:
             sys.platform == "linux" and how.flags & os.O_TMPFILE == os.O_TMPFILE
         )
         if how.mode and not makes_file:  # openat2(2)
-            raise _Refused(Step.STDIO, errno.EINVAL)
+            raise _RefusedError(Step.STDIO, errno.EINVAL)
         host_dir = self.cwd
         if dirfd != AT_FDCWD and not os.path.isabs(how.path):
             host_dir = self._lookup(dirfd, Step.STDIO).host
@@ -193,7 +190,7 @@ class _Picture:
         try:
             host = os.open(how.path, how.flags | os.O_NOCTTY, how.mode, dir_fd=host_dir)
         except OSError as error:
-            raise _Refused(Step.STDIO, error.errno or errno.EIO) from error
+            raise _RefusedError(Step.STDIO, error.errno or errno.EIO) from error
         self._owned.callback(os.close, host)
         self._install(newfd, _Entry(host, bool(how.flags & os.O_CLOEXEC)))
 
@@ -279,7 +276,7 @@ class PortableLauncher:
             for index, action in enumerate(plan.actions):
                 try:
                     picture.run(action)
-                except _Refused as refusal:
+                except _RefusedError as refusal:
                     raise LaunchError(name, refusal.step, refusal.errno, action=index) from refusal
             if picture.cwd is not None and not self._libc.has_fchdir:
                 raise Unsupported(

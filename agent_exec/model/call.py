@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -19,7 +20,7 @@ class ToolCall:
     stdout: int | None = None
     """A descriptor to hand on; None captures."""
     stderr: int | None = None
-    cwd: str | None = None
+    cwd: str | os.PathLike[str] | None = None
     """None is the worktree; a relative one is relative to it."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Laid over the tool's own environment."""

@@ -25,4 +25,6 @@ class ExecRequest:
     call: ToolCall
     commands: tuple[Command, ...]
     cwd: str
-    """Absolute."""
+    """Absolute, without links."""
+    stdin: bytes | int | None
+    """Literal bytes, a descriptor to hand on, or nothing."""

@@ -78,16 +78,11 @@ class Bound:
     def _plan(self) -> CallPlan:
         request, settings = self.grant.request, self._settings
         call = request.call
-        stdin: bytes | int | None = (
-            call.stdin.encode("utf-8", "surrogateescape")
-            if isinstance(call.stdin, str)
-            else call.stdin
-        )
         if call.keep_output:
             self.files = [self._file(request, "stdout"), self._file(request, "stderr")]
         return CallPlan(
             stages=self._stages(self._cwd()),
-            stdin=Stdio.NULL if stdin is None else stdin,
+            stdin=Stdio.NULL if request.stdin is None else request.stdin,
             stdout=Stdio.CAPTURE if call.stdout is None else call.stdout,
             stderr=Stdio.CAPTURE if call.stderr is None else call.stderr,
             stdout_spill=self.files[0].spill if self.files else None,

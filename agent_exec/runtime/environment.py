@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from agent_exec.errors import InvalidCall
-
 MARK = "AGENT_EXEC_CALL"
 """The variable by which descendants of a call are found; its value is the call's id."""
+
+_NOT_INHERITED = frozenset({b"PWD", b"OLDPWD", os.fsencode(MARK)})
 
 
 class ChildEnvironment:
@@ -16,35 +16,47 @@ class ChildEnvironment:
 
     Args:
         variables: ``os.environb``, as a rule. Copied: later changes of it are not seen.
-        worktree: The PWD of calls that name no other directory.
+        worktree: The PWD of calls that name no other directory; programs are not looked
+            up beneath it. Without links.
     """
 
     def __init__(self, variables: Mapping[bytes, bytes], worktree: str) -> None:
         self._variables = {
-            name: value
-            for name, value in variables.items()
-            if name not in {b"PWD", b"OLDPWD", os.fsencode(MARK)}
+            name: value for name, value in variables.items() if name not in _NOT_INHERITED
         }
         self._worktree = worktree
         self._words = self._join(self._variables, worktree)
-        path = os.fsdecode(self._variables.get(b"PATH", os.fsencode(os.defpath)))
-        self.path = tuple([entry for entry in path.split(os.pathsep) if os.path.isabs(entry)])
-        """Where programs are looked up; relative and empty entries are left out."""
+        path = self._variables.get(b"PATH")
+        self._path = self._folders(os.defpath if path is None else os.fsdecode(path))
+
+    def search_path(self, extra: Mapping[str, str]) -> tuple[str, ...]:
+        """The directories of PATH, in the environment that a call with `extra` has.
+
+        Relative and empty entries are left out, and those that lie in the worktree.
+        """
+        return self._folders(extra["PATH"]) if "PATH" in extra else self._path
 
     def words(self, mark: bytes, cwd: str, extra: Mapping[str, str]) -> tuple[bytes, ...]:
-        """The environment of one call: the snapshot, `extra` over it, PWD and the mark.
-
-        Raises:
-            InvalidCall: A name is empty or holds ``=``, or a NUL is in a name or value.
-        """
+        """The environment of one call: the snapshot, `extra` over it, PWD and the mark."""
         if not extra and cwd == self._worktree:
             return (*self._words, mark)
         variables = dict(self._variables)
         for name, value in extra.items():
-            if not name or "=" in name or "\0" in name or "\0" in value:
-                raise InvalidCall(f"env: {name!r} cannot be a variable with that name and value")
             variables[os.fsencode(name)] = os.fsencode(value)
         return (*self._join(variables, cwd), mark)
+
+    def _folders(self, path: str) -> tuple[str, ...]:
+        return tuple(
+            [
+                entry
+                for entry in path.split(os.pathsep)
+                if os.path.isabs(entry) and not self._holds(os.path.realpath(entry))
+            ]
+        )
+
+    def _holds(self, folder: str) -> bool:
+        # Beneath a worktree that is the root directory lies every program there is.
+        return self._worktree != "/" and f"{folder}/".startswith(f"{self._worktree}/")
 
     @staticmethod
     def _join(variables: Mapping[bytes, bytes], cwd: str) -> tuple[bytes, ...]:

@@ -4,73 +4,95 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agent_exec.errors import InvalidCall, ProgramNotFound, TemplateError
 from agent_exec.model.call import ToolCall
 from agent_exec.model.request import Command, ExecRequest
+from agent_exec.runtime.environment import MARK, ChildEnvironment
+from agent_exec.runtime.mistakes import refuse_shell_syntax, split_line
 
 
-def resolve(call: ToolCall, *, id_: str, worktree: str, path: Sequence[str]) -> ExecRequest:
+def resolve(
+    call: ToolCall, *, id_: str, worktree: str, environment: ChildEnvironment
+) -> ExecRequest:
     """Find everything before anything is started.
 
     Args:
         call: As it arrived.
         id_: The id that the call is to have.
-        worktree: Absolute.
-        path: Directories to look programs up in; the worktree's own are left out.
+        worktree: Absolute, without links.
+        environment: That of the tool; its PATH, or the call's, is where names are looked up.
 
     Raises:
-        InvalidCall: No stages, an empty argv, a NUL, a shell line in one word.
+        InvalidCall: No stages, an empty argv, what cannot be given to a program, shell
+            syntax where no shell will see it.
         ProgramNotFound: A program is nowhere.
         TemplateError: EACCES: one was named by path, and is a directory or not executable.
     """
     if not call.stages:
         raise InvalidCall("a call has at least one stage; send argv such as ['git', 'status']")
-    cwd = worktree if call.cwd is None else os.path.join(worktree, _without_nul(call.cwd, "cwd"))
-    commands = tuple([_command(argv, cwd, worktree, path) for argv in call.stages])
-    return ExecRequest(id=id_, call=call, commands=commands, cwd=cwd)
+    if call.timeout_s is not None and not call.timeout_s > 0:
+        raise InvalidCall(f"timeout_s is {call.timeout_s}; send a number of seconds above 0")
+    if call.env:
+        _check_variables(call.env)
+    cwd = worktree if call.cwd is None else _directory(call.cwd, worktree)
+    path = environment.search_path(call.env)
+    return ExecRequest(
+        id=id_,
+        call=call,
+        commands=tuple([_command(argv, cwd, path) for argv in call.stages]),
+        cwd=cwd,
+        stdin=_input(call.stdin),
+    )
 
 
-def _command(argv: Sequence[str], cwd: str, worktree: str, path: Sequence[str]) -> Command:
-    if isinstance(argv, str):
-        suggestion = shlex.split(argv) if _splits(argv) else [argv]
-        raise InvalidCall(f"argv is a list of words, not one string; send {suggestion!r}")
-    if not argv or not argv[0]:
-        raise InvalidCall("argv is empty: its first word is the program")
-    for word in argv:
-        _without_nul(word, "argv")
-    return Command(tuple(argv), find_program(argv[0], cwd=cwd, worktree=worktree, path=path))
-
-
-def _without_nul(word: str, where: str) -> str:
-    if not isinstance(word, str):
-        raise InvalidCall(f"{where}: {word!r} is no string")
-    if "\0" in word:
-        raise InvalidCall(f"{where}: {word!r} holds a NUL, which no program can be given")
-    return word
-
-
-def find_program(name: str, *, cwd: str, worktree: str, path: Sequence[str]) -> str:
+def find_program(name: str, *, cwd: str, path: Sequence[str]) -> str:
     """The absolute path of a program.
 
-    A name without a slash is looked up in `path`, never in the worktree; one with a
-    slash is relative to `cwd`. Links are not followed: the path is kept as found.
+    A name without a slash is looked up in `path`; one with a slash is relative to `cwd`.
+    Links are not followed: the path is kept as found.
+
+    Raises:
+        ProgramNotFound, TemplateError: As `resolve`.
     """
     if "/" in name:
         return _named_by_path(os.path.join(cwd, name))
-    searched = tuple(
-        [folder for folder in path if folder != worktree and not folder.startswith(worktree + "/")]
-    )
-    for folder in searched:
+    for folder in path:
         candidate = f"{folder}/{name}"
         if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
             return candidate
-    if len(name.split()) > 1 and _splits(name):
-        raise InvalidCall(f"no program is called {name!r}; send argv {shlex.split(name)!r}")
-    raise ProgramNotFound(name, searched)
+    raise ProgramNotFound(name, tuple(path))
+
+
+def _command(argv: Sequence[str], cwd: str, path: Sequence[str]) -> Command:
+    def is_program(name: str) -> bool:
+        try:
+            find_program(name, cwd=cwd, path=path)
+        except (ProgramNotFound, TemplateError):
+            return False
+        return True
+
+    if isinstance(argv, str):
+        words = split_line(argv)
+        refuse_shell_syntax(words, is_program)
+        raise InvalidCall(f"argv is a list of words, not one string; send argv {words!r}")
+    if not argv or not argv[0]:
+        raise InvalidCall("argv is empty: its first word is the program")
+    for word in argv:
+        _check_word(word, "argv")
+    refuse_shell_syntax(argv, is_program)
+    try:
+        program = find_program(argv[0], cwd=cwd, path=path)
+    except ProgramNotFound:
+        words = split_line(argv[0])
+        if len(words) == 1:
+            raise
+        corrected = [*words, *argv[1:]]
+        refuse_shell_syntax(corrected, is_program)
+        raise InvalidCall(f"no program is called {argv[0]!r}; send argv {corrected!r}") from None
+    return Command(tuple(argv), program)
 
 
 def _named_by_path(candidate: str) -> str:
@@ -87,8 +109,39 @@ def _named_by_path(candidate: str) -> str:
     return candidate
 
 
-def _splits(text: str) -> bool:
+def _directory(cwd: str | os.PathLike[str], worktree: str) -> str:
+    """Without links and dots: it is also the child's PWD, which may have none."""
+    path = os.fspath(cwd)
+    _check_word(path, "cwd")
+    return os.path.realpath(os.path.join(worktree, path))
+
+
+def _input(stdin: str | bytes | int | None) -> bytes | int | None:
+    if not isinstance(stdin, str):
+        return stdin
     try:
-        return bool(shlex.split(text))
-    except ValueError:
-        return False
+        return stdin.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise InvalidCall(f"stdin: {error.object[error.start]!r} is no character") from None
+
+
+def _check_variables(env: Mapping[str, str]) -> None:
+    for name, value in env.items():
+        _check_word(name, "env")
+        _check_word(value, f"env, {name}")
+        if not name or "=" in name:
+            raise InvalidCall(f"env: no variable can be called {name!r}")
+    if MARK in env:
+        raise InvalidCall(f"env: {MARK} is the tool's own; leave it out")
+
+
+def _check_word(word: str, where: str) -> None:
+    if not isinstance(word, str):
+        raise InvalidCall(f"{where}: {word!r} is no string")
+    if "\0" in word:
+        raise InvalidCall(f"{where}: {word!r} holds a NUL, which no program can be given")
+    if not word.isascii():
+        try:
+            os.fsencode(word)
+        except UnicodeEncodeError:
+            raise InvalidCall(f"{where}: {word!r} is no text that has bytes") from None

@@ -251,7 +251,7 @@ class _Lanes:
                 self._running[call] = threading.get_ident()
             try:
                 call.outcome = call.run()
-            except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            except BaseException as error:  # raised where the call is awaited
                 call.error = error
             finally:
                 self._leave(call)

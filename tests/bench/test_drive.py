@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import anyio
 import pytest
@@ -25,6 +27,15 @@ class WrongError(Exception):
     """A launch went wrong."""
 
 
+@contextmanager
+def pool_of(in_flight: int) -> Iterator[ThreadPoolExecutor | None]:
+    if in_flight == 1:
+        yield None
+        return
+    with ThreadPoolExecutor(in_flight) as pool:
+        yield pool
+
+
 def drive_async_with(backend: str) -> Callable[[AsyncLaunch, int, int], Batch]:
     return lambda *arguments: anyio.run(drive_async, *arguments, backend=backend)
 
@@ -38,7 +49,8 @@ def test_threads_make_all_launches_side_by_side(in_flight: int) -> None:
         together.wait(PATIENCE_S)
         launched.append(threading.get_ident())
 
-    batch = drive_blocking(launch, 4 * in_flight, in_flight)
+    with pool_of(in_flight) as pool:
+        batch = drive_blocking(launch, 4 * in_flight, in_flight, pool)
 
     assert (batch.launches, batch.in_flight) == (4 * in_flight, in_flight)
     assert len(launched) == warm_up_launches(in_flight) + 4 * in_flight
@@ -55,7 +67,8 @@ def test_threads_are_there_before_the_clock_starts(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(drive, "Stopwatch", Stopwatch)
     before = threading.active_count()
-    drive_blocking(lambda: None, 1, 16)
+    with pool_of(16) as pool:
+        drive_blocking(lambda: None, 1, 16, pool)
     assert threads == [before + 16]
 
 
@@ -90,8 +103,8 @@ def test_a_wrong_launch_on_a_thread_ends_the_batch(in_flight: int) -> None:
         return launch
 
     for which in (0, warm_up_launches(in_flight) + 5):
-        with pytest.raises(WrongError):
-            drive_blocking(failing_at(which), 40, in_flight)
+        with pytest.raises(WrongError), pool_of(in_flight) as pool:
+            drive_blocking(failing_at(which), 40, in_flight, pool)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -92,17 +92,18 @@ def test_a_figure_is_the_median_over_the_rounds_that_count() -> None:
         in_flight=1,
         method="trio",
         rounds=2,
-        wall_us=Spread(median=400, lower=350, upper=450, least=300, most=500),
-        p50_us=800,
-        p95_us=1200,
+        wall_us=800,
+        p50_us=400,
+        p95_us=1600,
         cpu_us=200,
+        cost_us=400,
         x_floor=Spread(median=4, lower=3.5, upper=4.5, least=3, most=5),
     )
 
 
 def test_a_method_without_a_floor_has_times_and_no_ratio() -> None:
     (figure,) = figures_of([sample(1, "trio", 300)])
-    assert (figure.wall_us.median, figure.x_floor) == (300, None)
+    assert (figure.cost_us, figure.x_floor) == (300, None)
 
 
 def test_cells_are_in_order_and_the_quickest_comes_first() -> None:

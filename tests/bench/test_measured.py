@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,3 +25,14 @@ def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(
     assert found in values
     assert sum(value <= found for value in values) * 100 >= len(values) * percent
     assert sum(value < found for value in values) * 100 < len(values) * percent
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "cost_us"),
+    [pytest.param(1, 2.0, id="one-by-one-the-median"), pytest.param(16, 2000.0, id="throughput")],
+)
+def test_what_is_compared(in_flight: int, cost_us: float) -> None:
+    measured = Batch.of(
+        in_flight, elapsed_ns=8_000_000, cpu_ns=0, latencies_ns=[4000, 1000, 2000, 3000]
+    )
+    assert measured.cost_us == cost_us

@@ -32,55 +32,55 @@ def around(
         pytest.param(
             around("engine-asyncio", 135, in_flight=1),
             "async launch through the engine (asyncio), 1 in flight",
-            ("1.35 x floor", Verdict.MET),
+            ("1.350 x floor", Verdict.MET),
             id="at-the-limit-is-met",
         ),
         pytest.param(
-            around("engine-asyncio", 136, in_flight=1),
+            around("engine-asyncio", 135.1, in_flight=1),
             "async launch through the engine (asyncio), 1 in flight",
-            ("1.36 x floor", Verdict.MISSED),
+            ("1.351 x floor", Verdict.MISSED),
             id="above-is-missed",
         ),
         pytest.param(
             around("engine-trio", 86, in_flight=16),
             "async launch through the engine (trio), 16 in flight",
-            ("0.86 x floor", Verdict.MISSED),
+            ("0.860 x floor", Verdict.MISSED),
             id="trio-is-judged-too",
         ),
         pytest.param(
             around("engine-blocking", 115, in_flight=1),
             "blocking launch, 1 in flight",
-            ("1.15 x floor", Verdict.MET),
+            ("1.150 x floor", Verdict.MET),
             id="blocking-1",
         ),
         pytest.param(
             around("engine-blocking", 76, in_flight=16),
             "blocking launch, 16 in flight",
-            ("0.76 x floor", Verdict.MISSED),
+            ("0.760 x floor", Verdict.MISSED),
             id="blocking-16",
         ),
         pytest.param(
             around("engine-asyncio", 100, in_flight=16, other="anyio", other_us=400),
             "async launch through the engine (asyncio), 16 in flight, against anyio",
-            ("4.00 x faster", Verdict.MET),
+            ("4.000 x faster", Verdict.MET),
             id="so-many-times-faster-is-met",
         ),
         pytest.param(
             around("engine-asyncio", 100, in_flight=16, other="asyncio", other_us=399),
             "async launch through the engine (asyncio), 16 in flight, against asyncio",
-            ("3.99 x faster", Verdict.MISSED),
+            ("3.990 x faster", Verdict.MISSED),
             id="not-quite-is-missed",
         ),
         pytest.param(
             around("tool-asyncio", 200, in_flight=1),
             "ExecTool.run, template hit, whole call, 1 in flight",
-            ("2.00 x floor", Verdict.MET),
+            ("2.000 x floor", Verdict.MET),
             id="tool-1",
         ),
         pytest.param(
             around("tool-asyncio", 100, in_flight=16, other="anyio", other_us=240),
             "ExecTool.run, 16 in flight, against anyio.run_process",
-            ("2.40 x faster", Verdict.MISSED),
+            ("2.400 x faster", Verdict.MISSED),
             id="tool-16",
         ),
         pytest.param(
@@ -104,7 +104,7 @@ def test_a_target_is_judged_on_the_median_of_the_rounds() -> None:
         sample(2, "engine-blocking", 900),
         sample(3, "engine-blocking", 112),
     ]
-    assert judged(samples, "blocking launch, 1 in flight") == ("1.12 x floor", Verdict.MET)
+    assert judged(samples, "blocking launch, 1 in flight") == ("1.120 x floor", Verdict.MET)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_the_loop_target_is_for_the_engine_under_asyncio(wall_us: float, verdict
         Target(
             figure="event-loop thread time per launch, 16 in flight",
             wanted="at most 20 µs",
-            measured=f"{wall_us:.2f} µs",
+            measured=f"{wall_us:.3f} µs",
             verdict=verdict,
         )
         in targets
@@ -139,7 +139,7 @@ def test_a_ballast_target_is_judged_on_our_worst_method() -> None:
         Target(
             figure="parent with 2 GiB resident and 32 threads (worst: tool-asyncio, 16 in flight)",
             wanted="at most 1.15 x without",
-            measured="1.20 x without",
+            measured="1.200 x without",
             verdict=Verdict.MISSED,
         ),
         Target(
@@ -152,7 +152,7 @@ def test_a_ballast_target_is_judged_on_our_worst_method() -> None:
             figure="parent with 10,000 descriptors, opened after the engine "
             "(worst: engine-blocking, 1 in flight)",
             wanted="at most 1.15 x without",
-            measured="1.00 x without",
+            measured="1.000 x without",
             verdict=Verdict.MET,
         ),
     ]

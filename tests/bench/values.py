@@ -18,28 +18,28 @@ TINY = Program(name="tiny", argv=("/bin/tiny",), stdout=b"out\n")
 CAT = Program(name="cat", argv=("/bin/cat",), stdout=b"out\n")
 
 
-def batch(wall_us: float, *, in_flight: int = 1) -> Batch:
-    """A batch whose every time follows from `wall_us`."""
+def batch(cost_us: float, *, in_flight: int = 1) -> Batch:
+    """A batch whose every time follows from what counts of it."""
     return Batch(
         launches=100,
         in_flight=in_flight,
-        wall_us=wall_us,
-        p50_us=wall_us * 2,
-        p95_us=wall_us * 3,
-        cpu_us=wall_us / 2,
+        wall_us=cost_us * 2 if in_flight == 1 else cost_us,
+        p50_us=cost_us if in_flight == 1 else cost_us * 3,
+        p95_us=cost_us * 4,
+        cpu_us=cost_us / 2,
     )
 
 
 def sample(
     number: int,
     method: str,
-    wall_us: float | Failure,
+    cost_us: float | Failure,
     *,
     program: str = "tiny",
     in_flight: int = 1,
 ) -> Sample:
     """What `method` took in round `number`, or why that is void."""
-    measured = wall_us if isinstance(wall_us, Failure) else batch(wall_us, in_flight=in_flight)
+    measured = cost_us if isinstance(cost_us, Failure) else batch(cost_us, in_flight=in_flight)
     return Sample(round=number, program=program, in_flight=in_flight, method=method, batch=measured)
 
 

@@ -1,4 +1,7 @@
-"""Every example runs, prints what its page says, and is what its page shows."""
+"""Every example runs, prints what its page says, and is what its page shows.
+
+One that takes long, and so has a main guard, is only imported.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md"])
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+LONG = [example for example in EXAMPLES if "__main__" in example.read_text("utf-8")]
 
 CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 CODE_AND_OUTPUT = re.compile(r"```python\n(.*?)```\n\nIt prints:\n\n```text\n(.*?)```", re.DOTALL)
@@ -32,6 +36,18 @@ def holds(example: Path, code: str) -> bool:
     return "\n".join(lines(code)) in "\n".join(lines(example.read_text("utf-8")))
 
 
+def run(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Python with `arguments`, in `folder`; a warning is an error."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
 def output_on_a_page(example: Path) -> str:
     """What some page says that `example` prints."""
     (output,) = [
@@ -44,18 +60,17 @@ def output_on_a_page(example: Path) -> str:
     return output
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=_id)
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if path not in LONG], ids=_id)
 def test_an_example_prints_what_its_page_says(example: Path, tmp_path: Path) -> None:
     (tmp_path / "greeting.txt").write_text("hello, worktree\n")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", example],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    done = run(tmp_path, example)
     assert (done.stdout, done.stderr) == (output_on_a_page(example), "")
+
+
+@pytest.mark.parametrize("example", LONG, ids=_id)
+def test_an_example_that_takes_long_can_be_imported(example: Path, tmp_path: Path) -> None:
+    done = run(tmp_path, "-c", f"import runpy; runpy.run_path({str(example)!r})")
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_id)

@@ -98,9 +98,7 @@ def test_without_a_session_the_child_stays_in_ours(look: Callable[..., dict[str,
     assert (child["leads_session"], child["leads_group"]) == ("0", "0")
 
 
-def test_the_child_is_ours_and_its_pidfd_is_close_on_exec(
-    launcher: Launcher, plans: Plans
-) -> None:
+def test_the_child_is_ours_and_its_pidfd_is_close_on_exec(launcher: Launcher, plans: Plans) -> None:
     child = launcher.spawn(plans.stage("/bin/true"))
     assert child.pidfd is not None
     assert not os.get_inheritable(child.pidfd)
@@ -193,9 +191,7 @@ def test_open_reads_a_file_beneath_a_directory(
 ) -> None:
     (tmp_path / "input").write_text("content\n")
     folder = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
-    plan = plans.stage(
-        "/bin/cat", actions=(Action.open(0, OpenHow(b"input"), dirfd=folder),)
-    )
+    plan = plans.stage("/bin/cat", actions=(Action.open(0, OpenHow(b"input"), dirfd=folder),))
     assert output_of(launcher, plan) == "content\n"
     os.close(folder)
 
@@ -425,7 +421,7 @@ def _unrunnable(kind: str, tmp_path: Path, probe: Path) -> tuple[Path, int, list
 @pytest.mark.parametrize("field", ["argv", "envp"])
 def test_a_nul_byte_is_refused(launcher: Launcher, plans: Plans, field: str) -> None:
     """execve(2) would silently cut the word there."""
-    with pytest.raises(ValueError, match="NUL|null"):
+    with pytest.raises(ValueError, match=r"NUL|null"):
         launcher.spawn(plans.stage("/bin/true", **{field: (b"zero", b"a\0b")}))
 
 

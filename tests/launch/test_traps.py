@@ -8,11 +8,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import resource
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,11 +23,8 @@ from realproc import (
     doomed,
     finish,
     is_alive,
-    make_engine,
-    make_launcher,
     read_probe,
     run_host,
-    run_with,
     wait_until,
 )
 
@@ -37,7 +32,7 @@ from agent_exec.errors import LaunchError, Step
 from agent_exec.launch.base import Launcher
 from agent_exec.model.action import Action, OpenHow
 from agent_exec.model.outcome import Ended, Outcome
-from agent_exec.model.plan import CallPlan, Survivors
+from agent_exec.model.plan import CallPlan
 from agent_exec.runtime.engine import Engine
 
 pytestmark = pytest.mark.timeout(30)
@@ -199,9 +194,7 @@ def test_trap_03_vfork_failing_children_leave_the_parents_memory_alone(
             if raised.value.errno != expected:
                 wrong.append((index, raised.value))
 
-    threads = [
-        threading.Thread(target=launch, args=(index, 40 * index)) for index in range(8)
-    ]
+    threads = [threading.Thread(target=launch, args=(index, 40 * index)) for index in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -314,9 +307,7 @@ def test_trap_05_fork_with_calls_in_flight_parent_and_child_go_on(
     assert run_host(engine_name, script, runner).stdout == "[{b'parent\\n'}] [0, 0, 0]\n"
 
 
-def test_trap_05_exit_with_calls_in_flight_on_every_thread(
-    engine_name: str, runner: str
-) -> None:
+def test_trap_05_exit_with_calls_in_flight_on_every_thread(engine_name: str, runner: str) -> None:
     script = """
         import threading
         engine = make_engine(ENGINE)
@@ -461,9 +452,7 @@ def test_trap_09_status_taken_by_somebody_elses_wait(run: Run, plans: Plans) -> 
     wait_until(lambda: not is_alive(outcome.survivors[0]))
 
 
-def test_trap_09_sigchld_ignored_by_the_host_loses_no_call(
-    engine_name: str, runner: str
-) -> None:
+def test_trap_09_sigchld_ignored_by_the_host_loses_no_call(engine_name: str, runner: str) -> None:
     script = (
         MANY
         + """
@@ -480,18 +469,14 @@ def test_trap_09_sigchld_ignored_by_the_host_loses_no_call(
 # 10. Recycled numbers
 
 
-def test_trap_10_group_of_a_leader_that_has_exited_is_ended_with_it(
-    run: Run, plans: Plans
-) -> None:
+def test_trap_10_group_of_a_leader_that_has_exited_is_ended_with_it(run: Run, plans: Plans) -> None:
     """While our zombie keeps the number of the group from being used again."""
     outcome = run(plans.call(plans.sh("sh -c \"trap '' TERM; sleep 1000\" & echo $!")))
     assert int(outcome.stdout.head) in outcome.survivors
     wait_until(lambda: not any(is_alive(pid) for pid in outcome.survivors))
 
 
-def test_trap_10_recycled_group_of_somebody_else_is_left_alone(
-    run: Run, plans: Plans
-) -> None:
+def test_trap_10_recycled_group_of_somebody_else_is_left_alone(run: Run, plans: Plans) -> None:
     """A stage was reaped by somebody else, and a stranger leads a group of its number."""
     if os.geteuid() != 0 or not os.access("/proc/sys/kernel/ns_last_pid", os.W_OK):
         pytest.skip("needs to choose the next pid")
@@ -504,6 +489,7 @@ def test_trap_10_recycled_group_of_somebody_else_is_left_alone(
         os.waitpid(pid, 0)
         stranger = _start_as(pid)
         os.write(release, b"go\n")
+    assert stranger.stdout is not None
     with doomed(int(stranger.stdout.readline())) as child_of_stranger:
         signal.pidfd_send_signal(child_of_stranger, 0)
         assert stranger.poll() is None

@@ -66,9 +66,7 @@ def test_a_directory_is_not_executable(run: Run, plans: Plans, tmp_path: Path) -
     assert fails(run, plan) == (Step.EXEC, errno.EACCES, None, 0)
 
 
-def test_a_file_without_the_x_bit_is_not_executable(
-    run: Run, plans: Plans, program: Path
-) -> None:
+def test_a_file_without_the_x_bit_is_not_executable(run: Run, plans: Plans, program: Path) -> None:
     program.chmod(0o644)
     assert fails(run, plans.call(plans.stage(program))) == (Step.EXEC, errno.EACCES, None, 0)
 
@@ -95,13 +93,11 @@ def test_an_argument_list_that_is_too_long_fails_at_exec(run: Run, plans: Plans)
 @pytest.mark.parametrize("field", ["argv", "envp"])
 def test_a_nul_byte_is_refused(run: Run, plans: Plans, field: str) -> None:
     stage = plans.stage("/bin/true", **{field: (b"zero", b"a\0b")})
-    with pytest.raises(ValueError, match="NUL|null"):
+    with pytest.raises(ValueError, match=r"NUL|null"):
         run(plans.call(plans.stage("/bin/cat"), stage))
 
 
-def test_a_template_of_other_credentials_is_refused(
-    run: Run, plans: Plans, tmp_path: Path
-) -> None:
+def test_a_template_of_other_credentials_is_refused(run: Run, plans: Plans, tmp_path: Path) -> None:
     stage = plans.stage("/usr/bin/touch", str(tmp_path / "marker"))
     foreign = replace(stage.executable, credentials=bytes(len(stage.executable.credentials)))
     with pytest.raises(TemplateError) as raised:
@@ -143,16 +139,12 @@ def test_an_action_that_fails_is_told_by_its_place_in_the_plan(
     run: Run, plans: Plans, action: Action, step: Step, number: int
 ) -> None:
     first = Action.sigmask(())
-    plan = plans.call(
-        plans.stage("/bin/cat"), plans.stage("/bin/true", actions=(first, action))
-    )
+    plan = plans.call(plans.stage("/bin/cat"), plans.stage("/bin/true", actions=(first, action)))
     assert fails(run, plan) == (step, number, 1, 1)
 
 
 @pytest.mark.parametrize("field", ["stdin", "stdout", "stderr"])
-def test_a_descriptor_of_the_call_that_is_not_open(
-    run: Run, plans: Plans, field: str
-) -> None:
+def test_a_descriptor_of_the_call_that_is_not_open(run: Run, plans: Plans, field: str) -> None:
     plan = plans.call(plans.stage("/bin/true"), **{field: 999})
     assert fails(run, plan) == (Step.STDIO, errno.EBADF, None, 0)
 

@@ -73,9 +73,7 @@ def test_cpu_time_is_told(run: Run, plans: Plans) -> None:
 )
 def test_literal_input_of_any_size_comes_through(run: Run, plans: Plans, size: int) -> None:
     text = bytes(range(256)) * (size // 256 + 1)
-    plan = plans.call(
-        plans.stage("/bin/cat"), stdin=text[:size], head_bytes=size, tail_bytes=0
-    )
+    plan = plans.call(plans.stage("/bin/cat"), stdin=text[:size], head_bytes=size, tail_bytes=0)
     outcome = run(plan)
     assert (ends_of(outcome), outcome.stdout) == ([(0, None)], Captured(head=text[:size]))
 
@@ -106,9 +104,7 @@ def test_no_input_is_an_end_of_file(run: Run, plans: Plans) -> None:
 # Output
 
 
-def test_output_to_a_descriptor_is_not_captured(
-    run: Run, plans: Plans, tmp_path: Path
-) -> None:
+def test_output_to_a_descriptor_is_not_captured(run: Run, plans: Plans, tmp_path: Path) -> None:
     with open(tmp_path / "both", "wb") as file:
         plan = plans.call(
             plans.sh("echo out; echo err >&2"), stdout=file.fileno(), stderr=file.fileno()
@@ -182,9 +178,7 @@ def test_the_whole_output_goes_to_a_file_up_to_a_cap(
     )
 
 
-def test_a_file_that_takes_no_more_is_reported_and_the_call_goes_on(
-    run: Run, plans: Plans
-) -> None:
+def test_a_file_that_takes_no_more_is_reported_and_the_call_goes_on(run: Run, plans: Plans) -> None:
     with open("/dev/full", "wb") as file:
         plan = plans.call(
             plans.stage("/bin/echo", "text"), stdout_spill=Spill(fd=file.fileno(), cap=100)

@@ -8,7 +8,7 @@ Every method runs in a worker process of its own, which has nothing but what a u
 method would have; only one worker is busy at a time.
 """
 
-from agent_exec.bench.launch.chart import draw_chart
+from agent_exec.bench.launch.chart import draw_chart, why_no_chart
 from agent_exec.bench.launch.methods import METHOD_NAMES
 from agent_exec.bench.launch.options import LaunchBenchOptions
 from agent_exec.bench.launch.programs import PROGRAM_NAMES
@@ -24,5 +24,6 @@ __all__ = [
     "draw_chart",
     "render_table",
     "run_launch_benchmark",
+    "why_no_chart",
     "write_json",
 ]

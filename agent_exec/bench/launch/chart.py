@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,13 @@ _DPI = 150
 _TICKS = (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
+def why_no_chart() -> str | None:
+    """Why `draw_chart` could not draw; None when it can. To be asked before a long run."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return "a chart needs matplotlib, which is not installed (pip install agent-exec[bench])"
+    return None
+
+
 def draw_chart(report: LaunchBenchReport, path: Path) -> tuple[Path, Path]:
     """Draw `path` with the suffix .png, and again with .svg; return both paths.
 
@@ -25,12 +33,10 @@ def draw_chart(report: LaunchBenchReport, path: Path) -> tuple[Path, Path]:
         Unsupported: matplotlib is not installed, or there is nothing to draw.
         OSError: A file cannot be written.
     """
-    try:
-        matplotlib = importlib.import_module("matplotlib.figure")
-    except ImportError as error:
-        raise Unsupported(
-            "a chart needs matplotlib, which is not installed (pip install agent-exec[bench])"
-        ) from error
+    reason = why_no_chart()
+    if reason is not None:
+        raise Unsupported(reason)
+    matplotlib = importlib.import_module("matplotlib.figure")
     cells = [_with_ratio(figures) for figures in cells_of(report.figures)]
     cells = [bars for bars in cells if bars]
     if not cells:
@@ -79,7 +85,7 @@ def _draw_cell(
         axis.text(
             max(ratio.upper, 1.0) * 1.04,
             place,
-            f"{ratio.median:.2f}  ({figure.wall_us.median:.0f} µs)",
+            f"{ratio.median:.2f}  ({figure.cost_us:.0f} µs)",
             va="center",
             fontsize=7.5,
         )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeAlias
 
 import anyio
@@ -64,13 +64,15 @@ async def _take_turns_async(launch: AsyncLaunch, turns: Turns, latencies_ns: lis
         latencies_ns.append(time.perf_counter_ns() - began_ns)
 
 
-def drive_blocking(launch: Launch, launches: int, in_flight: int) -> Batch:
-    """On the calling thread; on as many threads as `in_flight` when that is more than 1."""
-    if in_flight == 1:
-        _take_turns(launch, iter(range(warm_up_launches(1))), [])
+def drive_blocking(
+    launch: Launch, launches: int, in_flight: int, pool: ThreadPoolExecutor | None = None
+) -> Batch:
+    """On the threads of `pool`, `in_flight` of them; on the calling thread without a pool."""
+    if pool is None:
+        _take_turns(launch, iter(range(warm_up_launches(in_flight))), [])
         watch = Stopwatch()
         _take_turns(launch, iter(range(launches)), watch.latencies_ns)
-        return watch.batch(1)
+        return watch.batch(in_flight)
 
     everybody = threading.Barrier(in_flight)
 
@@ -78,18 +80,19 @@ def drive_blocking(launch: Launch, launches: int, in_flight: int) -> Batch:
         everybody.wait()  # the pool starts a thread only when no other is idle
         _take_turns(launch, turns, [])
 
-    with ThreadPoolExecutor(in_flight) as pool:
-        turns = iter(range(warm_up_launches(in_flight)))
-        for worker in [pool.submit(warm_up, turns) for _ in range(in_flight)]:
-            worker.result()
-        watch = Stopwatch()
-        turns = iter(range(launches))
-        workers = [
-            pool.submit(_take_turns, launch, turns, watch.latencies_ns) for _ in range(in_flight)
-        ]
-        for worker in workers:
-            worker.result()
-        return watch.batch(in_flight)
+    turns = iter(range(warm_up_launches(in_flight)))
+    _wait_for(pool.submit(warm_up, turns) for _ in range(in_flight))
+    watch = Stopwatch()
+    turns = iter(range(launches))
+    _wait_for(pool.submit(_take_turns, launch, turns, watch.latencies_ns) for _ in range(in_flight))
+    return watch.batch(in_flight)
+
+
+def _wait_for(workers: Iterable[Future[None]]) -> None:
+    started = list(workers)
+    wait(started)
+    for worker in started:
+        worker.result()
 
 
 async def drive_async(

@@ -46,12 +46,14 @@ class Figure:
     method: str
     rounds: int
     """That count; a void one does not."""
-    wall_us: Spread
+    wall_us: float
     p50_us: float
     p95_us: float
     cpu_us: float
+    cost_us: float
+    """See `Batch.cost_us`."""
     x_floor: Spread | None
-    """Wall time as a multiple of the floor's in the same round; None without a floor."""
+    """The cost as a multiple of the floor's in the same round; None without a floor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +111,7 @@ def cells_of(figures: Iterable[Figure]) -> list[list[Figure]]:
     for figure in figures:
         place = PROGRAM_NAMES.index(figure.program), figure.in_flight
         cells.setdefault(place, []).append(figure)
-    return [
-        sorted(cells[place], key=lambda figure: figure.wall_us.median) for place in sorted(cells)
-    ]
+    return [sorted(cells[place], key=lambda figure: figure.cost_us) for place in sorted(cells)]
 
 
 def _figure(samples: Sequence[Sample], program: str, in_flight: int, method: str) -> Figure:
@@ -122,10 +122,11 @@ def _figure(samples: Sequence[Sample], program: str, in_flight: int, method: str
         in_flight=in_flight,
         method=method,
         rounds=len(batches),
-        wall_us=Spread.of([batch.wall_us for batch in batches]),
+        wall_us=statistics.median(batch.wall_us for batch in batches),
         p50_us=statistics.median(batch.p50_us for batch in batches),
         p95_us=statistics.median(batch.p95_us for batch in batches),
         cpu_us=statistics.median(batch.cpu_us for batch in batches),
+        cost_us=statistics.median(batch.cost_us for batch in batches),
         x_floor=Spread.of(ratios) if ratios else None,
     )
 
@@ -133,12 +134,12 @@ def _figure(samples: Sequence[Sample], program: str, in_flight: int, method: str
 def ratios_of(
     samples: Iterable[Sample], program: str, in_flight: int, method: str, other: str
 ) -> list[float]:
-    """Wall time of `method` divided by that of `other`, for each round that has both."""
+    """The cost of `method` divided by that of `other`, for each round that has both."""
     samples = list(samples)
     ours = _by_round(samples, program, in_flight, method)
     theirs = _by_round(samples, program, in_flight, other)
     return [
-        batch.wall_us / theirs[number].wall_us for number, batch in ours.items() if number in theirs
+        batch.cost_us / theirs[number].cost_us for number, batch in ours.items() if number in theirs
     ]
 
 
@@ -201,9 +202,9 @@ def ballast_figures_of(samples: Sequence[BallastSample]) -> list[BallastFigure]:
                     in_flight=in_flight,
                     method=method,
                     rounds=len(pairs),
-                    plain_us=statistics.median(plain.wall_us for plain, _ in pairs),
-                    loaded_us=statistics.median(loaded.wall_us for _, loaded in pairs),
-                    ratio=Spread.of([loaded.wall_us / plain.wall_us for plain, loaded in pairs]),
+                    plain_us=statistics.median(plain.cost_us for plain, _ in pairs),
+                    loaded_us=statistics.median(loaded.cost_us for _, loaded in pairs),
+                    ratio=Spread.of([loaded.cost_us / plain.cost_us for plain, loaded in pairs]),
                 )
             )
     return figures

@@ -20,6 +20,16 @@ class Batch:
     cpu_us: float
     """CPU time of the launching process, all threads, without its children."""
 
+    @property
+    def cost_us(self) -> float:
+        """What is compared: the median launch when they are one by one, else the throughput.
+
+        A hiccup of the machine takes as long as twenty launches; it moves the mean of a
+        batch, and not its median. With several in flight, a latency says how they
+        share the machine, not what they cost.
+        """
+        return self.p50_us if self.in_flight == 1 else self.wall_us
+
     @classmethod
     def of(
         cls, in_flight: int, *, elapsed_ns: int, cpu_ns: int, latencies_ns: Sequence[int]

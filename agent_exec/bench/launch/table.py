@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agent_exec.bench.launch.ballast import Ballast
 from agent_exec.bench.launch.figures import Figure, Spread, cells_of
 from agent_exec.bench.launch.report import LaunchBenchReport
 
 
 def render_table(report: LaunchBenchReport) -> str:
-    """Everything that was found out, for a terminal without colours. Ends with a newline."""
+    """Everything that was found out, for a terminal without colours."""
     sections = [_head(report)]
     sections += [_timing(figures) for figures in cells_of(report.figures)]
     if report.loop_figures:
@@ -21,7 +22,7 @@ def render_table(report: LaunchBenchReport) -> str:
         sections.append("\n".join(["Skipped", *(f"  {line}" for line in report.skipped)]))
     if report.failures:
         sections.append("\n".join(["Void", *(f"  {line}" for line in report.failures)]))
-    return "\n\n".join(sections) + "\n"
+    return "\n\n".join(sections)
 
 
 def _head(report: LaunchBenchReport) -> str:
@@ -31,7 +32,8 @@ def _head(report: LaunchBenchReport) -> str:
         f"{machine.libc}, {machine.python}\n"
         f"load average {report.load_before:.2f} before, {report.load_after:.2f} after; "
         f"{options.rounds} rounds of {options.launches} launches, in {report.duration_s:.0f} s\n"
-        "Medians over rounds, microseconds per launch; quartiles in brackets."
+        "Medians over rounds, microseconds per launch; quartiles in brackets.\n"
+        "x floor compares p50 at 1 in flight, and wall at more."
     )
 
 
@@ -40,13 +42,13 @@ def _timing(figures: Sequence[Figure]) -> str:
     rows = [
         (
             figure.method,
-            f"{figure.wall_us.median:.0f}",
+            f"{figure.wall_us:.0f}",
             f"{figure.p50_us:.0f}",
             f"{figure.p95_us:.0f}",
             f"{figure.cpu_us:.0f}",
             "-" if figure.x_floor is None else _ratio(figure.x_floor),
         )
-        for figure in sorted(figures, key=lambda figure: figure.wall_us.median)
+        for figure in figures
     ]
     head = ("method", "wall", "p50", "p95", "own CPU", "x floor")
     return f"{first.program}, {first.in_flight} in flight\n{columns(head, rows)}"
@@ -85,7 +87,8 @@ def _ballast(report: LaunchBenchReport) -> str:
             _ratio(figure.ratio),
         )
         for figure in sorted(
-            report.ballast_figures, key=lambda f: (f.ballast, f.in_flight, f.method)
+            report.ballast_figures,
+            key=lambda f: (list(Ballast).index(f.ballast), f.in_flight, f.method),
         )
     ]
     head = ("ballast", "method", "in flight", "without", "with", "x without")

@@ -71,7 +71,7 @@ class Target:
         return cls(
             figure=figure,
             wanted=wanted,
-            measured=f"{value:.2f} {unit}",
+            measured=f"{value:.3f} {unit}",
             verdict=Verdict.MET if met else Verdict.MISSED,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TypeAlias
@@ -80,12 +80,9 @@ def serve(fd: int) -> None:
         if setup.ballast is Ballast.DESCRIPTORS_AFTER:
             load(setup.ballast, holds)
         link.send(Ready(skipped))
-        while True:
-            try:
-                request: Request = link.recv()
-            except EOFError:
-                return
-            link.send(_answer(methods, request))
+        with suppress(EOFError, ConnectionError):  # nobody asks any more
+            while True:
+                link.send(_answer(methods, link.recv()))
 
 
 def _answer(methods: Mapping[str, Method], request: Request) -> Answer:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TypeAlias
 
@@ -23,17 +24,33 @@ AsyncMaker: TypeAlias = Callable[[Program], AsyncLaunch]
 
 
 class Blocking:
-    """Calls that block, on as many Python threads as launches in flight."""
+    """Calls that block: on this thread, or on as many threads as launches in flight.
+
+    The threads stay until another number is asked for, as a pool's do: what is measured
+    is launching, and not the making of threads.
+    """
 
     def __init__(self, make: Maker, holds: ExitStack | None = None) -> None:
         self._make = make
         self._holds = ExitStack() if holds is None else holds
+        self._pool: ThreadPoolExecutor | None = None
+        self._in_flight = 1
 
     def measure(self, program: Program, launches: int, in_flight: int) -> Batch:
-        return drive_blocking(self._make(program), launches, in_flight)
+        if in_flight != self._in_flight:
+            self._close_pool()
+            self._pool = ThreadPoolExecutor(in_flight) if in_flight > 1 else None
+            self._in_flight = in_flight
+        return drive_blocking(self._make(program), launches, in_flight, self._pool)
 
     def close(self) -> None:
+        self._close_pool()
         self._holds.close()
+
+    def _close_pool(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
 
 
 class OnForeignLoop:

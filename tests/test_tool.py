@@ -1,0 +1,425 @@
+"""`ExecTool` with real processes, through every launcher, with and without a loop."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from realproc import is_alive, run_host, wait_until
+
+from agent_exec import (
+    CacheStats,
+    Closed,
+    ExecTool,
+    InvalidCall,
+    LaunchError,
+    PolicyError,
+    ProgramNotFound,
+    TemplateError,
+    ToolResult,
+    Unsupported,
+)
+
+pytestmark = pytest.mark.timeout(30)
+
+Run = Callable[..., ToolResult]
+
+
+@pytest.fixture
+def worktree(tmp_path: Path) -> Path:
+    made = tmp_path / "tree"
+    (made / "sub").mkdir(parents=True)
+    (made / "text").write_text("one\ntwo\n")
+    return made
+
+
+@pytest.fixture
+def tool(worktree: Path, launcher_name: str, tmp_path: Path) -> Iterator[ExecTool]:
+    with ExecTool(
+        worktree, policy="open", launcher=launcher_name, output_dir=tmp_path / "outputs"
+    ) as made:
+        yield made
+
+
+@pytest.fixture
+def run(tool: ExecTool, runner: str) -> Run:
+    """`run`, or `run_pipeline` for a list of lists, in each way there is."""
+
+    def call(what: Any, **options: Any) -> ToolResult:
+        pipeline = bool(what) and isinstance(what[0], list)
+        if runner == "sync":
+            return (tool.run_pipeline_sync if pipeline else tool.run_sync)(what, **options)
+
+        async def main() -> ToolResult:
+            return await (tool.run_pipeline if pipeline else tool.run)(what, **options)
+
+        return anyio.run(main, backend=runner)
+
+    return call
+
+
+def test_a_whole_result(run: Run, launcher_name: str) -> None:
+    result = run(["sh", "-c", "echo out; echo err >&2; exit 3"])
+    assert result.to_json() == {
+        "id": result.id,
+        "verdict": "allow",
+        "route": "direct",
+        "ended": "exit",
+        "stages": [
+            {
+                "argv": ["sh", "-c", "echo out; echo err >&2; exit 3"],
+                "exit_code": 3,
+                "signal": None,
+                "launcher": launcher_name,
+                "template": "miss",
+            }
+        ],
+        "stdout": {"head": "out\n", "tail": "", "dropped": 0, "file": None},
+        "stderr": {"head": "err\n", "tail": "", "dropped": 0, "file": None},
+        "pipe_held": False,
+        "survivors": [],
+        "unreaped": [],
+        "duration_ms": result.duration_ms,
+        "error": None,
+    }
+    assert json.loads(json.dumps(result.to_json())) == result.to_json()
+    assert result.duration_ms > 0
+
+
+def test_arguments_arrive_verbatim(run: Run) -> None:
+    words = ["", " ", "*", "$HOME", "a'b\"c", "é\n", "-n", "--", "|"]
+    result = run(["sh", "-c", 'for word; do printf "[%s]" "$word"; done', "sh", *words])
+    assert result.stdout.head == "".join(f"[{word}]" for word in words)
+
+
+def test_a_pipeline_tells_every_stage_and_sigpipe(run: Run) -> None:
+    result = run([["yes"], ["head", "-n1"], ["cat"]])
+    assert result.stdout.head == "y\n"
+    assert [(stage.exit_code, stage.signal) for stage in result.stages] == [
+        (None, "SIGPIPE"),
+        (0, None),
+        (0, None),
+    ]
+    assert result.ended == "exit"
+
+
+def test_the_last_stage_decides_how_a_pipeline_ended(run: Run) -> None:
+    assert run([["false"], ["true"]]).ended == "exit"
+    assert run([["true"], ["sh", "-c", "kill -9 $$"]]).ended == "signal"
+
+
+def test_input_of_any_size_goes_in(run: Run) -> None:
+    text = "zeile\n" * 300_000
+    assert run(["wc", "-c"], stdin=text).stdout.head.strip() == str(len(text))
+    assert run(["cat"], stdin=b"\xff").stdout.head == "\ufffd"
+    assert run(["cat"]).stdout.head == ""
+
+
+def test_the_worktree_is_the_directory_and_others_are_relative_to_it(
+    run: Run, worktree: Path
+) -> None:
+    assert run(["pwd"]).stdout.head == f"{worktree}\n"
+    assert run(["sh", "-c", "pwd; echo $PWD"], cwd="sub").stdout.head == f"{worktree}/sub\n" * 2
+    assert run(["pwd"], cwd="/").stdout.head == "/\n"
+
+
+def test_a_program_is_found_by_path_from_the_calls_directory(run: Run, worktree: Path) -> None:
+    script = worktree / "sub" / "script"
+    script.write_text('#!/bin/sh\necho "$0"\n')
+    script.chmod(0o755)
+    assert run(["./script"], cwd="sub").stdout.head == f"{worktree}/sub/./script\n"
+    assert run(["sub/script"]).stdout.head == f"{worktree}/sub/script\n"
+
+
+def test_variables_of_the_call_lie_over_the_tools(run: Run) -> None:
+    seen = run(["env"], env={"HOME": "/nowhere", "NEW": "a=b"}).stdout.head.splitlines()
+    assert {"HOME=/nowhere", "NEW=a=b", f"PATH={os.environ['PATH']}"} <= set(seen)
+    assert len([line for line in seen if line.startswith("HOME=")]) == 1
+
+
+def test_every_call_has_its_own_id_in_the_childs_environment(run: Run) -> None:
+    first, second = (run(["sh", "-c", "echo $AGENT_EXEC_CALL"]) for _ in range(2))
+    assert first.stdout.head == f"{first.id}\n"
+    assert first.id != second.id
+
+
+def test_a_timeout_is_an_outcome(run: Run) -> None:
+    result = run(["sleep", "1000"], timeout_s=0.05)
+    assert (result.ended, result.stages[0].signal) == ("timeout", "SIGTERM")
+
+
+def test_long_output_keeps_both_ends_and_the_file_keeps_all(run: Run, tmp_path: Path) -> None:
+    size = 3_000_000
+    result = run(["sh", "-c", f"yes é | head -c {size}"], keep_output=True)
+    kept = len(result.stdout.head.encode()) + len(result.stdout.tail.encode())
+    assert kept + result.stdout.dropped == size
+    assert "\ufffd" not in result.stdout.head
+    assert result.stdout.file is not None
+    whole = Path(result.stdout.file)
+    assert whole.parent == tmp_path / "outputs"
+    assert (whole.stat().st_size, whole.stat().st_mode & 0o777) == (size, 0o600)
+
+
+def test_a_call_that_did_not_run_leaves_no_output_file(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(LaunchError):
+        run(["true"], cwd="nowhere", keep_output=True)
+    broken = tmp_path / "tree" / "broken"
+    broken.write_text("#!/no/such/interpreter\n")
+    broken.chmod(0o755)
+    with pytest.raises(LaunchError):
+        run(["./broken"], keep_output=True)
+    assert list((tmp_path / "outputs").glob("*")) == []
+
+
+def test_descriptors_are_handed_on(run: Run, tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w+") as file:
+        both = {"stdout": file.fileno(), "stderr": file.fileno()}
+        result = run(["sh", "-c", "echo out; echo err >&2"], **both)
+        assert (tmp_path / "file").read_text() == "out\nerr\n"
+    assert (result.stdout.head, result.stderr.head) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("argv", "error", "says"),
+    [
+        pytest.param([], InvalidCall, "argv is empty", id="no-words"),
+        pytest.param([""], InvalidCall, "argv is empty", id="empty-program"),
+        pytest.param("git status", InvalidCall, r"send argv \['git', 'status'\]", id="a-string"),
+        pytest.param(["ls -l"], InvalidCall, r"send argv \['ls', '-l'\]", id="a-line-as-one-word"),
+        pytest.param(["a\0b"], InvalidCall, "NUL", id="nul"),
+        pytest.param(
+            ["ls", "|", "head", "-2"],
+            InvalidCall,
+            r"send pipeline \[\['ls'\], \['head', '-2'\]\]",
+            id="a-pipe-among-the-words",
+        ),
+        pytest.param(
+            ["ls", "x", "2>&1"], InvalidCall, r"send argv \['ls', 'x'\]", id="a-redirection"
+        ),
+        pytest.param(
+            ["true", "&&", "ls"], InvalidCall, "one call after the other", id="and-among-the-words"
+        ),
+        pytest.param(["true", "\udc80\ud800"], InvalidCall, "no text", id="no-bytes-for-it"),
+        pytest.param(["no-such-program"], ProgramNotFound, "no such program in", id="not-on-path"),
+        pytest.param(["./none"], ProgramNotFound, "none: no such program", id="not-there"),
+        pytest.param(["text/x"], ProgramNotFound, "text/x", id="through-a-file"),
+        pytest.param(["./text"], TemplateError, "not executable", id="no-x-bit"),
+        pytest.param(["./sub"], TemplateError, "a directory", id="directory"),
+        pytest.param([["true"], ["nope"]], ProgramNotFound, "nope", id="second-stage"),
+        pytest.param([["true"], []], InvalidCall, "argv is empty", id="empty-stage"),
+    ],
+)
+def test_what_cannot_run_is_said_before_anything_starts(
+    run: Run, tool: ExecTool, argv: Any, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        run(argv)
+    assert tool.templates == CacheStats()
+
+
+def test_a_bar_that_no_program_follows_is_a_word(run: Run) -> None:
+    assert run(["tr", "|", ","], stdin="a|b").stdout.head == "a,b"
+
+
+def test_the_calls_own_path_is_where_its_programs_are(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "mine").symlink_to("/bin/echo")
+    assert run(["mine", "x"], env={"PATH": str(folder)}).stdout.head == "x\n"
+
+
+@pytest.mark.parametrize(
+    ("env", "says"),
+    [
+        pytest.param({"": "x"}, "no variable can be called", id="no-name"),
+        pytest.param({"A=B": "x"}, "no variable can be called", id="equals"),
+        pytest.param({"A": "x\0"}, "NUL", id="nul"),
+        pytest.param({"AGENT_EXEC_CALL": "x"}, "the tool's own", id="the-mark"),
+    ],
+)
+def test_variables_that_cannot_be_are_refused(run: Run, env: dict[str, str], says: str) -> None:
+    with pytest.raises(InvalidCall, match=says):
+        run(["true"], env=env)
+
+
+def test_no_timeout_below_zero(run: Run) -> None:
+    with pytest.raises(InvalidCall, match="timeout_s is -1"):
+        run(["true"], timeout_s=-1)
+
+
+def test_a_directory_that_is_none_is_an_error(run: Run) -> None:
+    for cwd in ("nowhere", "text"):
+        with pytest.raises(LaunchError, match="cwd failed"):
+            run(["true"], cwd=cwd)
+
+
+def test_an_argument_list_that_is_too_long(run: Run) -> None:
+    with pytest.raises(LaunchError, match="Argument list too long"):
+        run(["true", "x" * 4_000_000])
+
+
+def test_programs_are_not_looked_up_in_the_worktree(
+    worktree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trap = worktree / "true"
+    trap.write_text("#!/bin/sh\necho trapped\n")
+    trap.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{worktree}:.::{os.environ['PATH']}")
+    monkeypatch.chdir(worktree)
+    with ExecTool(worktree, policy="open") as tool:
+        assert tool.run_sync(["true"]).stdout.head == ""
+
+
+def test_a_hot_program_is_a_hit(run: Run, tool: ExecTool) -> None:
+    uses = [run(["true"]).stages[0].template for _ in range(4)]
+    assert uses == ["miss", "miss", "hit", "hit"]
+    assert tool.templates == CacheStats(hits=2, misses=2, templates=1)
+
+
+def test_an_updated_program_is_recreated_and_the_call_goes_on(
+    run: Run, tool: ExecTool, worktree: Path
+) -> None:
+    program = worktree / "prog"
+    for text in ("old", "new"):
+        new = worktree / "prog.new"
+        new.write_text(f"#!/bin/sh\necho {text}\n")
+        new.chmod(0o755)
+        new.rename(program)
+        results = [run(["./prog"]) for _ in range(3)]
+        assert {result.stdout.head for result in results} == {f"{text}\n"}
+    assert [result.stages[0].template for result in results] == ["recreated", "hit", "hit"]
+    assert tool.templates.recreations == 1
+
+
+def test_a_program_that_moved_on_the_path_is_found_again(
+    worktree: Path, tmp_path: Path, launcher_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        (folder / "prog").write_text(f"#!/bin/sh\necho {folder.name}\n")
+        (folder / "prog").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{first}:{second}:/usr/bin:/bin")
+    with ExecTool(worktree, policy="open", launcher=launcher_name) as tool:
+        said = [tool.run_sync(["prog"]).stdout.head for _ in range(3)]
+        (first / "prog").unlink()
+        said.append(tool.run_sync(["prog"]).stdout.head)
+    assert said == ["first\n"] * 3 + ["second\n"]
+
+
+def test_survivors_are_killed_and_told(run: Run) -> None:
+    result = run(["sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & echo $!"])
+    (pid,) = result.survivors
+    assert int(result.stdout.head) == pid
+    wait_until(lambda: not is_alive(pid))
+
+
+def test_only_the_open_policy_exists(worktree: Path) -> None:
+    for policy in ("default", "strict", "Open", ""):
+        with pytest.raises(PolicyError, match="policy='open'"):
+            ExecTool(worktree, policy=policy)
+    with pytest.raises(PolicyError):
+        ExecTool(worktree)
+
+
+def test_a_worktree_that_is_none_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InvalidCall, match="no directory"):
+        ExecTool(tmp_path / "none", policy="open")
+
+
+def test_an_unknown_launcher_is_an_error(worktree: Path) -> None:
+    with pytest.raises(Unsupported, match="'warp' is not a launcher"):
+        ExecTool(worktree, policy="open", launcher="warp")
+
+
+def test_a_closed_tool_says_so(tool: ExecTool, run: Run) -> None:
+    tool.close()
+    tool.close()
+    with pytest.raises(Closed):
+        run(["true"])
+
+
+async def test_a_cancelled_call_leaves_no_process(
+    tool: ExecTool, tmp_path: Path, anyio_backend: str
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    async with anyio.create_task_group() as group:
+        script = f"echo $$ > {fifo}; exec sleep 1000"
+        group.start_soon(tool.run, ["sh", "-c", script])
+        pid = int(await anyio.to_thread.run_sync(fifo.read_text))
+        group.cancel_scope.cancel()
+    assert not is_alive(pid)
+
+
+def test_a_forked_child_goes_on_with_its_parents_tool(launcher_name: str) -> None:
+    script = """
+        from agent_exec import ExecTool
+        tool = ExecTool("/", policy="open", launcher=ENGINE)
+        for _ in range(3):
+            tool.run_sync(["true"])
+        pid = os.fork()
+        if pid == 0:
+            result = tool.run_sync(["echo", "child"])
+            again = [tool.run_sync(["true"]).stages[0].template.value for _ in range(2)]
+            os._exit(0 if result.stdout.head == "child\\n" and again[0] == "miss" else 1)
+        print(os.waitpid(pid, 0)[1], tool.run_sync(["true"]).stages[0].template.value)
+        tool.close()
+    """
+    assert run_host(launcher_name, script).stdout == "0 hit\n"
+
+
+def test_the_host_may_run_without_standard_descriptors(launcher_name: str) -> None:
+    script = """
+        from agent_exec import ExecTool
+        said = os.dup(1)
+        os.set_inheritable(said, False)
+        for fd in (0, 1, 2):
+            os.close(fd)
+        with ExecTool("/usr", policy="open", launcher=ENGINE) as tool:
+            argv = ["sh", "-c", "cat; pwd; echo e >&2"]
+            results = [tool.run_sync(argv, stdin="in ") for _ in "abc"]
+        os.write(said, repr([(r.stdout.head, r.stderr.head) for r in results]).encode())
+        os._exit(0)
+    """
+    assert run_host(launcher_name, script).stdout == repr([("in /usr\n", "e\n")] * 3)
+
+
+def test_an_unclosed_tool_leaves_nothing_at_interpreter_exit(launcher_name: str) -> None:
+    script = """
+        import threading
+        from agent_exec import ExecTool
+        tool = ExecTool("/", policy="open", launcher=ENGINE)
+        read_end, write_end = os.pipe()
+        call = lambda: tool.run_sync(["sh", "-c", "echo $$ >&2; exec sleep 1000"], stderr=write_end)
+        threading.Thread(target=call, daemon=True).start()
+        print(int(os.read(read_end, 20)))
+    """
+    pid = int(run_host(launcher_name, script).stdout)
+    wait_until(lambda: not is_alive(pid))
+
+
+def test_nothing_is_imported_that_a_blocking_call_does_not_need() -> None:
+    script = """
+        import sys
+        from agent_exec import ExecTool
+        with ExecTool("/", policy="open") as tool:
+            tool.run_sync(["true"])
+        print(sorted({"asyncio", "anyio", "pydantic", "trio", "typer"} & set(sys.modules)))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=10,
+    )
+    assert done.stdout == "[]\n"
