@@ -34,6 +34,13 @@ from agent_exec.model.plan import CallPlan, Executable, Identity, Limits, SpawnP
 from agent_exec.runtime.engine import Engine
 from agent_exec.runtime.thread_engine import ThreadEngine
 
+if find_spec("agent_exec._native") is not None:
+    # Here and not at first use: a host of a test may fork by then, or may no longer read them.
+    import agent_exec.runtime.asyncio_port
+    import agent_exec.runtime.trio_port  # noqa: F401
+    from agent_exec.launch.vfork import VforkLauncher
+    from agent_exec.runtime.native_engine import NativeEngine
+
 ENGINES = ("native", "thread-vfork", "thread-portable")
 LAUNCHERS = ("vfork", "portable")
 RUNNERS = ("sync", "asyncio", "trio")
@@ -59,8 +66,6 @@ def make_launcher(name: str) -> Launcher:
     """The launcher that `name`, of a launcher or an engine, stands for."""
     if name.endswith("portable"):
         return PortableLauncher()
-    from agent_exec.launch.vfork import VforkLauncher
-
     return VforkLauncher()
 
 
@@ -68,8 +73,6 @@ def make_engine(name: str, **options: int) -> Engine:
     """The engine `name`; the caller closes it."""
     if name != "native":
         return ThreadEngine(make_launcher(name), **options)
-    from agent_exec.runtime.native_engine import NativeEngine
-
     return NativeEngine(**options)
 
 

@@ -384,13 +384,13 @@ def test_the_host_may_run_without_standard_descriptors(launcher_name: str) -> No
         os.set_inheritable(said, False)
         for fd in (0, 1, 2):
             os.close(fd)
-        with ExecTool("/usr", policy="open", launcher=ENGINE) as tool:
+        with ExecTool("/", policy="open", launcher=ENGINE) as tool:
             argv = ["sh", "-c", "cat; pwd; echo e >&2"]
             results = [tool.run_sync(argv, stdin="in ") for _ in "abc"]
         os.write(said, repr([(r.stdout.head, r.stderr.head) for r in results]).encode())
         os._exit(0)
     """
-    assert run_host(launcher_name, script).stdout == repr([("in /usr\n", "e\n")] * 3)
+    assert run_host(launcher_name, script).stdout == repr([("in /\n", "e\n")] * 3)
 
 
 def test_an_unclosed_tool_leaves_nothing_at_interpreter_exit(launcher_name: str) -> None:

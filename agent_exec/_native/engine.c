@@ -156,21 +156,8 @@ ax_engine_submit(struct ax_engine *engine, struct ax_task *task, uint64_t *ticke
     pthread_mutex_lock(&engine->lock);
     error = ax_threads_start(engine);
     if (error == 0) {
-        bool first = engine->queue_first == NULL;
-
         *ticket = task->ticket = ++engine->next_ticket;
-        task->next = NULL;
-        if (first)
-            engine->queue_first = task;
-        else
-            engine->queue_last->next = task;
-        engine->queue_last = task;
-        engine->n_queued++;
-        if (!engine->leader) {
-            ax_ring(engine->promote_fd);
-        } else if (first) {
-            ax_ring(engine->wake_fd);
-        }
+        ax_enqueue(engine, task);
     }
     pthread_mutex_unlock(&engine->lock);
     return error;

@@ -19,7 +19,9 @@ struct ax_port {
 struct ax_task {
     struct ax_job job; /* first: a task is allocated and freed by whoever submits it */
     uint64_t ticket;
-    struct ax_port *port; /* NULL: run by ax_engine_run() */
+    struct ax_port *port;   /* NULL: run by ax_engine_run() */
+    pthread_cond_t *waiter; /* of an ax_engine_run() that left it to the threads */
+    bool delivered;         /* to the waiter */
     atomic_int stop;      /* enum ax_cause asked for from outside, or 0 */
     uint32_t generation;
     struct ax_task *next;

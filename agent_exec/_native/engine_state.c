@@ -109,3 +109,22 @@ ax_remove_launching(struct ax_engine *engine, const struct ax_task *task)
         place++;
     engine->launching[place] = engine->launching[--engine->n_launching];
 }
+
+/* Put a task at the end of the queue, by a thread of the host. */
+void
+ax_enqueue(struct ax_engine *engine, struct ax_task *task)
+{
+    bool first = engine->queue_first == NULL;
+
+    task->next = NULL;
+    if (first)
+        engine->queue_first = task;
+    else
+        engine->queue_last->next = task;
+    engine->queue_last = task;
+    engine->n_queued++;
+    if (!engine->leader)
+        ax_ring(engine->promote_fd);
+    else if (first)
+        ax_ring(engine->wake_fd);
+}

@@ -68,6 +68,7 @@ void ax_ring_no_later(struct ax_engine *engine, uint64_t at, int timer_fd);
 void ax_close_fd(int *fd);
 void ax_add_launching(struct ax_engine *engine, struct ax_task *task, int timer_fd);
 void ax_remove_launching(struct ax_engine *engine, const struct ax_task *task);
+void ax_enqueue(struct ax_engine *engine, struct ax_task *task);
 void ax_remember_stuck(struct ax_engine *engine, const struct ax_job *job, int wake_fd);
 void ax_release_slot(struct ax_engine *engine);
 int ax_threads_start(struct ax_engine *engine);

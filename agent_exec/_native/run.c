@@ -3,10 +3,14 @@
 #include "engine_state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
+
+enum { CROWDED = 256 }; /* descriptors */
 
 static const uint64_t SIGNAL_CHECK = 100000000; /* ns between looks at signals */
 
@@ -77,29 +81,74 @@ release_sigpipe(const sigset_t *before)
     pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
+/* Wait until `condition`, a signal or 50 ms: a condition variable does not notice signals.
+ * With the lock held. True: a signal handler wants the task to end. */
+static bool
+wait_awhile(struct ax_engine *engine, pthread_cond_t *condition, bool (*interrupted)(void *),
+            void *context)
+{
+    struct timespec until;
+    bool stop;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 50000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    if (pthread_cond_timedwait(condition, &engine->lock, &until) == 0)
+        return false;
+    pthread_mutex_unlock(&engine->lock);
+    stop = interrupted(context);
+    pthread_mutex_lock(&engine->lock);
+    return stop;
+}
+
 /* Take a slot of max_active, or say why not. With the lock held. */
 static int
 wait_for_slot(struct ax_engine *engine, bool (*interrupted)(void *), void *context)
 {
-    while (engine->n_active >= engine->max_active && !engine->closing) {
-        struct timespec until;
-        bool stop;
-
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 50000000; /* a condition variable does not notice signals */
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&engine->changed, &engine->lock, &until);
-        pthread_mutex_unlock(&engine->lock);
-        stop = interrupted(context);
-        pthread_mutex_lock(&engine->lock);
-        if (stop)
+    while (engine->n_active >= engine->max_active && !engine->closing)
+        if (wait_awhile(engine, &engine->changed, interrupted, context))
             return EINTR;
-    }
     return engine->closing ? ECANCELED : 0;
 }
 
-/* ax_engine_run - run a task on the calling thread, in the host's descriptor table.
+/* Does the host have so many descriptors open, or so few left, that a child should rather be
+ * started from the threads' table? Copying the host's takes 85 ns for each. */
+static bool
+is_crowded(const struct ax_engine *engine)
+{
+    int lowest;
+
+    if (engine->own.self_pidfd < 0)
+        return false;
+    lowest = fcntl(engine->host.dev_null, F_DUPFD_CLOEXEC, 0);
+    if (lowest >= 0)
+        close(lowest);
+    return lowest < 0 || lowest > CROWDED;
+}
+
+/* Leave the task to the threads, and wait for its end. With the lock held. */
+static void
+run_there(struct ax_engine *engine, struct ax_task *task, bool (*interrupted)(void *),
+          void *context)
+{
+    pthread_cond_t waiter = PTHREAD_COND_INITIALIZER;
+
+    task->waiter = &waiter;
+    ax_enqueue(engine, task);
+    while (!task->delivered) {
+        if (!wait_awhile(engine, &waiter, interrupted, context))
+            continue;
+        /* Asked again, it does not wait for the grace. */
+        atomic_store(&task->stop, atomic_load(&task->stop) == 0 ? AX_CANCELLED : AX_CLOSED);
+        engine->attention = true;
+        ax_ring(engine->wake_fd);
+    }
+    pthread_cond_destroy(&waiter);
+}
+
+/* ax_engine_run - run a task on the calling thread, in the host's descriptor table; or wait
+ * for it here, where that table is crowded.
  *
  * Context   Any thread of the host, without the interpreter lock. `interrupted` is called
  *           after a signal, and takes the lock itself; true ends the task.
@@ -123,8 +172,16 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
     }
     pthread_mutex_lock(&engine->lock);
     /* The threads watch over a launch that hangs. Without them it goes unwatched. */
-    error = ax_threads_start(engine) == ECANCELED ? ECANCELED
-                                                : wait_for_slot(engine, interrupted, context);
+    error = ax_threads_start(engine) == ECANCELED ? ECANCELED : 0;
+    if (error == 0 && engine->started && is_crowded(engine)) {
+        run_there(engine, task, interrupted, context);
+        pthread_mutex_unlock(&engine->lock);
+        if (polled != few)
+            free(polled);
+        return 0;
+    }
+    if (error == 0)
+        error = wait_for_slot(engine, interrupted, context);
     if (error == 0) {
         if (engine->n_stacks > 0)
             stack = engine->stacks[--engine->n_stacks];

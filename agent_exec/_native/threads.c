@@ -62,13 +62,19 @@ has_launchable(const struct ax_engine *engine)
     return engine->queue_first != NULL && engine->n_active < engine->max_active;
 }
 
-/* Give a finished task to its loop. Called with the lock, by a thread of ours. */
+/* Give a finished task to its loop, or to the thread that waits for it. Called with the lock,
+ * by a thread of ours. */
 static void
 deliver(struct ax_engine *engine, struct ax_task *task)
 {
     struct ax_port *port = task->port;
 
     task->next = NULL;
+    if (task->waiter != NULL) {
+        task->delivered = true;
+        pthread_cond_signal(task->waiter);
+        return;
+    }
     if (port->first != NULL) {
         port->last->next = task;
         port->last = task;

@@ -15,7 +15,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from agent_exec.errors import LaunchError, Step, TemplateError, Unsupported
@@ -40,7 +40,7 @@ _EXEC_TRIES = 6
 _FIRST_PAUSE = 0.0005  # seconds
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Entry:
     """A descriptor of the child: the parent's descriptor that it will be a copy of."""
 
@@ -133,23 +133,17 @@ class _Picture:
     def _survives(self, fd: int) -> bool:
         return fd not in self._entries and not any(gone.holds(fd) for gone in self._ranges)
 
-    def _lookup(self, fd: int, step: Step) -> _Entry:
-        entry = self._entries[fd] if fd in self._entries else self._untouched(fd)
-        if entry is None:
-            raise _RefusedError(step, errno.EBADF)
-        return entry
-
-    def _untouched(self, fd: int) -> _Entry | None:
-        try:
-            flags = fcntl.fcntl(fd, fcntl.F_GETFD)
-        except OSError:
-            return None
-        entry = _Entry(fd, bool(flags & fcntl.FD_CLOEXEC))
-        for gone in self._ranges:
-            if gone.holds(fd) and not gone.cloexec:
-                return None
-            entry.cloexec |= gone.holds(fd)
-        return entry
+    def _lookup(self, fd: int, step: Step) -> int:
+        """The parent's descriptor that the child's `fd` is now a copy of."""
+        if fd in self._entries:
+            entry = self._entries[fd]
+            if entry is not None:
+                return entry.host
+        elif not any(gone.holds(fd) and not gone.cloexec for gone in self._ranges):
+            with suppress(OSError):
+                fcntl.fcntl(fd, fcntl.F_GETFD)
+                return fd
+        raise _RefusedError(step, errno.EBADF)
 
     def _install(self, newfd: int, entry: _Entry) -> None:
         if newfd >= resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
@@ -157,15 +151,15 @@ class _Picture:
         self._entries[newfd] = entry
 
     def _dup(self, action: Action) -> None:
-        entry = self._lookup(action.fd, Step.STDIO)
+        host = self._lookup(action.fd, Step.STDIO)
         cloexec = bool(action.flags & os.O_CLOEXEC)
         if action.fd != action.newfd:
-            self._install(action.newfd, _Entry(entry.host, cloexec))
+            self._install(action.newfd, _Entry(host, cloexec))
         elif cloexec:  # dup3(2)
             raise _RefusedError(Step.STDIO, errno.EINVAL)
 
     def _change_directory(self, fd: int) -> None:
-        host = self._lookup(fd, Step.CWD).host
+        host = self._lookup(fd, Step.CWD)
         if not stat.S_ISDIR(os.fstat(host).st_mode):
             raise _RefusedError(Step.CWD, errno.ENOTDIR)
         if not os.access(".", os.X_OK, dir_fd=host, effective_ids=True):
@@ -185,7 +179,7 @@ class _Picture:
             raise _RefusedError(Step.STDIO, errno.EINVAL)
         host_dir = self.cwd
         if dirfd != AT_FDCWD and not os.path.isabs(how.path):
-            host_dir = self._lookup(dirfd, Step.STDIO).host
+            host_dir = self._lookup(dirfd, Step.STDIO)
         # O_NOCTTY: a terminal must not become the parent's.
         try:
             host = os.open(how.path, how.flags | os.O_NOCTTY, how.mode, dir_fd=host_dir)

@@ -8,10 +8,11 @@ import os
 import threading
 import time
 import weakref
-from collections import deque
+from _thread import start_new_thread
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from functools import partial
+from queue import Empty, SimpleQueue
 
 import anyio
 
@@ -69,15 +70,16 @@ class ThreadEngine:
         """
         call = self._make(plan)
         if threading.current_thread() is not threading.main_thread():
-            with self._lanes.occupied(call):
-                return call.run()
-        done = threading.Event()
-        self._lanes.submit(call, done.set)
+            return self._lanes.run_here(call)
+        ended = threading.Lock()
+        ended.acquire()
+        ticket = _Ticket(call, ended.release)
         try:
-            done.wait()
+            self._lanes.submit(ticket)
+            ended.acquire()
         except BaseException:
-            self._lanes.stop(call, Stop.CLOSE)
-            done.wait(KILL_S + _MARGIN_S)
+            ticket.stop(Stop.CLOSE)
+            ended.acquire(timeout=KILL_S + _MARGIN_S)
             raise
         return call.result()
 
@@ -92,12 +94,13 @@ class ThreadEngine:
             Closed: The engine was closed before or during the call.
         """
         call = self._make(plan)
-        done = _make_flag(plan)
+        ended = _make_flag(plan)
+        ticket = _Ticket(call, ended.up)
         try:
-            self._lanes.submit(call, done.up)
-            await self._end_of(call, done)
+            self._lanes.submit(ticket)
+            await self._end_of(ticket, ended)
         finally:
-            done.close()
+            ended.close()
         return call.result()
 
     def close(self) -> None:
@@ -112,14 +115,14 @@ class ThreadEngine:
         """Forget the calls and threads of the process that we were forked from."""
         self._lanes = self._lanes.in_forked_child()
 
-    async def _end_of(self, call: ThreadCall, done: Flag) -> None:
+    async def _end_of(self, ticket: _Ticket, ended: Flag) -> None:
         try:
-            await anyio.wait_readable(done.fd)
+            await anyio.wait_readable(ended.fd)
         except BaseException:
-            self._lanes.stop(call, Stop.CANCEL)
-            longest = call.plan.limits.grace_s + KILL_S + _MARGIN_S
+            ticket.stop(Stop.CANCEL)
+            longest = ticket.call.plan.limits.grace_s + KILL_S + _MARGIN_S
             with anyio.move_on_after(longest, shield=True):
-                await anyio.wait_readable(done.fd)
+                await anyio.wait_readable(ended.fd)
             raise
 
     def _make(self, plan: CallPlan) -> ThreadCall:
@@ -147,116 +150,163 @@ def _no_descriptors(plan: CallPlan, error: OSError) -> LaunchError:
     return LaunchError(name, Step.STDIO, error.errno or errno.EMFILE)
 
 
+class _Ticket:
+    """A call on its way to a worker; `ended` is called once it has ended, from any thread."""
+
+    def __init__(self, call: ThreadCall, ended: Callable[[], None]) -> None:
+        self.call = call
+        self._ended = ended
+        self._claim = [True]
+
+    def claim(self) -> bool:
+        """Take the call, to run it or to end it unrun. True for the first who asks."""
+        try:
+            return self._claim.pop()  # atomic
+        except IndexError:
+            return False
+
+    def run(self) -> None:
+        """Run the call; what it comes to is in it."""
+        try:
+            self.call.outcome = self.call.run()
+        except BaseException as error:  # raised where the call is awaited
+            self.call.error = error
+
+    def stop(self, why: Stop) -> None:
+        """End the call: at once when it has not started."""
+        if self.claim():
+            self.call.abandon()
+            self.call.error = Closed("the engine was closed before the call")
+            self.end()
+        else:
+            self.call.stop(why)
+
+    def end(self) -> None:
+        """Tell whoever waits. Once, by whoever claimed the call."""
+        self._ended()
+
+
 class _Lanes:
-    """Which calls run, which wait, and the workers that run those of event loops."""
+    """Which calls run, which wait, and the workers that run those of event loops.
+
+    `submit` may be interrupted at any instruction by what a signal handler raises. So it
+    uses no Condition, whose lock could stay locked then, and starts no `threading.Thread`,
+    which has one inside; the worst that is left is a worker more than needed.
+    """
 
     def __init__(self, max_concurrent: int) -> None:
         self._max = max_concurrent
         self._changed = threading.Condition()
         self._running: dict[ThreadCall, int] = {}  # to the thread it runs on
-        self._waiting: deque[tuple[ThreadCall, Callable[[], None]]] = deque()
-        self._workers: list[threading.Thread] = []
-        self._idle = 0
         self._closed = False
+        self._inbox: SimpleQueue[_Ticket | None] = SimpleQueue()
+        self._hiring = threading.Lock()
+        self._submitted = 0  # and not ended
+        self._workers: list[threading.Lock] = []  # each unlocked when its worker has ended
 
     def in_forked_child(self) -> _Lanes:
         """Empty lanes; the calls of these belong to the parent."""
-        for call in (*self._running, *(call for call, _ in self._waiting)):
+        for call in (*self._running, *(ticket.call for ticket in self._take_waiting())):
             call.disown()
         afresh = _Lanes(self._max)
         afresh._closed = self._closed
         return afresh
 
-    @contextmanager
-    def occupied(self, call: ThreadCall) -> Iterator[None]:
-        """Hold a lane on the calling thread, waiting for one first."""
-        with self._changed:
-            while not self._closed and len(self._running) >= self._max:
-                self._changed.wait()
-            if self._closed:
-                call.abandon()
-                raise Closed("the engine is closed")
-            self._running[call] = threading.get_ident()
+    def run_here(self, call: ThreadCall) -> Outcome:
+        """Run `call` on this thread, when there is a lane."""
+        if not self._enter(call):
+            call.abandon()
+            raise Closed("the engine is closed")
         try:
-            yield
+            return call.run()
         finally:
             self._leave(call)
 
-    def submit(self, call: ThreadCall, done: Callable[[], None]) -> None:
-        """Run `call` on a worker, when there is a lane; call `done` when it has ended."""
-        with self._changed:
+    def submit(self, ticket: _Ticket) -> None:
+        """Have a worker run a call, when there is a lane."""
+        with self._hiring:
             if self._closed:
-                call.abandon()
+                ticket.call.abandon()
                 raise Closed("the engine is closed")
-            self._waiting.append((call, done))
-            if len(self._waiting) > self._idle and len(self._workers) < self._max:
-                self._add_worker(call)
-            self._changed.notify_all()
-
-    def stop(self, call: ThreadCall, why: Stop) -> None:
-        """End a call that was submitted: it need not have started."""
-        with self._changed:
-            for waiting in self._waiting:
-                if waiting[0] is call:
-                    self._waiting.remove(waiting)
-                    call.abandon()
-                    waiting[1]()
-                    return
-            call.stop(why)
+            if len(self._workers) < min(self._max, self._submitted + 1):
+                self._hire(ticket)
+            self._submitted += 1
+            self._inbox.put(ticket)
 
     def close(self) -> None:
         """End every call and worker."""
-        me = threading.get_ident()
-        with self._changed:
+        with self._hiring:
             self._closed = True
+            for ticket in self._take_waiting():
+                ticket.stop(Stop.CLOSE)
+            for _ in self._workers:
+                self._inbox.put(None)
+        me = threading.get_ident()
+        deadline = time.monotonic() + KILL_S + _MARGIN_S
+        with self._changed:
             for call in self._running:
                 call.stop(Stop.CLOSE)
-            while self._waiting:
-                call, done = self._waiting.popleft()
-                call.abandon()
-                call.error = Closed("the engine was closed before the call")
-                done()
             self._changed.notify_all()
-            deadline = time.monotonic() + KILL_S + _MARGIN_S
             while any(thread != me for thread in self._running.values()):
                 if not self._changed.wait(deadline - time.monotonic()):
                     break
-            workers, self._workers = self._workers, []
-        for worker in workers:
-            worker.join(max(0.0, deadline - time.monotonic()))
+        for ended in self._workers:
+            if ended.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                ended.release()
 
-    def _add_worker(self, call: ThreadCall) -> None:
-        worker = threading.Thread(target=self._work, name="agent_exec-worker", daemon=True)
+    def _take_waiting(self) -> Iterator[_Ticket]:
+        with suppress(Empty):
+            while True:
+                ticket = self._inbox.get_nowait()
+                if ticket is not None:
+                    yield ticket
+
+    def _hire(self, ticket: _Ticket) -> None:
+        ended = threading.Lock()
+        ended.acquire()
         try:
-            worker.start()
+            start_new_thread(self._work, (ended,))
         except RuntimeError as error:
             if self._workers:
                 return  # those there are will come to it
-            self._waiting.pop()
-            call.abandon()
-            name = pinned.name_of(call.plan.stages[0].executable)
+            ticket.call.abandon()
+            name = pinned.name_of(ticket.call.plan.stages[0].executable)
             raise LaunchError(name, Step.SPAWN, errno.EAGAIN) from error
-        self._workers.append(worker)
+        self._workers.append(ended)
 
-    def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._idle += 1
-                while not self._closed and (not self._waiting or len(self._running) >= self._max):
-                    self._changed.wait()
-                self._idle -= 1
-                if self._closed:
-                    return
-                call, done = self._waiting.popleft()
+    def _work(self, ended: threading.Lock) -> None:
+        try:
+            while (ticket := self._inbox.get()) is not None:
+                claimed = self._run(ticket)
+                with self._hiring:
+                    self._submitted -= 1
+                if claimed:
+                    ticket.end()
+                del ticket
+        finally:
+            ended.release()
+
+    def _run(self, ticket: _Ticket) -> bool:
+        """Run a call unless it was ended before its turn; True if it was run."""
+        if not self._enter(ticket.call):
+            ticket.stop(Stop.CLOSE)
+            return False
+        try:
+            claimed = ticket.claim()
+            if claimed:
+                ticket.run()
+        finally:
+            self._leave(ticket.call)
+        return claimed
+
+    def _enter(self, call: ThreadCall) -> bool:
+        """Wait for a lane and take it; False when the engine is closed."""
+        with self._changed:
+            while not self._closed and len(self._running) >= self._max:
+                self._changed.wait()
+            if not self._closed:
                 self._running[call] = threading.get_ident()
-            try:
-                call.outcome = call.run()
-            except BaseException as error:  # raised where the call is awaited
-                call.error = error
-            finally:
-                self._leave(call)
-            done()
-            del call, done
+            return not self._closed
 
     def _leave(self, call: ThreadCall) -> None:
         with self._changed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from agent_exec.bench.launch import (
 )
 from agent_exec.bench.launch.ballast import Ballast
 from agent_exec.bench.launch.programs import Program
+from agent_exec.errors import Unsupported
 
 
 def options(*methods: str, ballast: bool = False, memory: int = 0) -> LaunchBenchOptions:
@@ -118,3 +120,9 @@ def test_memory_is_counted_for_our_methods(monkeypatch: pytest.MonkeyPatch) -> N
     assert figure.after.descriptors == figure.before.descriptors
     assert (figure.before.children, figure.after.children) == (0, 0)
     assert figure.before.rss_bytes > 0
+
+
+def test_elsewhere_than_on_linux_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(Unsupported, match="is for Linux"):
+        run_launch_benchmark(options("subprocess"), tell=lambda _: None)

@@ -186,6 +186,25 @@ def test_actions_run_in_order(launcher: Launcher, plans: Plans) -> None:
         assert (text, other.read()) == ("err\n", "out\n")
 
 
+def test_the_hosts_own_standard_descriptors_may_change_places(
+    launcher: Launcher, plans: Plans, tmp_path: Path
+) -> None:
+    with open(tmp_path / "0", "w+b") as zero, open(tmp_path / "1", "w+b") as one:
+        saved = os.dup(0), os.dup(1)
+        os.dup2(zero.fileno(), 0)
+        os.dup2(one.fileno(), 1)
+        try:
+            swap = (Action.dup2(0, 9), Action.dup2(1, 0), Action.dup2(9, 1))
+            plan = plans.sh("echo zero >&0; echo one >&1", actions=swap)
+            ended = finish(launcher.spawn(plan))
+        finally:
+            for number, fd in enumerate(saved):
+                os.dup2(fd, number)
+                os.close(fd)
+    assert ended == (os.CLD_EXITED, 0)
+    assert ((tmp_path / "0").read_text(), (tmp_path / "1").read_text()) == ("one\n", "zero\n")
+
+
 def test_open_reads_a_file_beneath_a_directory(
     launcher: Launcher, plans: Plans, tmp_path: Path
 ) -> None:
@@ -263,6 +282,13 @@ def test_signals_are_inherited_unless_asked_otherwise(
         child = read_probe(output_of(launcher, plans.stage(probe, reset_signals=False)))
     assert child["blocked"] == str(signal.SIGUSR2.value)
     assert {signal.SIGHUP, signal.SIGUSR1} <= set(map(int, child["ignored"].split()))
+
+
+def test_libcs_own_signals_are_not_left_ignored(launcher: Launcher, plans: Plans) -> None:
+    """glibc's posix_spawn(3) does that to 32 and 33, unless told otherwise."""
+    plan = plans.stage("/bin/cat", "/proc/self/status", reset_signals=False)
+    status = dict(line.split(":\t") for line in output_of(launcher, plan).splitlines())
+    assert int(status["SigIgn"], 16) & 0b11 << 31 == 0
 
 
 def test_signal_actions_are_carried_out(launcher: Launcher, plans: Plans, probe: Path) -> None:
@@ -425,11 +451,13 @@ def test_a_nul_byte_is_refused(launcher: Launcher, plans: Plans, field: str) -> 
         launcher.spawn(plans.stage("/bin/true", **{field: (b"zero", b"a\0b")}))
 
 
-@pytest.mark.parametrize("change", ["replaced", "rewritten", "removed", "mode"])
+@pytest.mark.parametrize("change", ["replaced", "rewritten", "removed", "mode", "moved"])
 def test_a_stale_template_is_refused(
     launcher: Launcher, plans: Plans, tmp_path: Path, probe: Path, change: str
 ) -> None:
-    program = tmp_path / "program"
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    program = folder / "program"
     program.write_bytes(probe.read_bytes())
     program.chmod(0o755)
     plan = plans.stage(program)
@@ -442,8 +470,13 @@ def test_a_stale_template_is_refused(
         program.write_bytes(probe.read_bytes() + b"\0")
     elif change == "removed":
         program.unlink()
-    else:
+    elif change == "mode":
         program.chmod(0o700)
+    else:  # the pinned file itself is as it was
+        folder.rename(tmp_path / "elsewhere")
+        folder.mkdir()
+        program.write_bytes(probe.read_bytes())
+        program.chmod(0o755)
     with pytest.raises(TemplateError) as raised:
         launcher.spawn(plan)
     assert (raised.value.errno, raised.value.path) == (errno.ESTALE, str(program))

@@ -469,6 +469,9 @@ def test_trap_09_sigchld_ignored_by_the_host_loses_no_call(engine_name: str, run
 # 10. Recycled numbers
 
 
+NEXT_PID = Path("/proc/sys/kernel/ns_last_pid")
+
+
 def test_trap_10_group_of_a_leader_that_has_exited_is_ended_with_it(run: Run, plans: Plans) -> None:
     """While our zombie keeps the number of the group from being used again."""
     outcome = run(plans.call(plans.sh("sh -c \"trap '' TERM; sleep 1000\" & echo $!")))
@@ -476,9 +479,22 @@ def test_trap_10_group_of_a_leader_that_has_exited_is_ended_with_it(run: Run, pl
     wait_until(lambda: not any(is_alive(pid) for pid in outcome.survivors))
 
 
+def test_trap_10_numbers_that_go_round_during_a_call_hide_no_survivor(
+    run: Run, plans: Plans
+) -> None:
+    if os.geteuid() != 0 or not os.access(NEXT_PID, os.W_OK):
+        pytest.skip("needs to choose the next pid")
+    script = f"echo $1 >{NEXT_PID}; sleep 1000 & sleep 1000 & echo $!"
+    most = int(Path("/proc/sys/kernel/pid_max").read_text())
+    outcome = run(plans.call(plans.sh(script, str(most - 2))))
+    assert len(outcome.survivors) == 2
+    assert int(outcome.stdout.head) in outcome.survivors
+    wait_until(lambda: not any(is_alive(pid) for pid in outcome.survivors))
+
+
 def test_trap_10_recycled_group_of_somebody_else_is_left_alone(run: Run, plans: Plans) -> None:
     """A stage was reaped by somebody else, and a stranger leads a group of its number."""
-    if os.geteuid() != 0 or not os.access("/proc/sys/kernel/ns_last_pid", os.W_OK):
+    if os.geteuid() != 0 or not os.access(NEXT_PID, os.W_OK):
         pytest.skip("needs to choose the next pid")
     said, say = os.pipe()
     released, release = os.pipe()
@@ -503,7 +519,7 @@ def test_trap_10_recycled_group_of_somebody_else_is_left_alone(run: Run, plans: 
 def _start_as(pid: int) -> subprocess.Popen[bytes]:
     """A stranger with this pid, leader of its group, and a child in that group."""
     for _ in range(200):
-        Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+        NEXT_PID.write_text(str(pid - 1))
         stranger = subprocess.Popen(
             ["/bin/sh", "-c", "sleep 1000 & echo $!; wait"],
             stdout=subprocess.PIPE,

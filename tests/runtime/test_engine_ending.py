@@ -90,13 +90,14 @@ def escapee(plans: Plans, tmp_path: Path) -> Callable[..., CallPlan]:
     """A call whose descendant has left its session, and holds its pipes."""
     script = """
         mkfifo "$1"
-        setsid sh -c 'echo $$ >"$1"; exec sleep 1000' sh "$1" &
+        setsid env "$2" sh -c 'echo $$ >"$1"; exec sleep 1000' sh "$1" &
         read pid <"$1"; echo $pid
     """
 
-    def make(mark: bytes = b"", **fields: object) -> CallPlan:
+    def make(mark: bytes = b"", becomes: bytes = b"X=", **fields: object) -> CallPlan:
         envp = (b"PATH=/usr/bin:/bin", *((mark,) if mark else ()))
-        stage = plans.sh(script, str(tmp_path / "fifo"), envp=envp)
+        fifo = str(tmp_path / "fifo")
+        stage = plans.stage("/bin/sh", "-c", script, "sh", fifo, becomes, envp=envp)
         return plans.call(stage, mark=mark, **fields)
 
     return make
@@ -129,15 +130,14 @@ def test_without_a_mark_it_escapes_and_the_call_ends_all_the_same(
         assert (outcome.survivors, outcome.pipe_held) == ((), True)
 
 
-def test_a_mark_that_only_looks_alike_is_not_one(run: Run, plans: Plans) -> None:
-    """Another call's descendant, whose mark begins with ours, is left alone."""
-    bystander = plans.sh("sleep 1000 >/dev/null 2>&1 & echo $!", envp=(b"PATH=/bin", MARK + b"0"))
-    kept = run(plans.call(bystander, mark=MARK + b"0", survivors=Survivors.KEEP))
-    with doomed(kept.survivors[0]) as pidfd:
-        ours = plans.sh("sleep 1000 >/dev/null 2>&1 & echo $!", envp=(b"PATH=/bin", MARK))
-        outcome = run(plans.call(ours, mark=MARK))
-        assert outcome.survivors == (int(outcome.stdout.head),)
+def test_a_mark_that_only_looks_alike_is_not_one(
+    run: Run, escapee: Callable[..., CallPlan]
+) -> None:
+    """A process whose mark begins with ours is another call's, and left alone."""
+    outcome = run(escapee(MARK, becomes=MARK + b"0"))
+    with doomed(int(outcome.stdout.head)) as pidfd:
         signal.pidfd_send_signal(pidfd, 0)
+        assert outcome.survivors == ()
 
 
 def test_a_late_survivor_is_found_when_numbers_may_have_gone_round(
@@ -200,6 +200,18 @@ def test_a_child_that_writes_for_ever_after_its_parent_exited_is_not_waited_for(
 def test_the_whole_group_is_ended_on_time(run: Run, plans: Plans) -> None:
     script = 'sh -c "$1" & echo $!; wait'
     outcome = run(plans.call(plans.sh(script, IGNORES_TERM), timeout_s=0.5, grace_s=0.1))
+    assert outcome.ended is Ended.TIMEOUT
+    wait_until(lambda: not is_alive(int(outcome.stdout.head)))
+
+
+def test_survivors_of_a_call_that_took_too_long_are_not_kept(run: Run, plans: Plans) -> None:
+    plan = plans.call(
+        plans.sh('sh -c "$1" & echo $!; wait', IGNORES_TERM),
+        timeout_s=0.5,
+        grace_s=0.1,
+        survivors=Survivors.KEEP,
+    )
+    outcome = run(plan)
     assert outcome.ended is Ended.TIMEOUT
     wait_until(lambda: not is_alive(int(outcome.stdout.head)))
 
@@ -389,19 +401,22 @@ def test_a_closed_engine_refuses_and_may_be_closed_again(
 
 
 def test_what_a_signal_handler_raises_ends_a_blocking_call(engine: Engine, plans: Plans) -> None:
+    """Whenever it comes, also while the child is being started: hence several times."""
+
     class Interrupt(Exception):
         pass
 
     def interrupt(*_: object) -> None:
         raise Interrupt
 
+    script = "echo $$ >&2; kill -USR1 $PPID; exec sleep 1000"
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
-        script = "echo $$ >&2; kill -USR1 $PPID; exec sleep 1000"
-        with hello() as (said, say):
-            with pytest.raises(Interrupt):
-                engine.run_sync(plans.call(plans.sh(script), stderr=say))
-            assert not is_alive(int(os.read(said, 64)))
+        for _ in range(15):
+            with hello() as (said, say):
+                with pytest.raises(Interrupt):
+                    engine.run_sync(plans.call(plans.sh(script), stderr=say))
+                assert not is_alive(int(os.read(said, 64)))
     finally:
         signal.signal(signal.SIGUSR1, before)
 

@@ -98,12 +98,14 @@ def test_a_nul_byte_is_refused(run: Run, plans: Plans, field: str) -> None:
 
 
 def test_a_template_of_other_credentials_is_refused(run: Run, plans: Plans, tmp_path: Path) -> None:
-    stage = plans.stage("/usr/bin/touch", str(tmp_path / "marker"))
+    marker = tmp_path / "marker"
+    how = OpenHow(os.fsencode(marker), os.O_WRONLY | os.O_CREAT, 0o600)
+    stage = plans.stage("/bin/true", actions=(Action.open(1, how),))
     foreign = replace(stage.executable, credentials=bytes(len(stage.executable.credentials)))
     with pytest.raises(TemplateError) as raised:
         run(plans.call(stage, stage._replace(executable=foreign)))
     assert raised.value.errno == errno.EACCES
-    assert not (tmp_path / "marker").exists()
+    assert not marker.exists()
 
 
 # Where it works, and what it is given
@@ -172,11 +174,13 @@ def test_a_stage_that_fails_takes_those_before_it_along(
 def test_every_template_is_looked_at_before_anything_starts(
     run: Run, plans: Plans, program: Path, tmp_path: Path
 ) -> None:
-    touch = plans.stage("/usr/bin/touch", str(tmp_path / "marker"))
-    plan = plans.call(touch, plans.stage(program))
+    marker = tmp_path / "marker"
+    how = OpenHow(os.fsencode(marker), os.O_WRONLY | os.O_CREAT, 0o600)
+    first = plans.stage("/bin/true", actions=(Action.open(1, how),))
+    plan = plans.call(first, plans.stage(program))
     program.unlink()
     assert is_stale(run, plan)
-    assert not (tmp_path / "marker").exists()
+    assert not marker.exists()
 
 
 def test_the_engine_goes_on_after_a_failure(

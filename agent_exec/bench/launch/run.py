@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from agent_exec.bench.launch.rounds import (
 )
 from agent_exec.bench.launch.targets import LOOP_IN_FLIGHT, PROGRAM
 from agent_exec.bench.launch.workers import Worker, WorkerLostError
+from agent_exec.errors import Unsupported
 
 WITH_BALLAST = ("engine-asyncio", "engine-blocking", "tool-asyncio", "subprocess", "asyncio")
 """Methods that are measured in a heavy parent: ours, and two to compare with."""
@@ -44,9 +46,11 @@ def run_launch_benchmark(options: LaunchBenchOptions, *, tell: Tell) -> LaunchBe
     `failures`; the others go on.
 
     Raises:
-        Unsupported: There is no C compiler, or nothing may be executed in the temporary
-            directory.
+        Unsupported: This is not Linux, there is no C compiler, or nothing may be executed
+            in the temporary directory.
     """
+    if sys.platform != "linux":
+        raise Unsupported("the launch benchmark is for Linux: its floor is made of Linux calls")
     started, began_s = datetime.now(UTC), time.monotonic()
     here, load_before = machine.look(), machine.load_average()
     with tempfile.TemporaryDirectory(prefix="agent-exec-bench-") as folder:
