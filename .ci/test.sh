@@ -1,8 +1,9 @@
 # The tests, always against an installed wheel.
 
 NATIVE_TESTS=(tests/launch tests/native tests/runtime tests/template)
-# What depends on the interpreter and the libraries.
-CORE_TESTS=(tests --ignore=tests/bench --ignore=tests/docs --ignore=tests/native/test_audit.py)
+# What depends on the interpreter, and what on the libraries.
+PYTHON_TESTS=(tests/launch tests/runtime tests/template tests/test_*.py)
+LIBRARY_TESTS=(tests/cli tests/runtime tests/test_*.py)
 
 # run_pytest ENV SECONDS ARGUMENT...: from a folder where only the installed package is found.
 run_pytest() {
@@ -37,7 +38,7 @@ stage_lowest() {
     mapfile -t requirements < <(lowest_requirements)
     make_env lowest "$MAIN_PYTHON" "${WHEEL}[test]" "${requirements[@]}"
     # The oldest typer uses names that the newest click is about to drop.
-    run_pytest lowest 900 -W "ignore:.*Click 9.0:DeprecationWarning" "${CORE_TESTS[@]}"
+    run_pytest lowest 900 -W "ignore:.*Click 9.0:DeprecationWarning" "${LIBRARY_TESTS[@]}"
 }
 
 # lowest_requirements: the lower bound of every runtime dependency, as "name==version".
@@ -64,7 +65,7 @@ stage_pythons() {
         else
             say "$version ($path)"
             make_env "python$version" "$path" "${WHEEL}[test]"
-            run_pytest "python$version" 900 "${CORE_TESTS[@]}"
+            run_pytest "python$version" 900 "${PYTHON_TESTS[@]}"
         fi
     done
 }

@@ -38,6 +38,7 @@ def launch(
         draw_chart,
         render_table,
         run_launch_benchmark,
+        why_no_chart,
         write_json,
     )
 
@@ -53,6 +54,10 @@ def launch(
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    missing = why_no_chart() if chart is not None else None
+    if missing is not None:
+        typer.echo(f"agent-exec: {missing}", err=True)
+        chart = None
     report = run_launch_benchmark(options, tell=lambda line: typer.echo(line, err=True))
     typer.echo(render_table(report))
     if json_path is not None:

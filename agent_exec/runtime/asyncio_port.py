@@ -35,6 +35,8 @@ class AsyncioPort:
         # A future that was awaited by a cancelled task is cancelled itself. What stands
         # for it here is what still waits for the end of its call.
         self._stand_ins: dict[object, _End] = {}
+        # Cancelled, and the call has ended before its task noticed.
+        self._over: weakref.WeakSet[_End] = weakref.WeakSet()
         loop.add_reader(self._port.fileno(), self._take)
 
     def _take(self) -> None:
@@ -43,6 +45,8 @@ class AsyncioPort:
             assert isinstance(waiting, asyncio.Future)
             if not waiting.done():
                 waiting.set_result(end)
+            elif waiting.cancelled():
+                self._over.add(waiting)
 
     async def run(self, plan: CallPlan) -> Outcome | RawFailure:
         """Submit `plan` and wait for its end."""
@@ -57,6 +61,8 @@ class AsyncioPort:
             raise
 
     async def _end(self, future: _End, timeout_s: float) -> None:
+        if future in self._over:
+            return
         stand_in = self._stand_ins[future] = asyncio.get_running_loop().create_future()
         try:
             with anyio.move_on_after(timeout_s, shield=True):
