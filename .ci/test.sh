@@ -38,7 +38,8 @@ stage_lowest() {
     mapfile -t requirements < <(lowest_requirements)
     make_env lowest "$MAIN_PYTHON" "${WHEEL}[test]" "${requirements[@]}"
     # The oldest typer uses names that the newest click is about to drop.
-    run_pytest lowest 900 -W "ignore:.*Click 9.0:DeprecationWarning" "${LIBRARY_TESTS[@]}"
+    run_pytest lowest 900 -o filterwarnings=$'error\nignore:.*Click 9.0:DeprecationWarning' \
+        "${LIBRARY_TESTS[@]}"
 }
 
 # lowest_requirements: the lower bound of every runtime dependency, as "name==version".

@@ -223,11 +223,11 @@ class ExecTool:
         return Grant(request, decision)
 
     def _renew(self, bound: Bound, error: TemplateError) -> None:
-        """The launcher found a template stale, before anything had started."""
-        if error.errno != errno.ESTALE:
+        """The launcher refused a template, before anything had started."""
+        if error.errno not in {errno.ESTALE, errno.EACCES}:
             raise error
         request = bound.grant.request
-        bound.renew(self._grant(request.call, request.id))
+        bound.renew(self._grant(request.call, request.id), error)
 
 
 def _check_policy(policy: str) -> None:
@@ -248,10 +248,10 @@ def _stages(stages: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
 
 
 def _result(bound: Bound, outcome: Outcome) -> ToolResult:
-    paths = [file.path for file in bound.files]
     return render(
         bound.grant.decision,
         outcome,
         [lease.use for lease in bound.leases],
-        (paths[0], paths[1]) if paths else (None, None),
+        stdout_file=None if bound.stdout_file is None else bound.stdout_file.path,
+        stderr_file=None if bound.stderr_file is None else bound.stderr_file.path,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
-from realproc import is_alive, run_host, wait_until
+from realproc import Belongings, is_alive, run_host, wait_until
 
 from agent_exec import (
     CacheStats,
@@ -194,6 +195,29 @@ def test_descriptors_are_handed_on(run: Run, tmp_path: Path) -> None:
         pytest.param([""], InvalidCall, "argv is empty", id="empty-program"),
         pytest.param("git status", InvalidCall, r"send argv \['git', 'status'\]", id="a-string"),
         pytest.param(["ls -l"], InvalidCall, r"send argv \['ls', '-l'\]", id="a-line-as-one-word"),
+        pytest.param(
+            ["ls -l", "-a"], InvalidCall, r"send argv \['ls', '-l', '-a'\]", id="a-line-and-words"
+        ),
+        pytest.param(
+            ["cat", "text", "|", "head"],
+            InvalidCall,
+            r"send pipeline \[\['cat', 'text'\], \['head'\]\]",
+            id="a-pipe-to-a-program",
+        ),
+        pytest.param("cat text | head", InvalidCall, "send pipeline", id="a-line-with-a-pipe"),
+        pytest.param(
+            ["ls", "2>&1", "|", "cat"],
+            InvalidCall,
+            r"send pipeline \[\['ls'\], \['cat'\]\]",
+            id="redirection-and-pipe",
+        ),
+        pytest.param(
+            ["true", "&&", "ls"],
+            InvalidCall,
+            r"argv \['true'\], then argv \['ls'\]",
+            id="one-after-the-other",
+        ),
+        pytest.param(["echo", "\ud800"], InvalidCall, "argv: .*bytes", id="no-character"),
         pytest.param(["a\0b"], InvalidCall, "NUL", id="nul"),
         pytest.param(
             ["ls", "|", "head", "-2"],
@@ -248,6 +272,79 @@ def test_the_calls_own_path_is_where_its_programs_are(run: Run, tmp_path: Path) 
 def test_variables_that_cannot_be_are_refused(run: Run, env: dict[str, str], says: str) -> None:
     with pytest.raises(InvalidCall, match=says):
         run(["true"], env=env)
+
+
+@pytest.mark.parametrize(
+    "words", [["|", "-f1"], ["a", "|"], [">"], ["a", "2>", "b"], ["-F>"]], ids=" ".join
+)
+def test_what_a_program_may_mean_is_left_to_it(run: Run, words: list[str]) -> None:
+    assert run(["echo", *words]).stdout.head == " ".join(words) + "\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"env": {"A": "\ud800"}}, id="value-without-bytes"),
+        pytest.param({"env": {"A": "a\0"}}, id="nul"),
+        pytest.param({"env": {"A=B": ""}}, id="equals-in-a-name"),
+        pytest.param({"env": {"": ""}}, id="no-name"),
+        pytest.param({"env": {"A": 1}}, id="number"),
+        pytest.param({"env": {"AGENT_EXEC_CALL": "x"}}, id="the-mark"),
+        pytest.param({"stdin": "\ud800"}, id="input-without-bytes"),
+        pytest.param({"cwd": "a\0"}, id="cwd-with-nul"),
+        pytest.param({"timeout_s": float("nan")}, id="no-time"),
+    ],
+)
+def test_what_no_child_can_be_given_is_an_invalid_call(run: Run, options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidCall):
+        run(["cat"], **options)
+
+
+def test_the_path_of_the_call_is_where_names_are_looked_up(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "own").symlink_to("/bin/echo")
+    assert run(["own", "x"], env={"PATH": str(tmp_path)}).stdout.head == "x\n"
+    with pytest.raises(ProgramNotFound, match="no such program in /nowhere"):
+        run(["sh"], env={"PATH": "/nowhere::."})
+
+
+def test_a_link_into_the_worktree_is_no_place_for_programs(
+    run: Run, worktree: Path, tmp_path: Path
+) -> None:
+    (worktree / "sub" / "own").symlink_to("/bin/echo")
+    (tmp_path / "link").symlink_to(worktree / "sub")
+    with pytest.raises(ProgramNotFound, match="own: no such program there"):
+        run(["own"], env={"PATH": f"{tmp_path}/link"})
+
+
+def test_pwd_has_no_dots_and_no_links(run: Run, worktree: Path) -> None:
+    (worktree / "link").symlink_to("sub")
+    for cwd in (".", "sub/..", "link", worktree / "link"):
+        said = run(["sh", "-c", "echo $PWD; pwd -P"], cwd=cwd).stdout.head.splitlines()
+        assert said[0] == said[1]
+
+
+def test_a_file_that_has_not_all_says_so(
+    worktree: Path, tmp_path: Path, launcher_name: str
+) -> None:
+    with ExecTool(
+        worktree,
+        policy="open",
+        launcher=launcher_name,
+        output_dir=tmp_path,
+        output_file_bytes=4,
+        output_bytes=2,
+    ) as tool:
+        result = tool.run_sync(["echo", "0123456789"], keep_output=True)
+    file = str(result.stdout.file)
+    assert result.error == f"{file} has only the first 4 of 11 bytes (the limit of a file)"
+    assert Path(file).read_text() == "0123"
+
+
+def test_an_output_that_is_handed_on_has_no_file(run: Run, tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w") as file:
+        result = run(["echo"], stdout=file.fileno(), keep_output=True)
+    assert result.stdout.file is None
+    assert result.stderr.file is not None
 
 
 def test_no_timeout_below_zero(run: Run) -> None:
@@ -345,6 +442,48 @@ def test_a_closed_tool_says_so(tool: ExecTool, run: Run) -> None:
     tool.close()
     with pytest.raises(Closed):
         run(["true"])
+
+
+def test_a_closed_tool_holds_nothing(worktree: Path, launcher_name: str) -> None:
+    with ExecTool(worktree, policy="open", launcher=launcher_name, hot_after=1) as tool:
+        tool.run_sync(["true"])
+    before = Belongings.now()
+    for program in ("true", "cat"):
+        with pytest.raises(Closed):
+            tool.run_sync([program])
+    assert Belongings.now().more_than(before) == {}
+
+
+def test_a_tool_that_is_dropped_holds_no_file(worktree: Path, launcher_name: str) -> None:
+    ours = {str(worktree), os.path.realpath("/bin/true")}
+
+    def held() -> set[str]:
+        return ours & {what for _, what in Belongings.now().descriptors}
+
+    tool = ExecTool(worktree, policy="open", launcher=launcher_name, hot_after=1)
+    tool.run_sync(["true"])
+    assert held() == ours
+    engine = tool._engine
+    del tool
+    gc.collect()
+    assert held() == set()
+    engine.close()
+
+
+def test_a_host_that_changes_its_user_goes_on_with_its_tool(launcher_name: str) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become somebody else")
+    script = """
+        from agent_exec import ExecTool
+        with ExecTool("/", policy="open", launcher=ENGINE) as tool:
+            for _ in range(3):
+                tool.run_sync(["true"])
+            os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+            for _ in range(2):
+                result = tool.run_sync(["true"])
+                print(result.stages[0].exit_code, result.stages[0].template)
+    """
+    assert run_host(launcher_name, script).stdout == "0 recreated\n0 hit\n"
 
 
 async def test_a_cancelled_call_leaves_no_process(

@@ -55,6 +55,7 @@ ax_engine_new(size_t max_active, int *error)
     engine->slots = calloc(max_active, sizeof(struct ax_task *));
     engine->launching = calloc(max_active, sizeof *engine->launching);
     engine->generations = calloc(max_active, sizeof(uint32_t));
+    engine->due = calloc(max_active, sizeof(size_t));
     engine->here = calloc(max_active, sizeof(struct ax_task *));
     engine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     engine->promote_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -65,7 +66,7 @@ ax_engine_new(size_t max_active, int *error)
     engine->host.loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
     *error = 0;
     if (engine->slots == NULL || engine->launching == NULL || engine->generations == NULL ||
-        engine->here == NULL)
+        engine->due == NULL || engine->here == NULL)
         *error = ENOMEM;
     else if (engine->wake_fd < 0 || engine->promote_fd < 0 || engine->closing_fd < 0 ||
              engine->timer_fd < 0 || engine->host.dev_null < 0)
@@ -280,6 +281,7 @@ ax_engine_free(struct ax_engine *engine)
     free(engine->slots);
     free(engine->launching);
     free(engine->generations);
+    free(engine->due);
     free(engine->here);
     free(engine->retired);
     if (ours) { /* a lock that was held at the fork must not be destroyed */

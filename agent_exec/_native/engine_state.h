@@ -41,6 +41,7 @@ struct ax_engine {
     size_t n_watched;           /* jobs in `slots` */
     struct ax_task **slots;     /* max_active of them */
     uint32_t *generations;
+    size_t *due; /* slots, while the leader works on them */
     struct launching *launching; /* max_active of them */
     struct ax_task **here;       /* those in run(), max_active of them; NULL between */
     size_t n_launching;

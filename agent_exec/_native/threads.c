@@ -167,7 +167,6 @@ static void
 register_task(struct ax_engine *engine, struct ax_task *task)
 {
     uint64_t slot = 0;
-    uint64_t now = ax_now();
 
     while (engine->slots[slot] != NULL)
         slot++;
@@ -177,14 +176,7 @@ register_task(struct ax_engine *engine, struct ax_task *task)
     if (!watch(engine, &task->job,
                ((uint64_t)task->generation << 32) | (slot << SOURCE_BITS))) {
         task->job.failure = (struct ax_failure){AX_STEP_SPAWN, errno, -1};
-        ax_job_stop(&task->job, AX_NOT_LAUNCHED, now);
-    }
-    ax_job_tick(&task->job, now);
-    if (task->job.phase == AX_ENDED) {
-        engine->slots[slot] = NULL;
-        engine->n_watched--;
-        end_task(engine, task);
-        return;
+        atomic_store(&task->stop, AX_NOT_LAUNCHED);
     }
     ax_ring_no_later(engine, task->job.deadline, engine->own_timer_fd);
     if (atomic_load(&task->stop) != 0) {
@@ -273,6 +265,50 @@ close_retired(struct ax_engine *engine)
         close(engine->retired[--engine->n_retired]);
 }
 
+/* A watched task has ended, and goes out. */
+static void
+leave_slot(struct ax_engine *engine, size_t slot)
+{
+    struct ax_task *task = engine->slots[slot];
+
+    engine->slots[slot] = NULL;
+    engine->n_watched--;
+    end_task(engine, task);
+}
+
+/* The tasks that are to be stopped or are out of time. Worked on without the lock, as in
+ * wait_for_events(): what a task left behind may take milliseconds to find and end. */
+static void
+look_after_watched(struct ax_engine *engine, uint64_t now)
+{
+    size_t n_due = 0;
+
+    for (size_t slot = 0; slot < engine->max_active; slot++) {
+        const struct ax_task *task = engine->slots[slot];
+
+        if (task == NULL)
+            continue;
+        if (engine->closing || atomic_load(&task->stop) != 0 || now >= task->job.deadline)
+            engine->due[n_due++] = slot;
+        else
+            ax_ring_no_later(engine, task->job.deadline, engine->own_timer_fd);
+    }
+    for (size_t i = 0; i < n_due; i++) {
+        struct ax_task *task = engine->slots[engine->due[i]];
+        int cause = engine->closing ? AX_CLOSED : atomic_load(&task->stop);
+
+        pthread_mutex_unlock(&engine->lock);
+        if (cause != 0)
+            ax_job_stop(&task->job, (enum ax_cause)cause, now);
+        ax_job_tick(&task->job, now);
+        pthread_mutex_lock(&engine->lock);
+        if (task->job.phase == AX_ENDED)
+            leave_slot(engine, engine->due[i]);
+        else
+            ax_ring_no_later(engine, task->job.deadline, engine->own_timer_fd);
+    }
+}
+
 /* What was asked for, and what time has brought about. */
 static void
 look_after_all(struct ax_engine *engine, uint64_t now)
@@ -290,27 +326,10 @@ look_after_all(struct ax_engine *engine, uint64_t now)
         else if (entry->deadline < earliest)
             earliest = entry->deadline;
     }
-    for (size_t i = 0; i < engine->max_active; i++) {
-        struct ax_task *task = engine->slots[i];
-        int cause;
-
-        if (task == NULL)
-            continue;
-        cause = engine->closing ? AX_CLOSED : atomic_load(&task->stop);
-        if (cause != 0)
-            ax_job_stop(&task->job, (enum ax_cause)cause, now);
-        ax_job_tick(&task->job, now);
-        if (task->job.phase == AX_ENDED) {
-            engine->slots[i] = NULL;
-            engine->n_watched--;
-            end_task(engine, task);
-        } else if (task->job.deadline < earliest) {
-            earliest = task->job.deadline;
-        }
-    }
     engine->timer_at = UINT64_MAX;
     check_stuck(engine, now);
     ax_ring_no_later(engine, earliest, engine->own_timer_fd);
+    look_after_watched(engine, now);
 }
 
 /* Which task an event belongs to: NULL when it is gone, and the event is a late one. */
@@ -361,9 +380,7 @@ wait_for_events(struct ax_engine *engine)
         if (tasks[i] == NULL || engine->slots[slot] != tasks[i])
             continue;
         if (tasks[i]->job.phase == AX_ENDED) {
-            engine->slots[slot] = NULL;
-            engine->n_watched--;
-            end_task(engine, tasks[i]);
+            leave_slot(engine, slot);
         } else {
             ax_ring_no_later(engine, tasks[i]->job.deadline, engine->own_timer_fd);
         }

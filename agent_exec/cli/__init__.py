@@ -8,48 +8,28 @@ from __future__ import annotations
 
 import sys
 
-import typer
-
-from agent_exec._version import __version__
-from agent_exec.cli import bench, doctor, run
+from agent_exec.cli.run_words import read_run
 from agent_exec.errors import AgentExecError
 
 EXIT_NOT_RUN = 125
-
-app = typer.Typer(
-    name="agent-exec",
-    help="Run programs as coding agents should: argv in, a structured result out, no shell.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    add_completion=False,
-)
-app.command("run", context_settings=run.CONTEXT)(run.run)
-app.command("doctor")(doctor.doctor)
-app.add_typer(bench.app, name="bench")
-
-
-def _print_version(value: bool) -> None:
-    if value:
-        typer.echo(f"agent-exec {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: bool = typer.Option(
-        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
-    ),
-) -> None:
-    del version
+EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
     """The `agent-exec` command."""
     try:
-        app()
+        options = read_run(sys.argv[1:])
+        if options is None:
+            from agent_exec.cli.commands import app  # noqa: PLC0415 - see run_words
+
+            app()
+        else:
+            from agent_exec.cli.run_call import execute  # noqa: PLC0415 - --help needs none of it
+
+            sys.exit(execute(options))
     except AgentExecError as error:
-        typer.echo(f"agent-exec: {error}", err=True)
+        if sys.stderr is not None:
+            print(f"agent-exec: {error}", file=sys.stderr)
         sys.exit(EXIT_NOT_RUN)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.model.action import Action
 from agent_exec.model.decision import Grant
 from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Stdio, Survivors
-from agent_exec.model.request import ExecRequest
 from agent_exec.runtime.environment import MARK, ChildEnvironment
 from agent_exec.runtime.spill import OutputFile
 from agent_exec.template.cache import Lease, TemplateCache
 from agent_exec.template.directory import open_directory
+from agent_exec.template.template import Template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,8 @@ class Bound:
     def __init__(self, grant: Grant, settings: Settings) -> None:
         self.grant = grant
         self.leases: list[Lease] = []
-        self.files: list[OutputFile] = []
+        self.stdout_file: OutputFile | None = None
+        self.stderr_file: OutputFile | None = None
         self._settings = settings
         self._directory: int | None = None
         with ExitStack() as undo:
@@ -46,31 +48,34 @@ class Bound:
             self.plan = self._plan()
             undo.pop_all()
 
-    def renew(self, grant: Grant) -> None:
-        """Replace the templates that are stale; `grant` is for the call as resolved again.
+    def renew(self, grant: Grant, refusal: TemplateError) -> None:
+        """Replace the templates that a launcher refused; nothing has started.
+
+        Args:
+            grant: For the same call, resolved again.
+            refusal: Stale (ESTALE), or made before we changed our credentials (EACCES).
 
         Raises:
             TemplateError: A program is gone, or is none any more.
         """
         self.grant = grant
+        cache = self._settings.cache
         for index, command in enumerate(grant.request.commands):
             lease = self.leases[index]
             if lease.template.name != command.program:
-                self.leases[index] = self._settings.cache.lease(command.program)
+                self.leases[index] = cache.lease(command.program)
                 lease.release()
-                continue
-            try:
-                lease.template.check()
-            except TemplateError:
-                self.leases[index] = self._settings.cache.renew(lease)
+            elif refusal.errno == errno.EACCES or _is_stale(lease.template):
+                self.leases[index] = cache.renew(lease)
         self.plan = self.plan._replace(stages=self._stages(self._cwd()))
 
     def release(self, *, ran: bool) -> None:
         """Give the templates back and close what was opened for the call."""
         for lease in self.leases:
             lease.release()
-        for file in self.files:
-            file.close(keep=ran)
+        for file in (self.stdout_file, self.stderr_file):
+            if file is not None:
+                file.close(keep=ran)
         if self._directory is not None:
             os.close(self._directory)
             self._directory = None
@@ -79,15 +84,19 @@ class Bound:
         request, settings = self.grant.request, self._settings
         call = request.call
         if call.keep_output:
-            self.files = [self._file(request, "stdout"), self._file(request, "stderr")]
+            if call.stdout is None:
+                self.stdout_file = self._file("stdout")
+            if call.stderr is None:
+                self.stderr_file = self._file("stderr")
+        limits = settings.limits
         return CallPlan(
             stages=self._stages(self._cwd()),
             stdin=Stdio.NULL if request.stdin is None else request.stdin,
             stdout=Stdio.CAPTURE if call.stdout is None else call.stdout,
             stderr=Stdio.CAPTURE if call.stderr is None else call.stderr,
-            stdout_spill=self.files[0].spill if self.files else None,
-            stderr_spill=self.files[1].spill if self.files else None,
-            limits=self._limits(call.timeout_s),
+            stdout_spill=None if self.stdout_file is None else self.stdout_file.spill,
+            stderr_spill=None if self.stderr_file is None else self.stderr_file.spill,
+            limits=limits if call.timeout_s is None else replace(limits, timeout_s=call.timeout_s),
             survivors=settings.survivors,
             mark=self._mark(),
         )
@@ -115,18 +124,6 @@ class Bound:
     def _mark(self) -> bytes:
         return f"{MARK}={self.grant.request.id}".encode()
 
-    def _limits(self, timeout_s: float | None) -> Limits:
-        limits = self._settings.limits
-        if timeout_s is None:
-            return limits
-        return Limits(
-            timeout_s=timeout_s,
-            grace_s=limits.grace_s,
-            drain_s=limits.drain_s,
-            head_bytes=limits.head_bytes,
-            tail_bytes=limits.tail_bytes,
-        )
-
     def _cwd(self) -> int:
         cwd = self.grant.request.cwd
         if cwd == self._settings.cache.worktree:
@@ -135,11 +132,19 @@ class Bound:
             try:
                 self._directory = open_directory(cwd)
             except OSError as error:
-                raise LaunchError(cwd, Step.CWD, error.errno or 0) from None
+                raise LaunchError(cwd, Step.CWD, error.errno or errno.EIO) from None
         return self._directory
 
-    def _file(self, request: ExecRequest, name: str) -> OutputFile:
+    def _file(self, name: str) -> OutputFile:
         settings = self._settings
         return OutputFile.create(
-            settings.output_folder, f"{request.id}.{name}", settings.output_cap
+            settings.output_folder, f"{self.grant.request.id}.{name}", settings.output_cap
         )
+
+
+def _is_stale(template: Template) -> bool:
+    try:
+        template.check()
+    except TemplateError:
+        return True
+    return False

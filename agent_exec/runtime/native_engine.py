@@ -106,7 +106,7 @@ class NativeEngine:
         raise native.failure(plan, end)
 
     def _port(self, core: native.Engine) -> LoopPort:
-        trio = "trio" in sys.modules and _in_trio_task()
+        trio = _in_trio_task()
         loop: object = _trio_run() if trio else _asyncio_loop()
         here = self._here
         if here.port is not None and here.loop() is loop:
@@ -143,8 +143,10 @@ def _asyncio_loop() -> object:
 
 
 def _in_trio_task() -> bool:
-    in_task: bool = sys.modules["trio"].lowlevel.in_trio_task()
-    return in_task
+    # Another thread may be importing it just now: then nobody runs it yet.
+    lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
+    in_task = getattr(lowlevel, "in_trio_task", None)
+    return in_task is not None and bool(in_task())
 
 
 def _trio_run() -> object:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Sequence
 
 from agent_exec.model.decision import Decision
 from agent_exec.model.outcome import Captured, Outcome, StageOutcome
@@ -15,10 +17,19 @@ from agent_exec.runtime.decode import decode
 def render(
     decision: Decision,
     outcome: Outcome,
-    templates: list[TemplateUse],
-    files: tuple[str | None, str | None],
+    templates: Sequence[TemplateUse],
+    *,
+    stdout_file: str | None = None,
+    stderr_file: str | None = None,
 ) -> ToolResult:
-    """The result of a call that ran; `files` are where its whole outputs lie."""
+    """The result of a call that ran.
+
+    Args:
+        decision: That let it run.
+        outcome: What became of it.
+        templates: How each stage came by its own.
+        stdout_file: Where the whole output lies; also `stderr_file`.
+    """
     request = decision.request
     stages = zip(request.commands, outcome.stages, templates, strict=True)
     return ToolResult(
@@ -27,13 +38,24 @@ def render(
         route=decision.route,
         ended=outcome.ended,
         stages=tuple([_stage(outcome, *stage) for stage in stages]),
-        stdout=_output(outcome.stdout, files[0]),
-        stderr=_output(outcome.stderr, files[1]),
+        stdout=_output(outcome.stdout, stdout_file),
+        stderr=_output(outcome.stderr, stderr_file),
         pipe_held=outcome.pipe_held,
         survivors=outcome.survivors,
         unreaped=outcome.unreaped,
         duration_ms=round(outcome.duration_s * 1000, 3),
+        error=None
+        if stdout_file is None and stderr_file is None
+        else _what_files_lack(outcome, stdout_file, stderr_file),
     )
+
+
+def signal_name(number: int) -> str:
+    """SIGTERM for 15; SIGRTMIN+1 and the like have a number only."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
 
 
 def _stage(
@@ -48,14 +70,19 @@ def _stage(
     )
 
 
-def signal_name(number: int) -> str:
-    """SIGTERM for 15; SIGRTMIN+1 and the like have a number only."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIG{number}"
-
-
 def _output(captured: Captured, file: str | None) -> Output:
     text = decode(captured)
     return Output(text.head, text.tail, text.dropped, file)
+
+
+def _what_files_lack(
+    outcome: Outcome, stdout_file: str | None, stderr_file: str | None
+) -> str | None:
+    lacks = []
+    for file, captured in ((stdout_file, outcome.stdout), (stderr_file, outcome.stderr)):
+        written = len(captured.head) + captured.dropped + len(captured.tail)
+        if file is None or captured.spilled == written:
+            continue
+        why = os.strerror(captured.spill_errno) if captured.spill_errno else "the limit of a file"
+        lacks.append(f"{file} has only the first {captured.spilled} of {written} bytes ({why})")
+    return "; ".join(lacks) or None

@@ -17,7 +17,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from agent_exec.errors import LaunchError, Step
+from agent_exec.errors import Closed, LaunchError, Step
 from agent_exec.model.plan import TemplateUse
 from agent_exec.template.directory import open_directory
 from agent_exec.template.template import Template
@@ -116,6 +116,8 @@ class TemplateCache:
         self._hits = self._misses = self._recreations = self._evictions = 0
         self._directories: list[int] = []
         self._directory_key: tuple[int, int] | None = None
+        self._closed = False
+        weakref.finalize(self, _close_all, self._directories).atexit = False
         os.register_at_fork(after_in_child=partial(_forget, weakref.ref(self)))
 
     def lease(self, program: str) -> Lease:
@@ -171,11 +173,14 @@ class TemplateCache:
 
         Raises:
             LaunchError: At step cwd, when it cannot be opened.
+            Closed: The cache was closed.
         """
         try:
             status = os.stat(self.worktree)
             key = (status.st_dev, status.st_ino)
             with self._lock:
+                if self._closed:
+                    raise Closed("the template cache is closed")
                 if key != self._directory_key:
                     self._reopen()
                 return self._directories[-1]
@@ -193,6 +198,7 @@ class TemplateCache:
     def close(self) -> None:
         """Drop every template; those on loan close when they are given back. Idempotent."""
         with self._lock:
+            self._closed = True
             entries, self._entries = self._entries, OrderedDict()
             for entry in entries.values():
                 self._drop(entry)
@@ -213,6 +219,9 @@ class TemplateCache:
         if not keep:
             return Lease(self, entry, use)
         with self._lock:
+            if self._closed:  # meanwhile
+                entry.kept = False
+                return Lease(self, entry, use)
             rival = self._entries.get(program)
             if rival is not None:  # made meanwhile by another thread
                 rival.users += 1
@@ -251,9 +260,13 @@ class TemplateCache:
         self._close_directories()
 
     def _close_directories(self) -> None:
-        while self._directories:
-            os.close(self._directories.pop())
+        _close_all(self._directories)
         self._directory_key = None
+
+
+def _close_all(directories: list[int]) -> None:
+    while directories:
+        os.close(directories.pop())
 
 
 def _forget(cache: weakref.ref[TemplateCache]) -> None:

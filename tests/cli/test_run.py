@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,40 @@ def test_the_command_dies_with_us(tmp_path: Path) -> None:
         pid = int(host.stdout.readline())
         host.kill()
     wait_until(lambda: not is_alive(pid))
+
+
+def test_a_hangup_that_we_were_told_to_ignore_is_ignored(tmp_path: Path) -> None:
+    host = subprocess.Popen(
+        ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *COMMAND, *sh("echo $$; read x; echo done")],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    with host:
+        assert host.stdout is not None
+        assert host.stdin is not None
+        host.stdout.readline()
+        host.send_signal(signal.SIGHUP)
+        with suppress(BrokenPipeError):
+            host.stdin.write(b"x\n")
+            host.stdin.flush()
+        assert host.stdout.readline() == b"done\n"
+        assert host.wait(timeout=10) == 0
+
+
+def test_without_standard_input_the_command_has_an_empty_one() -> None:
+    command = " ".join([*COMMAND, "run -p open -- readlink /proc/self/fd/0"])
+    done = subprocess.run(
+        ["sh", "-c", f"exec {command} <&-"], check=False, capture_output=True, timeout=20
+    )
+    assert done.stdout == b"/dev/null\n"
+
+
+def test_json_is_text_where_argv_is_none(cli: Cli) -> None:
+    done = cli("run", "-p", "open", "--json", "--", "printf", "%s", os.fsdecode(b"\xff"))
+    result = json.loads(done.stdout.decode("utf-8"))
+    assert result["stages"][0]["argv"] == ["printf", "%s", "\udcff"]
+    assert result["stdout"]["head"] == "\ufffd"
 
 
 def test_a_terminal_is_not_handed_on_as_input(cli: Cli) -> None:

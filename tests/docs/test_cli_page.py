@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from agent_exec.cli import app
+from agent_exec.cli.commands import app
 from agent_exec.model.decision import Route, Verdict
 from agent_exec.model.outcome import Ended, LauncherName
 from agent_exec.model.plan import TemplateUse

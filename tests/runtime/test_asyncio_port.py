@@ -15,7 +15,6 @@ from agent_exec.launch.native import Engine
 from agent_exec.model.plan import CallPlan
 from agent_exec.runtime.asyncio_port import AsyncioPort
 
-
 CLOSED = (3, 0, 0, -1, 0)
 
 

@@ -1,0 +1,35 @@
+"""Every command, for typer."""
+
+from __future__ import annotations
+
+import typer
+
+from agent_exec._version import __version__
+from agent_exec.cli import bench, doctor, run
+
+app = typer.Typer(
+    name="agent-exec",
+    help="Run programs as coding agents should: argv in, a structured result out, no shell.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+app.command("run", context_settings=run.CONTEXT)(run.run)
+app.command("doctor")(doctor.doctor)
+app.add_typer(bench.app, name="bench")
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"agent-exec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    del version
