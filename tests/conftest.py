@@ -121,6 +121,18 @@ def setuid_cat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
+@pytest.fixture
+def pid_namespace() -> tuple[str, ...]:
+    """The words before a command that make it the init of a pid namespace of its own.
+
+    There a test may choose the next pid, and who else takes one.
+    """
+    words = ("unshare", "--pid", "--fork", "--mount-proc")
+    if subprocess.run([*words, "/bin/true"], stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("needs a pid namespace")
+    return words
+
+
 def _compile(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
     program = tmp_path_factory.mktemp(name) / name
     source = Path(__file__).parent / "programs" / f"{name}.c"

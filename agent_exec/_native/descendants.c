@@ -15,7 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
 
 enum {
     MOST_CANDIDATES = 256, /* above, listing /proc is cheaper than trying each number */
@@ -117,27 +122,33 @@ read_process(pid_t pid, struct process *process)
                   &process->state, &process->group, &process->session, &process->start) == 4;
 }
 
+/* Is the mark a whole word of the environment? Words end in a NUL. */
 static bool
 has_mark(pid_t pid, const struct ax_hunt *hunt)
 {
-    char text[16384];
-    size_t keep = 0;
+    char text[16384] = "";
+    size_t keep = 1; /* as if a NUL stood before the first word */
     off_t offset = 0;
 
     if (hunt->mark == NULL || hunt->mark_size >= sizeof text / 2)
         return false;
     for (;;) {
         ssize_t got = read_proc(pid, "environ", text + keep, sizeof text - keep, offset);
-        size_t size;
+        const char *end, *at = text;
 
         if (got <= 0)
             return false;
-        size = keep + (size_t)got;
-        if (memmem(text, size, hunt->mark, hunt->mark_size) != NULL)
-            return true;
+        end = text + keep + got;
+        while ((at = memmem(at, (size_t)(end - at), hunt->mark, hunt->mark_size)) != NULL) {
+            if (at > text && at[-1] == '\0' && at + hunt->mark_size < end &&
+                at[hunt->mark_size] == '\0')
+                return true;
+            at++;
+        }
         offset += got;
-        keep = size < hunt->mark_size ? size : hunt->mark_size;
-        memmove(text, text + size - keep, keep);
+        keep = (size_t)(end - text) < hunt->mark_size + 1 ? (size_t)(end - text)
+                                                         : hunt->mark_size + 1;
+        memmove(text, end - keep, keep);
     }
 }
 
@@ -183,6 +194,7 @@ static bool
 look_at(pid_t pid, const struct ax_hunt *hunt, bool kill, struct ax_pids *found)
 {
     struct process first, again;
+    siginfo_t info;
     bool same;
     int pidfd;
 
@@ -198,6 +210,8 @@ look_at(pid_t pid, const struct ax_hunt *hunt, bool kill, struct ax_pids *found)
         (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
         /* Normally well under a millisecond; a process stuck in the kernel is not awaited. */
         (void)poll(&death, 1, DEATH_MS);
+        /* An orphan is our child only where we are init or a subreaper. ECHILD elsewhere. */
+        (void)waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
     }
     close(pidfd);
     return same && is_new(found, pid);

@@ -241,6 +241,10 @@ ax_engine_close(struct ax_engine *engine)
     ax_ring(engine->promote_fd);
     ax_ring(engine->closing_fd);
     pthread_cond_broadcast(&engine->changed);
+    /* Until they have started, the threads are not all known. */
+    while (engine->n_threads > 0 && !engine->started && engine->start_error == 0 &&
+           pthread_cond_timedwait(&engine->changed, &engine->lock, &until) == 0)
+        ;
     while (engine->n_active > 0 &&
            pthread_cond_timedwait(&engine->changed, &engine->lock, &until) == 0)
         ;

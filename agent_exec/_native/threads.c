@@ -167,6 +167,7 @@ static void
 register_task(struct ax_engine *engine, struct ax_task *task)
 {
     uint64_t slot = 0;
+    int cause;
 
     while (engine->slots[slot] != NULL)
         slot++;
@@ -179,7 +180,12 @@ register_task(struct ax_engine *engine, struct ax_task *task)
         atomic_store(&task->stop, AX_NOT_LAUNCHED);
     }
     ax_ring_no_later(engine, task->job.deadline, engine->own_timer_fd);
-    if (atomic_load(&task->stop) != 0) {
+    /* Asked for when there was nothing to stop yet: the leader has to look again. Its child
+     * may have been killed in launch, so the cause is set here, before its end is seen. */
+    cause = engine->closing ? AX_CLOSED : atomic_load(&task->stop);
+    if (cause != 0) {
+        if (task->job.cause == AX_BY_ITSELF)
+            task->job.cause = (enum ax_cause)cause;
         engine->attention = true;
         ax_ring(engine->own_wake_fd);
     }
@@ -527,9 +533,11 @@ thread_main(void *argument)
         if (is_done(engine))
             break;
     }
-    /* Whoever sees the end first wakes the others. */
-    if (engine->started && is_done(engine))
+    /* Whoever sees the end first wakes the others, who wait for different things. */
+    if (engine->started && is_done(engine)) {
         ax_ring(engine->own_promote_fd);
+        ax_ring(engine->own_wake_fd);
+    }
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->lock);
     ax_stack_close(&stack);
@@ -558,7 +566,7 @@ ax_threads_start(struct ax_engine *engine)
         if (!added)
             return EAGAIN;
     }
-    while (!engine->started && engine->start_error == 0)
+    while (!engine->started && engine->start_error == 0 && engine->n_threads > 0)
         pthread_cond_wait(&engine->changed, &engine->lock);
     if (engine->start_error != 0) {
         int error = engine->start_error;
@@ -573,7 +581,11 @@ ax_threads_start(struct ax_engine *engine)
             pthread_mutex_lock(&engine->lock);
         }
         engine->start_error = 0;
+        pthread_cond_broadcast(&engine->changed);
         return error;
     }
-    return 0;
+    if (!engine->started)
+        return EAGAIN; /* another caller was told why */
+    /* Closed while we waited: nobody would take a task any more. */
+    return engine->closing ? ECANCELED : 0;
 }

@@ -12,6 +12,7 @@ import select
 import signal
 import sys
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +121,9 @@ class Hunt:
             ended = select.poll()
             ended.register(pidfd, select.POLLIN)
             ended.poll(_DEATH_S * 1000)
+            # An orphan is our child only where we are init (in a container) or a subreaper.
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
         except ProcessLookupError:
             return False
         except PermissionError:

@@ -26,6 +26,7 @@ from agent_exec.runtime.thread_call import KILL_S, Stop, ThreadCall
 
 # Beyond what SIGTERM, the grace and SIGKILL take.
 _MARGIN_S = 1.0
+_LONGEST_DEAFNESS_S = 0.1
 
 
 class ThreadEngine:
@@ -76,7 +77,10 @@ class ThreadEngine:
         ticket = _Ticket(call, ended.release)
         try:
             self._lanes.submit(ticket)
-            ended.acquire()
+            # A signal that arrives right before a wait does not end it; its handler runs
+            # after the wait.
+            while not ended.acquire(timeout=_LONGEST_DEAFNESS_S):
+                pass
         except BaseException:
             ticket.stop(Stop.CLOSE)
             ended.acquire(timeout=KILL_S + _MARGIN_S)

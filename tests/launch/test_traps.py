@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -20,7 +19,6 @@ import pytest
 from realproc import (
     PATIENCE_S,
     Plans,
-    doomed,
     finish,
     is_alive,
     read_probe,
@@ -431,8 +429,10 @@ def test_trap_08_seccomp_without_pidfd_getfd(engine_name: str, runner: str) -> N
 def test_trap_09_status_taken_by_somebody_elses_wait(run: Run, plans: Plans) -> None:
     """It reaps while we still listen to a pipe; the kernel remembers since 6.15."""
     mark = b"AGENT_EXEC_CALL=trap9"
-    stage = plans.sh("sleep 1000 & echo $!; exit 5", envp=(b"PATH=/bin", mark))
-    plan = plans.call(stage, drain_s=1.0, mark=mark)
+    # It reads a line first: then it is known to the engine before it can be reaped.
+    script = "read line; sleep 1000 & echo $!; exit 5"
+    stage = plans.sh(script, envp=(b"PATH=/bin", mark))
+    plan = plans.call(stage, stdin=b"go\n", drain_s=1.0, mark=mark)
     with in_thread(lambda: run(plan)) as outcomes:
         stolen: list[int] = []
 
@@ -469,9 +469,6 @@ def test_trap_09_sigchld_ignored_by_the_host_loses_no_call(engine_name: str, run
 # 10. Recycled numbers
 
 
-NEXT_PID = Path("/proc/sys/kernel/ns_last_pid")
-
-
 def test_trap_10_group_of_a_leader_that_has_exited_is_ended_with_it(run: Run, plans: Plans) -> None:
     """While our zombie keeps the number of the group from being used again."""
     outcome = run(plans.call(plans.sh("sh -c \"trap '' TERM; sleep 1000\" & echo $!")))
@@ -480,56 +477,62 @@ def test_trap_10_group_of_a_leader_that_has_exited_is_ended_with_it(run: Run, pl
 
 
 def test_trap_10_numbers_that_go_round_during_a_call_hide_no_survivor(
-    run: Run, plans: Plans
+    engine_name: str, runner: str, pid_namespace: tuple[str, ...]
 ) -> None:
-    if os.geteuid() != 0 or not os.access(NEXT_PID, os.W_OK):
-        pytest.skip("needs to choose the next pid")
-    script = f"echo $1 >{NEXT_PID}; sleep 1000 & sleep 1000 & echo $!"
-    most = int(Path("/proc/sys/kernel/pid_max").read_text())
-    outcome = run(plans.call(plans.sh(script, str(most - 2))))
-    assert len(outcome.survivors) == 2
-    assert int(outcome.stdout.head) in outcome.survivors
-    wait_until(lambda: not any(is_alive(pid) for pid in outcome.survivors))
+    script = """
+        with Plans(make_launcher(ENGINE)) as plans:
+            engine = make_engine(ENGINE)
+            run_with(engine, sys.argv[1], plans.call(plans.stage("/bin/true")))
+            most = int(Path("/proc/sys/kernel/pid_max").read_text())
+            Path("/proc/sys/kernel/ns_last_pid").write_text(str(most - 3))
+            plan = plans.call(plans.sh("for i in 1 2 3 4; do sleep 1000 & echo $!; done"))
+            outcome = run_with(engine, sys.argv[1], plan)
+            pids = [int(line) for line in outcome.stdout.head.split()]
+            print(sorted(outcome.survivors) == sorted(pids), pids == sorted(pids))
+            engine.close()
+    """
+    assert run_host(engine_name, script, runner, wrapper=pid_namespace).stdout == "True False\n"
 
 
-def test_trap_10_recycled_group_of_somebody_else_is_left_alone(run: Run, plans: Plans) -> None:
+def test_trap_10_recycled_group_of_somebody_else_is_left_alone(
+    engine_name: str, runner: str, pid_namespace: tuple[str, ...], tmp_path: Path
+) -> None:
     """A stage was reaped by somebody else, and a stranger leads a group of its number."""
-    if os.geteuid() != 0 or not os.access(NEXT_PID, os.W_OK):
-        pytest.skip("needs to choose the next pid")
-    said, say = os.pipe()
-    released, release = os.pipe()
-    first = plans.sh("echo $$ >&2")
-    second = plans.sh("read line <&2", actions=(Action.dup2(released, 2),))
-    with in_thread(lambda: run(plans.call(first, second, stderr=say))) as outcomes:
-        pid = int(os.read(said, 64))
-        os.waitpid(pid, 0)
-        stranger = _start_as(pid)
-        os.write(release, b"go\n")
-    assert stranger.stdout is not None
-    with doomed(int(stranger.stdout.readline())) as child_of_stranger:
-        signal.pidfd_send_signal(child_of_stranger, 0)
-        assert stranger.poll() is None
-        assert (outcomes[0].ended, outcomes[0].survivors) == (Ended.EXIT, ())
-    stranger.wait()
-    stranger.stdout.close()
-    for fd in (said, say, released, release):
-        os.close(fd)
-
-
-def _start_as(pid: int) -> subprocess.Popen[bytes]:
-    """A stranger with this pid, leader of its group, and a child in that group."""
-    for _ in range(200):
-        NEXT_PID.write_text(str(pid - 1))
-        stranger = subprocess.Popen(
-            ["/bin/sh", "-c", "sleep 1000 & echo $!; wait"],
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        if stranger.pid == pid:
-            return stranger
-        os.killpg(stranger.pid, signal.SIGKILL)
-        stranger.communicate()
-    pytest.fail("somebody else always got the pid")
+    script = """
+        import threading
+        os.mkfifo(sys.argv[2])
+        said, say = os.pipe()
+        with Plans(make_launcher(ENGINE)) as plans:
+            engine = make_engine(ENGINE)
+            first = plans.sh("echo $$ >&2")
+            second = plans.sh('echo up >&2; read line <"$1"', sys.argv[2])
+            plan = plans.call(first, second, stderr=say)
+            outcomes = []
+            thread = threading.Thread(
+                target=lambda: outcomes.append(run_with(engine, sys.argv[1], plan))
+            )
+            thread.start()
+            words = set()
+            while len(words) < 2:
+                words.update(os.read(said, 64).decode().split())
+            pid = int((words - {"up"}).pop())
+            os.waitpid(pid, 0)
+            Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+            stranger = subprocess.Popen(
+                ["/bin/sh", "-c", "sleep 1000 & echo $!; wait"],
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+            )
+            child = int(stranger.stdout.readline())
+            os.close(os.open(sys.argv[2], os.O_WRONLY))
+            thread.join()
+            print(stranger.pid == pid, stranger.poll(), is_alive(child))
+            print(outcomes[0].ended, outcomes[0].survivors)
+            engine.close()
+    """
+    arguments = runner, str(tmp_path / "fifo")
+    said = run_host(engine_name, script, *arguments, wrapper=pid_namespace).stdout
+    assert said == "True None True\nexit ()\n"
 
 
 # 11. Subinterpreters

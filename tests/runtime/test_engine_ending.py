@@ -204,9 +204,12 @@ def test_the_whole_group_is_ended_on_time(run: Run, plans: Plans) -> None:
     wait_until(lambda: not is_alive(int(outcome.stdout.head)))
 
 
-def test_survivors_of_a_call_that_took_too_long_are_not_kept(run: Run, plans: Plans) -> None:
+@pytest.mark.parametrize("outputs", ["", ">/dev/null 2>&1"], ids=["held", "not-held"])
+def test_survivors_of_a_call_that_took_too_long_are_not_kept(
+    run: Run, plans: Plans, outputs: str
+) -> None:
     plan = plans.call(
-        plans.sh('sh -c "$1" & echo $!; wait', IGNORES_TERM),
+        plans.sh(f'sh -c "$1" {outputs} & echo $!; wait', IGNORES_TERM),
         timeout_s=0.5,
         grace_s=0.1,
         survivors=Survivors.KEEP,
@@ -306,16 +309,17 @@ async def test_a_call_cancelled_while_it_waits_for_its_turn_never_starts(
 ) -> None:
     engine = make_engine(engine_name, max_concurrent=1)
     marker = tmp_path / "marker"
-    with hello() as (said, say), anyio.fail_after(PATIENCE_S):
-        first = plans.call(plans.sh("echo $$ >&2; exec sleep 1000"), stderr=say)
+    with hello() as (said, say), hello() as (told, tell), anyio.fail_after(PATIENCE_S):
+        first = plans.call(plans.sh("echo $$ >&2; read line"), stdin=told, stderr=say)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(engine.run, first)
             await pid_from(said)
-            with anyio.CancelScope() as scope:
-                scope.cancel()
+            with anyio.move_on_after(0.1) as scope:
                 await engine.run(plans.call(plans.stage("/usr/bin/touch", str(marker))))
-            tasks.cancel_scope.cancel()
+            os.write(tell, b"end\n")
+        third = await engine.run(plans.call(plans.stage("/bin/echo", "third")))
     await anyio.to_thread.run_sync(engine.close)
+    assert (scope.cancelled_caught, third.stdout.head) == (True, b"third\n")
     assert not marker.exists()
 
 

@@ -285,6 +285,24 @@ def test_cancelling_does_not_wait_for_ever_for_a_child_that_outlives_sigkill(
     assert done.stdout == "cancelled\n"
 
 
+# A host that is init
+
+
+def test_a_host_that_is_init_keeps_no_zombie_of_what_it_killed(
+    engine_name: str, runner: str, pid_namespace: tuple[str, ...]
+) -> None:
+    """As in a container: orphans become its children."""
+    script = """
+        with nothing_left_behind(), Plans(make_launcher(ENGINE)) as plans:
+            engine = make_engine(ENGINE)
+            outcome = run_with(engine, sys.argv[1], plans.call(plans.sh("sleep 1000 & echo $!")))
+            print(os.getpid(), outcome.survivors == (int(outcome.stdout.head),))
+            engine.close()
+            del engine
+    """
+    assert run_host(engine_name, script, runner, wrapper=pid_namespace).stdout == "1 True\n"
+
+
 # Forks
 
 
