@@ -164,10 +164,12 @@ def _new_port(core: native.Engine, *, trio: bool) -> LoopPort:
 
 
 def _forget(engine: weakref.ref[NativeEngine]) -> None:
-    """In a forked child: hold none of the pipes of the calls that run in the parent."""
+    """In a forked child: hold none of the pipes of the parent's calls, and no lock."""
     inherited = engine()
     if inherited is not None:
         inherited._core.forget()  # noqa: SLF001 - the engine's own hook
+        # A thread that is not here may have held it.
+        inherited._lock = threading.Lock()  # noqa: SLF001
 
 
 def _refusal(plan: CallPlan, step: Step, error: OSError) -> Closed | LaunchError:
