@@ -428,7 +428,7 @@ def test_trap_08_seccomp_without_pidfd_getfd(engine_name: str, runner: str) -> N
 
 def test_trap_09_status_taken_by_somebody_elses_wait(run: Run, plans: Plans) -> None:
     """It reaps while we still listen to a pipe; the kernel remembers since 6.15."""
-    mark = b"AGENT_EXEC_CALL=trap9"
+    mark = b"AGENT_EXEC_CALL=" + os.urandom(8).hex().encode()
     # It reads a line first: then it is known to the engine before it can be reaped.
     script = "read line; sleep 1000 & echo $!; exit 5"
     stage = plans.sh(script, envp=(b"PATH=/bin", mark))

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(20)
 
 Run = Callable[[CallPlan], Outcome]
 
-MARK = b"AGENT_EXEC_CALL=f81d4fae"
+MARK = b"AGENT_EXEC_CALL=" + os.urandom(8).hex().encode()
 IGNORES_TERM = "trap '' TERM; echo $$ >&2; while :; do sleep 1000; done"
 
 
