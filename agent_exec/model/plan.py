@@ -111,7 +111,7 @@ class Limits:
     """Bounds on one call. Times in seconds, sizes in bytes."""
 
     timeout_s: float | None = 120.0
-    """From submission to the first signal; None for no limit."""
+    """From the start of the launch to the first signal; None for no limit."""
     grace_s: float = 2.0
     """From SIGTERM to SIGKILL."""
     drain_s: float = 0.05

@@ -8,6 +8,7 @@ import fcntl
 import os
 import stat
 import sys
+import threading
 from dataclasses import dataclass
 
 from agent_exec.errors import TemplateError
@@ -19,6 +20,7 @@ _PATH_MAX = 4096
 _SYS_EXECVEAT = {"x86_64": 322, "aarch64": 281}
 _AT_EMPTY_PATH = 0x1000
 _AT_EXECVE_CHECK = 0x10000
+_CLONE_FS = 0x200
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +145,26 @@ def _ask_kernel(fd: int) -> int | None:
     number = _SYS_EXECVEAT.get(os.uname().machine)
     if number is None:
         return None
+    answers: list[int | None] = []
+    asking = threading.Thread(target=lambda: answers.append(_check_alone(number, fd)))
+    asking.start()
+    asking.join()
+    return answers[0] if answers else None
+
+
+def _check_alone(number: int, fd: int) -> int | None:
+    """Ask on a thread that ends afterwards.
+
+    While the kernel looks at an executable, it refuses (EAGAIN) new threads to every task that
+    shares the asker's working directory and umask: so this thread stops sharing them.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_FS) != 0:
+        return None
+    words = (ctypes.c_char_p * 2)(b"check", None)
     nothing = (ctypes.c_char_p * 1)(None)
     flags = _AT_EMPTY_PATH | _AT_EXECVE_CHECK
-    if libc.syscall(number, fd, b"", nothing, nothing, flags) == 0:
+    if libc.syscall(number, fd, b"", words, nothing, flags) == 0:
         return 0
     refusal = ctypes.get_errno()
     return None if refusal in {errno.EINVAL, errno.ENOSYS, errno.EPERM} else refusal
