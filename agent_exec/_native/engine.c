@@ -100,15 +100,20 @@ ax_engine_is_ours(const struct ax_engine *engine)
     return getpid() == engine->process;
 }
 
-/* ax_engine_forget - in a process that was just forked, by its only thread: close what the
- * calls of run() had open in the host's table. Takes no lock: nobody is there to hold it,
- * and somebody may have held it. */
+/* ax_engine_forget - in a process that was just forked, by its only thread: close what calls
+ * had open in the host's table. Takes no lock: nobody is there to hold it, and somebody may
+ * have held it. */
 void
 ax_engine_forget(struct ax_engine *engine)
 {
+    bool shared = engine->own.self_pidfd < 0;
+
     for (size_t i = 0; i < engine->max_active; i++)
         if (engine->here[i] != NULL)
             ax_job_forget(&engine->here[i]->job);
+    for (size_t i = 0; shared && i < engine->max_active; i++)
+        if (engine->slots[i] != NULL)
+            ax_job_forget(&engine->slots[i]->job);
 }
 
 /* ax_port_open - a place for finished tasks. Ensures 0 or an errno. */

@@ -60,16 +60,16 @@ ax_job_init(struct ax_job *job)
 /* ax_job_drop - deregister, then close: a child between clone and exec, or a fork of the host, still
  * refers to the open file, and epoll would report on it for as long. epoll(7), Q6. */
 void
-ax_job_drop(const struct ax_job *job, volatile int *fd)
+ax_job_drop(const struct ax_job *job, int *fd)
 {
-    int dropped = *fd;
-
-    if (dropped < 0)
+    if (*fd < 0)
         return;
-    *fd = -1; /* first: see close_end() */
     if (job->epoll >= 0)
-        (void)epoll_ctl(job->epoll, EPOLL_CTL_DEL, dropped, NULL);
-    close(dropped);
+        (void)epoll_ctl(job->epoll, EPOLL_CTL_DEL, *fd, NULL);
+    ax_table_hold(job->table);
+    close(*fd);
+    *fd = -1;
+    ax_table_release(job->table);
 }
 
 /* ax_job_write_input - as much as the pipe takes now; closed when all is written. */

@@ -63,13 +63,13 @@ struct ax_stage {
 struct ax_stream {
     int to;       /* AX_FROM_PIPE, AX_FROM_NULL or a host descriptor */
     int spill_to; /* a host descriptor, or -1 */
-    volatile int fd; /* read end of our pipe, or -1 */
+    int fd; /* read end of our pipe, or -1 */
     struct ax_capture capture;
 };
 
 /* What children get as a standard descriptor, while they are started. */
 struct ax_end {
-    volatile int fd; /* -1: none. Volatile, as ours below: see ax_job_forget() */
+    int fd; /* -1: none */
     bool owned;
 };
 
@@ -95,7 +95,7 @@ struct ax_job {
     enum ax_cause cause;
     struct ax_failure failure;
     size_t failed_stage;
-    volatile int input_fd; /* write end of our pipe, or -1 */
+    int input_fd; /* write end of our pipe, or -1 */
     struct ax_ends ends;
     size_t input_done;
     size_t n_running;
@@ -124,7 +124,7 @@ void ax_job_tick(struct ax_job *job, uint64_t now);
 void ax_job_stop(struct ax_job *job, enum ax_cause cause, uint64_t now);
 void ax_job_clear(struct ax_job *job);
 void ax_job_write_input(struct ax_job *job);
-void ax_job_drop(const struct ax_job *job, volatile int *fd);
+void ax_job_drop(const struct ax_job *job, int *fd);
 bool ax_reap_stuck(pid_t pid);
 
 #endif

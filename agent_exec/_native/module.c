@@ -420,6 +420,7 @@ native_exec(PyObject *module)
     struct module_state *state = PyModule_GetState(module);
 
     atomic_init(&state->how, AX_CLONE3);
+    ax_table_guard_forks();
     if (ax_names_init(&state->names) < 0 || ax_types_init(&state->types) < 0)
         return -1;
     state->engine_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &engine_spec, NULL);

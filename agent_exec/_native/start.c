@@ -116,40 +116,67 @@ borrow_end(const struct ax_job *job, struct ax_end *end, int host_fd)
     return set_end(end, fd, job->table->self_pidfd >= 0 || fd != host_fd);
 }
 
-/* Forgotten first: a fork of the host in between must not close the number's next user. */
 static void
 close_end(struct ax_end *end)
 {
-    int fd = end->fd;
-
+    if (end->owned && end->fd >= 0)
+        close(end->fd);
     end->fd = -1;
-    if (end->owned && fd >= 0)
-        close(fd);
 }
 
 static void
-close_ends(struct ax_job *job)
+close_ends(struct ax_ends *ends)
 {
-    close_end(&job->ends.input);
-    close_end(&job->ends.next_input);
-    close_end(&job->ends.link);
-    close_end(&job->ends.outputs[0]);
-    close_end(&job->ends.outputs[1]);
+    close_end(&ends->input);
+    close_end(&ends->next_input);
+    close_end(&ends->link);
+    close_end(&ends->outputs[0]);
+    close_end(&ends->outputs[1]);
+}
+
+/* A pipe of ours and the child's: `ours` is the index of the end that the job keeps. */
+static bool
+open_pipe(const struct ax_job *job, int ours, int *kept, struct ax_end *end)
+{
+    int pipe[2];
+    bool ok;
+
+    ax_table_hold(job->table);
+    ok = ax_pipe(pipe, ours) == 0;
+    if (ok) {
+        *kept = pipe[ours];
+        set_end(end, pipe[1 - ours], true);
+    }
+    ax_table_release(job->table);
+    return ok;
+}
+
+/* A pipe between two stages. */
+static bool
+open_link(const struct ax_job *job, struct ax_ends *ends)
+{
+    int pipe[2];
+    bool ok;
+
+    ax_table_hold(job->table);
+    ok = ax_pipe(pipe, -1) == 0;
+    if (ok) {
+        set_end(&ends->next_input, pipe[0], true);
+        set_end(&ends->link, pipe[1], true);
+    }
+    ax_table_release(job->table);
+    return ok;
 }
 
 static bool
 open_input(struct ax_job *job)
 {
-    int pipe[2];
-
     if (job->input_from >= 0)
         return borrow_end(job, &job->ends.input, job->input_from);
     if (job->input_from == AX_FROM_NULL || job->input_size == 0)
         return set_end(&job->ends.input, job->table->dev_null, false);
-    if (ax_pipe(pipe, 1) < 0)
+    if (!open_pipe(job, 1, &job->input_fd, &job->ends.input))
         return false;
-    job->input_fd = pipe[1];
-    set_end(&job->ends.input, pipe[0], true);
     ax_job_write_input(job); /* small input fits the pipe and needs no watching */
     return true;
 }
@@ -158,7 +185,6 @@ static bool
 open_output(struct ax_job *job, int which)
 {
     struct ax_stream *stream = &job->streams[which];
-    int pipe[2];
 
     if (stream->to >= 0)
         return borrow_end(job, &job->ends.outputs[which], stream->to);
@@ -169,10 +195,7 @@ open_output(struct ax_job *job, int which)
         if (stream->capture.spill_fd < 0)
             return false;
     }
-    if (ax_pipe(pipe, 0) < 0)
-        return false;
-    stream->fd = pipe[0];
-    return set_end(&job->ends.outputs[which], pipe[1], true);
+    return open_pipe(job, 0, &stream->fd, &job->ends.outputs[which]);
 }
 
 /* ax_job_forget - in a process that was forked from ours: close our copies of the pipes of
@@ -180,7 +203,7 @@ open_output(struct ax_job *job, int which)
 void
 ax_job_forget(struct ax_job *job)
 {
-    close_ends(job);
+    close_ends(&job->ends);
     for (int i = 0; i < 2; i++)
         if (job->streams[i].fd >= 0)
             close(job->streams[i].fd);
@@ -239,16 +262,11 @@ start_each(struct ax_job *job, const struct ax_stack *stack, atomic_int *how)
         struct ax_stage *stage = &job->stages[i];
         struct ax_launch *launch = &stage->launch;
         bool last = i + 1 == job->n_stages;
-        int link[2];
         pid_t pid;
 
-        if (!last) {
-            if (ax_pipe(link, -1) < 0) {
-                give_up_launch(job, i, AX_STEP_STDIO, errno, -1);
-                return false;
-            }
-            set_end(&ends->next_input, link[0], true);
-            set_end(&ends->link, link[1], true);
+        if (!last && !open_link(job, ends)) {
+            give_up_launch(job, i, AX_STEP_STDIO, errno, -1);
+            return false;
         }
         launch->stdio[0] = ends->input.fd;
         launch->stdio[1] = last ? ends->outputs[0].fd : ends->link.fd;
@@ -256,10 +274,12 @@ start_each(struct ax_job *job, const struct ax_stack *stack, atomic_int *how)
         launch->pid = ax_recent_reserve(job->recent);
         pid = ax_spawn(launch, stack, how);
         take_child(job, stage, pid);
+        ax_table_hold(job->table);
         close_end(&ends->input);
         close_end(&ends->link);
         ends->input = ends->next_input;
         ends->next_input.fd = -1;
+        ax_table_release(job->table);
         if (pid < 0) {
             give_up_launch(job, i, (enum ax_step)launch->failure.step, launch->failure.error,
                            launch->failure.action);
@@ -288,7 +308,9 @@ ax_start_stages(struct ax_job *job, const struct ax_stack *stack, atomic_int *ho
         ok = false;
     }
     ok = ok && start_each(job, stack, how);
-    close_ends(job);
+    ax_table_hold(job->table);
+    close_ends(&job->ends);
+    ax_table_release(job->table);
     for (size_t i = 0; i < job->n_stages; i++)
         return_stage(&job->stages[i], job->table);
     return ok;

@@ -5,7 +5,54 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
+
+static pthread_mutex_t no_fork = PTHREAD_MUTEX_INITIALIZER;
+
+static void
+forbid_forks(void)
+{
+    pthread_mutex_lock(&no_fork);
+}
+
+static void
+allow_forks(void)
+{
+    pthread_mutex_unlock(&no_fork);
+}
+
+static void
+register_guard(void)
+{
+    (void)pthread_atfork(forbid_forks, allow_forks, allow_forks);
+}
+
+/* ax_table_guard_forks - make fork(2) wait for ax_table_release(). May be called again. */
+void
+ax_table_guard_forks(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, register_guard);
+}
+
+/* ax_table_hold - no fork copies `table` until ax_table_release(): what a descriptor of ours
+ * is and what we noted of it change together, so that a forked child closes what it inherited
+ * of us and nothing else. Short, and no blocking call between. */
+void
+ax_table_hold(const struct ax_table *table)
+{
+    if (table->self_pidfd < 0)
+        pthread_mutex_lock(&no_fork);
+}
+
+void
+ax_table_release(const struct ax_table *table)
+{
+    if (table->self_pidfd < 0)
+        pthread_mutex_unlock(&no_fork);
+}
 
 /* ax_table_borrow - a host descriptor, usable in `table` and at least 3.
  *

@@ -9,6 +9,9 @@ struct ax_table {
     int loadavg; /* /proc/loadavg, or -1 */
 };
 
+void ax_table_guard_forks(void);
+void ax_table_hold(const struct ax_table *table);
+void ax_table_release(const struct ax_table *table);
 int ax_table_borrow(const struct ax_table *table, int host_fd);
 void ax_table_return(int borrowed, int host_fd, const struct ax_table *table);
 int ax_pipe(int ends[2], int ours);

@@ -347,15 +347,18 @@ def test_templates_from_before_a_fork_are_refused_after_it(engine_name: str) -> 
     assert run_host(engine_name, script).stdout == "13\n"
 
 
-def test_a_fork_during_a_call_holds_none_of_its_pipes(engine_name: str, runner: str) -> None:
+def test_a_fork_during_a_call_holds_none_of_its_pipes(
+    engine_name: str, runner: str, tmp_path: Path
+) -> None:
     """A forked child that lives on must not keep the input of our child open."""
+    os.mkfifo(tmp_path / "go")
     script = """
         import threading
         engine = make_engine(ENGINE)
         said, say = os.pipe()
         with Plans(make_launcher(ENGINE)) as plans:
-            first = plans.sh("echo ready >&2; sleep 0.2; exec cat")
-            plan = plans.call(first, stdin=b"x" * 200_000, stderr=say, timeout_s=5)
+            first = plans.sh('echo ready >&2; read word <"$1"; exec cat', sys.argv[2])
+            plan = plans.call(first, stdin=b"x" * 200_000, stderr=say)
             outcomes = []
             run = lambda: outcomes.append(run_with(engine, sys.argv[1], plan))
             thread = threading.Thread(target=run)
@@ -364,13 +367,49 @@ def test_a_fork_during_a_call_holds_none_of_its_pipes(engine_name: str, runner: 
             pid = os.fork()
             if pid == 0:
                 signal.pause()
+            with open(sys.argv[2], "w") as go:
+                print("go", file=go)
             thread.join()
             print(outcomes[0].ended, len(outcomes[0].stdout.head), outcomes[0].pipe_held)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         engine.close()
     """
-    assert run_host(engine_name, script, runner).stdout == "exit 200000 False\n"
+    done = run_host(engine_name, script, runner, str(tmp_path / "go"))
+    assert done.stdout == "exit 200000 False\n"
+
+
+def test_no_fork_at_any_moment_of_a_blocking_call_inherits_its_pipes() -> None:
+    script = """
+        import threading
+        before = set(os.listdir("/proc/self/fd"))
+        engine = make_engine(ENGINE)
+        over = threading.Event()
+        def call_on():
+            while not over.is_set():
+                engine.run_sync(plan)
+        def inherited_pipes():
+            links = [f"/proc/self/fd/{fd}" for fd in set(os.listdir("/proc/self/fd")) - before]
+            # One of them was the listing's own.
+            return [os.readlink(link) for link in links if os.path.lexists(link)]
+        with Plans(make_launcher(ENGINE)) as plans:
+            plan = plans.call(plans.stage("/bin/true"), stdin=b"input")
+            threads = [threading.Thread(target=call_on) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            held = 0
+            for _ in range(200):
+                pid = os.fork()
+                if pid == 0:
+                    os._exit(any(name.startswith("pipe:") for name in inherited_pipes()))
+                held += os.waitpid(pid, 0)[1] != 0
+            over.set()
+            for thread in threads:
+                thread.join()
+        engine.close()
+        print(held)
+    """
+    assert run_host("native", script).stdout == "0\n"
 
 
 # The end
