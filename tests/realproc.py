@@ -158,6 +158,16 @@ def is_alive(pid: int) -> bool:
     return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
 
 
+def start_daemon(call: Callable[..., object], *arguments: object) -> None:
+    """Make a call on a thread that the interpreter does not wait for at its end.
+
+    What it raises then is not printed: CPython ends with a fatal error when such a thread
+    is just writing to stderr.
+    """
+    threading.excepthook = lambda _: None
+    threading.Thread(target=call, args=arguments, daemon=True).start()
+
+
 @contextmanager
 def doomed(pid: int) -> Iterator[int]:
     """A pidfd of a process that a test was told to keep; it is ended afterwards."""

@@ -534,12 +534,11 @@ def test_the_host_may_run_without_standard_descriptors(launcher_name: str) -> No
 
 def test_an_unclosed_tool_leaves_nothing_at_interpreter_exit(launcher_name: str) -> None:
     script = """
-        import threading
         from agent_exec import ExecTool
         tool = ExecTool("/", policy="open", launcher=ENGINE)
         read_end, write_end = os.pipe()
         call = lambda: tool.run_sync(["sh", "-c", "echo $$ >&2; exec sleep 1000"], stderr=write_end)
-        threading.Thread(target=call, daemon=True).start()
+        start_daemon(call)
         print(int(os.read(read_end, 20)))
     """
     pid = int(run_host(launcher_name, script).stdout)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -120,7 +121,7 @@ ax_engine_forget(struct ax_engine *engine)
 int
 ax_port_open(struct ax_port *port)
 {
-    port->first = port->last = NULL;
+    port->finished = NULL;
     port->own_event_fd = -1;
     port->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return port->event_fd < 0 ? errno : 0;
@@ -150,6 +151,7 @@ ax_port_close(struct ax_engine *engine, struct ax_port *port)
 
 /* ax_engine_submit - queue a task; it comes out of its port.
  *
+ * Context   A thread of the host. Takes the lock only when the engine has no threads yet.
  * Owns      On success the engine has the task until ax_port_take().
  * Ensures   0 and a ticket; or an errno: ECANCELED when closed, EAGAIN, ENOMEM, EMFILE
  *           when the threads cannot be started.
@@ -157,15 +159,23 @@ ax_port_close(struct ax_engine *engine, struct ax_port *port)
 int
 ax_engine_submit(struct ax_engine *engine, struct ax_task *task, uint64_t *ticket)
 {
-    int error;
+    int error = 0;
 
-    pthread_mutex_lock(&engine->lock);
-    error = ax_threads_start(engine);
-    if (error == 0) {
-        *ticket = task->ticket = ++engine->next_ticket;
-        ax_enqueue(engine, task);
+    if (!engine->started) {
+        pthread_mutex_lock(&engine->lock);
+        error = ax_threads_start(engine);
+        pthread_mutex_unlock(&engine->lock);
+        if (error != 0)
+            return error;
     }
-    pthread_mutex_unlock(&engine->lock);
+    engine->n_submitting++; /* before the look at `closing`: see is_done() */
+    if (engine->closing) {
+        error = ECANCELED;
+    } else {
+        *ticket = task->ticket = ++engine->next_ticket;
+        ax_post(engine, task);
+    }
+    engine->n_submitting--;
     return error;
 }
 
@@ -174,6 +184,7 @@ void
 ax_engine_cancel(struct ax_engine *engine, uint64_t ticket)
 {
     pthread_mutex_lock(&engine->lock);
+    ax_collect(engine);
     for (struct ax_task **link = &engine->queue_first; *link != NULL; link = &(*link)->next)
         if ((*link)->ticket == ticket)
             atomic_store(&(*link)->stop, AX_CANCELLED);
@@ -190,15 +201,19 @@ ax_engine_cancel(struct ax_engine *engine, uint64_t ticket)
 
 /* ax_port_take - the finished tasks of a port, first first. The caller frees them. */
 struct ax_task *
-ax_port_take(struct ax_engine *engine, struct ax_port *port)
+ax_port_take(struct ax_port *port)
 {
-    struct ax_task *first;
+    struct ax_task *task, *first = NULL;
 
     ax_silence(port->event_fd);
-    pthread_mutex_lock(&engine->lock);
-    first = port->first;
-    port->first = port->last = NULL;
-    pthread_mutex_unlock(&engine->lock);
+    task = atomic_exchange(&port->finished, NULL);
+    while (task != NULL) {
+        struct ax_task *earlier = task->next;
+
+        task->next = first;
+        first = task;
+        task = earlier;
+    }
     return first;
 }
 
@@ -206,6 +221,7 @@ void
 ax_engine_count(struct ax_engine *engine, struct ax_engine_counts *counts)
 {
     pthread_mutex_lock(&engine->lock);
+    ax_collect(engine);
     counts->threads = engine->n_threads;
     counts->active = engine->n_active;
     counts->queued = engine->n_queued;
@@ -242,6 +258,8 @@ ax_engine_close(struct ax_engine *engine)
     until.tv_sec += JOIN_TIMEOUT;
     pthread_mutex_lock(&engine->lock);
     engine->closing = true;
+    while (engine->n_submitting > 0) /* they take no lock */
+        sched_yield();
     ax_ring(engine->wake_fd);
     ax_ring(engine->promote_fd);
     ax_ring(engine->closing_fd);

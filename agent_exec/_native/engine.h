@@ -10,9 +10,9 @@ struct ax_engine;
 
 /* Where the finished jobs of one event loop are put, and how it is woken. */
 struct ax_port {
-    int event_fd;     /* the host's: readable when `first` is not NULL */
+    int event_fd;     /* the host's: readable when `finished` is not NULL */
     int own_event_fd; /* the engine's copy, or -1 */
-    struct ax_task *first, *last;
+    _Atomic(struct ax_task *) finished; /* the last first */
 };
 
 /* A job on its way through an engine. */
@@ -39,7 +39,7 @@ int ax_port_open(struct ax_port *port);
 void ax_port_close(struct ax_engine *engine, struct ax_port *port);
 int ax_engine_submit(struct ax_engine *engine, struct ax_task *task, uint64_t *ticket);
 void ax_engine_cancel(struct ax_engine *engine, uint64_t ticket);
-struct ax_task *ax_port_take(struct ax_engine *engine, struct ax_port *port);
+struct ax_task *ax_port_take(struct ax_port *port);
 int ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted)(void *),
                   void *context);
 void ax_engine_forget(struct ax_engine *engine);

@@ -110,21 +110,45 @@ ax_remove_launching(struct ax_engine *engine, const struct ax_task *task)
     engine->launching[place] = engine->launching[--engine->n_launching];
 }
 
-/* Put a task at the end of the queue, by a thread of the host. */
+/* Hand a task to the threads, by a thread of the host; with or without the lock.
+ *
+ * Who stops to lead looks into the inbox after that, and who begins to lead as well: either
+ * they see the task, or we see what they are. */
 void
-ax_enqueue(struct ax_engine *engine, struct ax_task *task)
+ax_post(struct ax_engine *engine, struct ax_task *task)
 {
-    bool first = engine->queue_first == NULL;
+    struct ax_task *before = atomic_load(&engine->inbox);
 
-    task->next = NULL;
-    if (first)
-        engine->queue_first = task;
-    else
-        engine->queue_last->next = task;
-    engine->queue_last = task;
-    engine->n_queued++;
+    do
+        task->next = before;
+    while (!atomic_compare_exchange_weak(&engine->inbox, &before, task));
+    /* The task may be somebody else's by now, or gone. */
     if (!engine->leader)
         ax_ring(engine->promote_fd);
-    else if (first)
+    else if (before == NULL)
         ax_ring(engine->wake_fd);
+}
+
+/* Move what was posted to the end of the queue. */
+void
+ax_collect(struct ax_engine *engine)
+{
+    struct ax_task *task, *first = NULL, *last;
+
+    if (engine->inbox == NULL)
+        return;
+    task = last = atomic_exchange(&engine->inbox, NULL);
+    while (task != NULL) {
+        struct ax_task *earlier = task->next;
+
+        task->next = first;
+        first = task;
+        task = earlier;
+        engine->n_queued++;
+    }
+    if (engine->queue_first == NULL)
+        engine->queue_first = first;
+    else
+        engine->queue_last->next = first;
+    engine->queue_last = last;
 }

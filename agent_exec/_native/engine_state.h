@@ -35,6 +35,10 @@ struct ax_engine {
     struct ax_stack stacks[STACK_POOL]; /* for launches on threads that are not ours */
     size_t n_stacks;
 
+    /* Submitted and not seen by a thread yet, the last first. Filled without the lock: an
+     * event loop must not wait for threads that work. */
+    _Atomic(struct ax_task *) inbox;
+    atomic_size_t n_submitting; /* threads that have yet to fill it, or to say so */
     struct ax_task *queue_first, *queue_last;
     size_t n_queued;
     size_t n_active;            /* jobs that hold a slot of max_active, run() included */
@@ -49,16 +53,16 @@ struct ax_engine {
     int *retired; /* copies of closed ports' eventfds, for a thread of ours to close */
     size_t n_retired;
     uint64_t timer_at; /* when timer_fd rings, UINT64_MAX: not */
-    uint64_t next_ticket;
+    _Atomic uint64_t next_ticket;
 
     pthread_t threads[MOST_THREADS];
     size_t n_threads, n_followers;
     uint64_t busy_since; /* when the last thread went to launch; a hint for growth */
-    bool leader;
+    atomic_bool leader;
     bool watch_armed; /* watch_fd will ring: whoever follows looks whether somebody leads */
     bool attention; /* a task wants to be stopped */
-    bool closing;
-    bool started;
+    atomic_bool closing;
+    atomic_bool started;
     int start_error;
 };
 
@@ -69,7 +73,8 @@ void ax_ring_no_later(struct ax_engine *engine, uint64_t at, int timer_fd);
 void ax_close_fd(int *fd);
 void ax_add_launching(struct ax_engine *engine, struct ax_task *task, int timer_fd);
 void ax_remove_launching(struct ax_engine *engine, const struct ax_task *task);
-void ax_enqueue(struct ax_engine *engine, struct ax_task *task);
+void ax_post(struct ax_engine *engine, struct ax_task *task);
+void ax_collect(struct ax_engine *engine);
 void ax_remember_stuck(struct ax_engine *engine, const struct ax_job *job, int wake_fd);
 void ax_release_slot(struct ax_engine *engine);
 int ax_threads_start(struct ax_engine *engine);

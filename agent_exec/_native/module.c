@@ -66,7 +66,7 @@ port_take(PyObject *self, PyObject *Py_UNUSED(ignored))
 
     if (list == NULL)
         return NULL;
-    next = ax_port_take(port->engine->engine, &port->port);
+    next = ax_port_take(&port->port);
     while (next != NULL) {
         struct ax_py_task *task = (struct ax_py_task *)next;
         PyObject *result = ax_task_result(&state->names, &state->types, task);

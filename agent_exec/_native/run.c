@@ -135,7 +135,7 @@ run_there(struct ax_engine *engine, struct ax_task *task, bool (*interrupted)(vo
     pthread_cond_t waiter = PTHREAD_COND_INITIALIZER;
 
     task->waiter = &waiter;
-    ax_enqueue(engine, task);
+    ax_post(engine, task);
     while (!task->delivered) {
         if (!wait_awhile(engine, &waiter, interrupted, context))
             continue;

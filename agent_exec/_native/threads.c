@@ -57,8 +57,9 @@ pop_queue(struct ax_engine *engine)
 }
 
 static bool
-has_launchable(const struct ax_engine *engine)
+has_launchable(struct ax_engine *engine)
 {
+    ax_collect(engine);
     return engine->queue_first != NULL && engine->n_active < engine->max_active;
 }
 
@@ -68,19 +69,19 @@ static void
 deliver(struct ax_engine *engine, struct ax_task *task)
 {
     struct ax_port *port = task->port;
+    struct ax_task *before;
 
-    task->next = NULL;
     if (task->waiter != NULL) {
         task->delivered = true;
         pthread_cond_signal(task->waiter);
         return;
     }
-    if (port->first != NULL) {
-        port->last->next = task;
-        port->last = task;
+    before = atomic_load(&port->finished);
+    do
+        task->next = before;
+    while (!atomic_compare_exchange_weak(&port->finished, &before, task));
+    if (before != NULL)
         return; /* it has been woken, and has not looked yet */
-    }
-    port->first = port->last = task;
     if (engine->own.self_pidfd < 0) {
         ax_ring(port->event_fd);
         return;
@@ -122,8 +123,10 @@ end_task(struct ax_engine *engine, struct ax_task *task)
 static void
 drop_stopped(struct ax_engine *engine)
 {
-    struct ax_task **link = &engine->queue_first, *last = NULL;
+    struct ax_task **link, *last = NULL;
 
+    ax_collect(engine);
+    link = &engine->queue_first;
     while (*link != NULL) {
         struct ax_task *task = *link;
         int cause = engine->closing ? AX_CLOSED : atomic_load(&task->stop);
@@ -238,13 +241,13 @@ hand_over(struct ax_engine *engine)
     bool others = engine->n_watched > 0 || engine->n_launching > 0 || engine->n_queued > 1;
 
     if (engine->n_followers > 0) {
-        if (others) {
+        engine->leader = false;
+        if (others || engine->inbox != NULL) {
             ax_ring(engine->own_promote_fd);
         } else if (!engine->watch_armed) {
             ax_set_timer(engine->watch_fd, ax_now() + LAUNCH_PATIENCE);
             engine->watch_armed = true;
         }
-        engine->leader = false;
         return true;
     }
     if (engine->n_threads >= engine->max_threads) {
@@ -420,8 +423,10 @@ follow(struct ax_engine *engine)
 static bool
 is_done(const struct ax_engine *engine)
 {
-    return engine->closing && engine->n_watched == 0 && engine->n_launching == 0 &&
-           engine->n_queued == 0;
+    /* In this order: who submits looks at `closing` once it is counted, and is counted until
+     * its task is in the inbox. */
+    return engine->closing && engine->n_submitting == 0 && engine->inbox == NULL &&
+           engine->n_queued == 0 && engine->n_watched == 0 && engine->n_launching == 0;
 }
 
 /* Leave the host's descriptor table for a copy that holds nothing of the host's. */

@@ -307,18 +307,12 @@ def test_trap_05_fork_with_calls_in_flight_parent_and_child_go_on(
 
 def test_trap_05_exit_with_calls_in_flight_on_every_thread(engine_name: str, runner: str) -> None:
     script = """
-        import threading
-        # What the calls raise at the end is not the matter here, and threads that still
-        # write to stderr then end CPython with a fatal error.
-        threading.excepthook = lambda args: None
         engine = make_engine(ENGINE)
         said, say = os.pipe()
         plans = Plans(make_launcher(ENGINE))
         plan = plans.call(plans.sh("echo $$ >&2; exec sleep 1000"), stderr=say, grace_s=60.0)
         for _ in range(6):
-            threading.Thread(
-                target=run_with, args=(engine, sys.argv[1], plan), daemon=True
-            ).start()
+            start_daemon(run_with, engine, sys.argv[1], plan)
         lines = open(said, closefd=False)
         for _ in range(6):
             print(int(lines.readline()), flush=True)

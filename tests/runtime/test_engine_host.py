@@ -428,15 +428,12 @@ def test_a_host_that_ends_during_a_call_ends_the_call(
     engine_name: str, runner: str, ending: str
 ) -> None:
     script = f"""
-        import threading
         engine = make_engine(ENGINE)
         said, say = os.pipe()
         plans = Plans(make_launcher(ENGINE))
         child = plans.sh("trap '' TERM; echo $$ >&2; while :; do sleep 1000; done")
         plan = plans.call(child, stderr=say, grace_s=60.0)
-        threading.Thread(
-            target=run_with, args=(engine, sys.argv[1], plan), daemon=True
-        ).start()
+        start_daemon(run_with, engine, sys.argv[1], plan)
         print(int(os.read(said, 64)), flush=True)
         {ending}
     """
