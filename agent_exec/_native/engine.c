@@ -252,7 +252,7 @@ ax_engine_close(struct ax_engine *engine)
 {
     struct timespec until;
     size_t n_threads;
-    bool left = false;
+    bool left = false, has_gone;
 
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += JOIN_TIMEOUT;
@@ -274,6 +274,8 @@ ax_engine_close(struct ax_engine *engine)
     left = engine->n_active > 0;
     n_threads = engine->n_threads;
     engine->n_threads = 0;
+    has_gone = engine->has_gone;
+    engine->has_gone = false;
     pthread_mutex_unlock(&engine->lock);
 
     for (size_t i = 0; i < n_threads; i++) {
@@ -282,6 +284,8 @@ ax_engine_close(struct ax_engine *engine)
             left = true;
         }
     }
+    if (has_gone)
+        pthread_join(engine->gone, NULL);
     if (left)
         engine->process = 0; /* nobody's: ax_engine_free() leaves it alone */
     else

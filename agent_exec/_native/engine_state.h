@@ -57,6 +57,8 @@ struct ax_engine {
 
     pthread_t threads[MOST_THREADS];
     size_t n_threads, n_followers;
+    pthread_t gone; /* the last one that left, to be joined */
+    bool has_gone;
     uint64_t busy_since; /* when the last thread went to launch; a hint for growth */
     atomic_bool leader;
     bool watch_armed; /* watch_fd will ring: whoever follows looks whether somebody leads */

@@ -234,6 +234,23 @@ add_thread(struct ax_engine *engine)
     return added;
 }
 
+/* Leave: launches that hung made us more than are of use. With the lock held, by a thread
+ * that has nothing to do. Gives back whom to join, or false. */
+static bool
+leave(struct ax_engine *engine, pthread_t *gone)
+{
+    size_t place = 0;
+    bool has_gone = engine->has_gone;
+
+    while (!pthread_equal(engine->threads[place], pthread_self()))
+        place++;
+    engine->threads[place] = engine->threads[--engine->n_threads];
+    *gone = engine->gone;
+    engine->gone = pthread_self();
+    engine->has_gone = true;
+    return has_gone;
+}
+
 /* See to it that somebody leads while this thread launches. True: it may launch. */
 static bool
 hand_over(struct ax_engine *engine)
@@ -506,6 +523,8 @@ thread_main(void *argument)
     struct ax_engine *engine = argument;
     struct ax_stack stack;
     bool ready = ax_stack_open(&stack) == 0;
+    bool has_gone = false;
+    pthread_t gone;
 
     prctl(PR_SET_NAME, "agent_exec", 0, 0, 0);
     pthread_mutex_lock(&engine->lock);
@@ -521,6 +540,10 @@ thread_main(void *argument)
     }
     while (ready && !is_done(engine)) {
         if (engine->leader) {
+            if (engine->n_threads > engine->max_threads) {
+                has_gone = leave(engine, &gone);
+                break;
+            }
             follow(engine);
             continue;
         }
@@ -546,6 +569,8 @@ thread_main(void *argument)
     pthread_cond_broadcast(&engine->changed);
     pthread_mutex_unlock(&engine->lock);
     ax_stack_close(&stack);
+    if (has_gone) /* it has nothing left to do but to return */
+        pthread_join(gone, NULL);
     return NULL;
 }
 
