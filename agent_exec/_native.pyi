@@ -1,6 +1,6 @@
 """What the C core looks like from Python. `agent_exec.launch.native` gives it names."""
 
-from typing import final
+from typing import Any, final
 
 from agent_exec.launch.native import RawFailure
 from agent_exec.model.outcome import Outcome
@@ -9,7 +9,7 @@ from agent_exec.model.plan import CallPlan, SpawnPlan
 @final
 class Port:
     def fileno(self) -> int: ...
-    def take(self) -> list[tuple[object, Outcome | RawFailure]]: ...
+    def take(self) -> list[tuple[Any, Outcome | RawFailure]]: ...
 
 @final
 class Engine:

@@ -6,6 +6,7 @@ and here, nowhere else.
 
 from __future__ import annotations
 
+import errno
 import os
 from enum import IntEnum
 from typing import TypeAlias
@@ -24,6 +25,7 @@ __all__ = [
     "failure",
     "launch_error",
     "launch_failure",
+    "refusal",
     "spawn",
 ]
 
@@ -52,6 +54,14 @@ def failure(plan: CallPlan, raw: RawFailure) -> LaunchError | TemplateError | Cl
     if cause == Cause.CLOSED:
         return Closed("the engine was closed during the call")
     return launch_failure(plan.stages[stage].executable, step, error, action, stage)
+
+
+def refusal(plan: CallPlan, step: Step, error: OSError) -> LaunchError | Closed:
+    """The exception for a call that the core did not take: it is closed, or no thread or
+    descriptor is to be had."""
+    if error.errno == errno.ECANCELED:
+        return Closed("the engine is closed")
+    return launch_error(plan.stages[0].executable, step, error.errno or errno.EIO)
 
 
 def launch_failure(

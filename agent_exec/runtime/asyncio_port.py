@@ -13,7 +13,8 @@ from typing import TypeAlias
 
 import anyio
 
-from agent_exec.launch.native import Engine, RawFailure
+from agent_exec.errors import Step
+from agent_exec.launch.native import Engine, RawFailure, failure, refusal
 from agent_exec.model.outcome import Outcome
 from agent_exec.model.plan import CallPlan
 
@@ -34,31 +35,43 @@ class AsyncioPort:
         self._thread = threading.get_ident()
         # A future that was awaited by a cancelled task is cancelled itself. What stands
         # for it here is what still waits for the end of its call.
-        self._stand_ins: dict[object, _End] = {}
+        self._stand_ins: dict[_End, _End] = {}
         # Cancelled, and the call has ended before its task noticed.
         self._over: weakref.WeakSet[_End] = weakref.WeakSet()
         loop.add_reader(self._port.fileno(), self._take)
 
     def _take(self) -> None:
+        future: _End
         for future, end in self._port.take():
-            waiting = self._stand_ins.get(future, future)
-            assert isinstance(waiting, asyncio.Future)
-            if not waiting.done():
-                waiting.set_result(end)
-            elif waiting.cancelled():
-                self._over.add(waiting)
+            if future.done():
+                self._end_cancelled(future, end)
+            else:
+                future.set_result(end)
 
-    async def run(self, plan: CallPlan) -> Outcome | RawFailure:
+    def _end_cancelled(self, future: _End, end: Outcome | RawFailure) -> None:
+        stand_in = self._stand_ins.get(future)
+        if stand_in is None:
+            self._over.add(future)
+        elif not stand_in.done():
+            stand_in.set_result(end)
+
+    async def run(self, plan: CallPlan) -> Outcome:
         """Submit `plan` and wait for its end."""
         future: _End = asyncio.get_running_loop().create_future()
-        ticket = self._core.submit(self._port, plan, future)
         try:
-            return await future
+            ticket = self._core.submit(self._port, plan, future)
+        except OSError as error:
+            raise refusal(plan, Step.SPAWN, error) from None
+        try:
+            end = await future
         except asyncio.CancelledError:
             self._core.cancel(ticket)
             if future.cancelled():
                 await self._end(future, plan.limits.grace_s + _END_MARGIN)
             raise
+        if isinstance(end, Outcome):
+            return end
+        raise failure(plan, end)
 
     async def _end(self, future: _End, timeout_s: float) -> None:
         if future in self._over:

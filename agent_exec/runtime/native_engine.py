@@ -5,16 +5,15 @@ Here is only what needs Python: one port per event loop, and exceptions.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
-from agent_exec.errors import Closed, LaunchError, Step
+from agent_exec.errors import Closed, Step
 from agent_exec.launch import native
 from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import CallPlan
@@ -23,8 +22,8 @@ from agent_exec.model.plan import CallPlan
 class LoopPort(Protocol):
     """One event loop's way into an engine."""
 
-    async def run(self, plan: CallPlan) -> Outcome | native.RawFailure:
-        """Submit `plan` and wait for its end."""
+    async def run(self, plan: CallPlan) -> Outcome:
+        """Submit `plan` and wait for its end; see `agent_exec.runtime.engine.Engine`."""
         ...
 
     def close(self) -> None:
@@ -85,25 +84,20 @@ class NativeEngine:
         try:
             end = core.run(plan)
         except OSError as error:
-            raise _refusal(plan, Step.SPAWN, error) from None
+            raise native.refusal(plan, Step.SPAWN, error) from None
         if isinstance(end, Outcome):
             return end
         raise native.failure(plan, end)
 
-    async def run(self, plan: CallPlan) -> Outcome:
+    def run(self, plan: CallPlan) -> Coroutine[Any, Any, Outcome]:
         """Run `plan` on the engine's threads; see `agent_exec.runtime.engine.Engine`."""
+        # The port's coroutine itself: another around it would cost a loop a microsecond.
         core = self._current()
         try:
             port = self._port(core)
         except OSError as error:
-            raise _refusal(plan, Step.STDIO, error) from None
-        try:
-            end = await port.run(plan)
-        except OSError as error:
-            raise _refusal(plan, Step.SPAWN, error) from None
-        if isinstance(end, Outcome):
-            return end
-        raise native.failure(plan, end)
+            raise native.refusal(plan, Step.STDIO, error) from None
+        return port.run(plan)
 
     def _port(self, core: native.Engine) -> LoopPort:
         trio = _in_trio_task()
@@ -170,10 +164,3 @@ def _forget(engine: weakref.ref[NativeEngine]) -> None:
         inherited._core.forget()  # noqa: SLF001 - the engine's own hook
         # A thread that is not here may have held it.
         inherited._lock = threading.Lock()  # noqa: SLF001
-
-
-def _refusal(plan: CallPlan, step: Step, error: OSError) -> Closed | LaunchError:
-    """The core took no call: it is closed, or no thread or descriptor is to be had."""
-    if error.errno == errno.ECANCELED:
-        return Closed("the engine is closed")
-    return native.launch_error(plan.stages[0].executable, step, error.errno or errno.EIO)

@@ -8,7 +8,8 @@ from contextlib import suppress
 import anyio
 import trio
 
-from agent_exec.launch.native import Engine, RawFailure
+from agent_exec.errors import Step
+from agent_exec.launch.native import Engine, RawFailure, failure, refusal
 from agent_exec.model.outcome import Outcome
 from agent_exec.model.plan import CallPlan
 
@@ -40,14 +41,18 @@ class TrioPort:
                 self._take()
 
     def _take(self) -> None:
+        call: _Call
         for call, end in self._port.take():
-            assert isinstance(call, _Call)
             call.end = end
             call.done.set()
 
-    async def run(self, plan: CallPlan) -> Outcome | RawFailure:
+    async def run(self, plan: CallPlan) -> Outcome:
+        """Submit `plan` and wait for its end."""
         call = _Call()
-        ticket = self._core.submit(self._port, plan, call)
+        try:
+            ticket = self._core.submit(self._port, plan, call)
+        except OSError as error:
+            raise refusal(plan, Step.SPAWN, error) from None
         try:
             await call.done.wait()
         except BaseException:  # trio.Cancelled, without importing trio for its name
@@ -56,7 +61,9 @@ class TrioPort:
                 await call.done.wait()
             raise
         assert call.end is not None
-        return call.end
+        if isinstance(call.end, Outcome):
+            return call.end
+        raise failure(plan, call.end)
 
     def close(self) -> None:
         token = self._trio()

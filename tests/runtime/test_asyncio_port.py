@@ -11,6 +11,7 @@ import anyio
 import pytest
 from realproc import Plans, make_launcher
 
+from agent_exec.errors import Closed
 from agent_exec.launch.native import Engine
 from agent_exec.model.plan import CallPlan
 from agent_exec.runtime.asyncio_port import AsyncioPort
@@ -95,7 +96,8 @@ def test_an_end_in_time_is_the_result(core: FakeCore, plan: CallPlan) -> None:
         await asyncio.sleep(0)
         core.end(core.submitted[0])
         port._take()
-        assert await task == CLOSED
+        with pytest.raises(Closed):
+            await task
         port.close()
 
     asyncio.run(main())
