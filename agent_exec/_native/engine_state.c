@@ -112,8 +112,8 @@ ax_remove_launching(struct ax_engine *engine, const struct ax_task *task)
 
 /* Hand a task to the threads, by a thread of the host; with or without the lock.
  *
- * Who begins to lead, stops to lead or goes to sleep looks into the inbox after that: either
- * they see the task, or we see what they are. To wake a thread that is awake costs us a switch. */
+ * Who stops to lead looks into the inbox after that, and who begins to lead as well: either
+ * they see the task, or we see what they are. */
 void
 ax_post(struct ax_engine *engine, struct ax_task *task)
 {
@@ -123,12 +123,10 @@ ax_post(struct ax_engine *engine, struct ax_task *task)
         task->next = before;
     while (!atomic_compare_exchange_weak(&engine->inbox, &before, task));
     /* The task may be somebody else's by now, or gone. */
-    if (before != NULL)
-        return; /* whoever has been woken for that one has not looked yet */
-    if (engine->leader && engine->asleep)
-        ax_ring(engine->wake_fd);
-    else if (!engine->leader && engine->n_followers > 0)
+    if (!engine->leader)
         ax_ring(engine->promote_fd);
+    else if (before == NULL)
+        ax_ring(engine->wake_fd);
 }
 
 /* Move what was posted to the end of the queue. */

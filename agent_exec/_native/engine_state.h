@@ -56,13 +56,11 @@ struct ax_engine {
     _Atomic uint64_t next_ticket;
 
     pthread_t threads[MOST_THREADS];
-    size_t n_threads;
-    atomic_size_t n_followers;
+    size_t n_threads, n_followers;
     pthread_t gone; /* the last one that left, to be joined */
     bool has_gone;
     uint64_t busy_since; /* when the last thread went to launch; a hint for growth */
     atomic_bool leader;
-    atomic_bool asleep; /* the leader waits, or is about to look into the inbox and wait */
     bool watch_armed; /* watch_fd will ring: whoever follows looks whether somebody leads */
     bool attention; /* a task wants to be stopped */
     atomic_bool closing;

@@ -380,9 +380,7 @@ wait_for_events(struct ax_engine *engine)
     int n;
 
     pthread_mutex_unlock(&engine->lock);
-    engine->asleep = true;
-    n = epoll_wait(engine->epoll_fd, events, EVENTS_AT_ONCE, engine->inbox == NULL ? -1 : 0);
-    engine->asleep = false;
+    n = epoll_wait(engine->epoll_fd, events, EVENTS_AT_ONCE, -1);
     pthread_mutex_lock(&engine->lock);
     for (int i = 0; i < n; i++) {
         tasks[i] = NULL;
