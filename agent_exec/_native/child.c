@@ -25,15 +25,7 @@
                    no_stack_protector))
 #endif
 
-enum { N_SIGNALS = 64, EXEC_TRIES = 6 };
-
-/* The kernel's struct sigaction: the same 32 bytes on x86-64 and arm64. */
-struct kernel_sigaction {
-    void *handler;
-    unsigned long flags;
-    void *restorer;
-    uint64_t mask;
-};
+enum { EXEC_TRIES = 6 };
 
 IN_CHILD static _Noreturn void
 fail(struct ax_launch *launch, enum ax_step step, long error, int action)
@@ -48,7 +40,7 @@ fail(struct ax_launch *launch, enum ax_step step, long error, int action)
 IN_CHILD static void
 set_default(int signum)
 {
-    struct kernel_sigaction by_default = {0};
+    struct ax_sigaction by_default = {0};
 
     /* EINVAL for SIGKILL and SIGSTOP, which have no other. */
     ax_sys(SYS_rt_sigaction, signum, &by_default, 0, sizeof(uint64_t), 0);
@@ -60,7 +52,7 @@ IN_CHILD static void
 clear_handlers(void)
 {
     for (int signum = 1; signum <= N_SIGNALS; signum++) {
-        struct kernel_sigaction now = {0};
+        struct ax_sigaction now = {0};
 
         ax_sys(SYS_rt_sigaction, signum, 0, &now, sizeof(uint64_t), 0);
         if (now.handler != (void *)SIG_DFL && now.handler != (void *)SIG_IGN)
@@ -246,7 +238,8 @@ ax_child_main(void *argument)
         clear_handlers();
     if (launch->flags & AX_RESET_SIGNALS)
         for (int signum = 1; signum <= N_SIGNALS; signum++)
-            set_default(signum);
+            if (signum < FIRST_REAL_TIME || launch->ignored >> (signum - 1) & 1)
+                set_default(signum);
 
     if (launch->flags & AX_SESSION) {
         result = ax_sys(SYS_setsid, 0, 0, 0, 0, 0);

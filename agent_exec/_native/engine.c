@@ -28,6 +28,16 @@ init_lock(pthread_mutex_t *lock)
     pthread_mutexattr_destroy(&attributes);
 }
 
+/* That we may run on. */
+static int
+count_processors(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                       : (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 /* ax_engine_new - an engine that has started nothing yet.
  *
  * Owns      The caller: ax_engine_free().
@@ -37,7 +47,7 @@ struct ax_engine *
 ax_engine_new(size_t max_active, int *error)
 {
     struct ax_engine *engine = calloc(1, sizeof *engine);
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    int cpus = count_processors();
 
     if (engine == NULL) {
         *error = ENOMEM;
@@ -49,6 +59,7 @@ ax_engine_new(size_t max_active, int *error)
     engine->process = getpid();
     engine->max_active = max_active;
     engine->max_threads = cpus < 2 ? 2 : cpus > 3 ? 4 : (size_t)cpus + 1;
+    engine->may_spin = cpus > 1;
     engine->timer_at = UINT64_MAX;
     engine->own = (struct ax_table){-1, -1, -1};
     engine->own_wake_fd = engine->own_promote_fd = engine->own_timer_fd = -1;
@@ -122,7 +133,7 @@ int
 ax_port_open(struct ax_port *port)
 {
     port->finished = NULL;
-    port->own_event_fd = -1;
+    port->bell.fd = -1;
     port->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return port->event_fd < 0 ? errno : 0;
 }
@@ -131,8 +142,10 @@ ax_port_open(struct ax_port *port)
 void
 ax_port_close(struct ax_engine *engine, struct ax_port *port)
 {
+    bool shared = port->bell.fd == port->event_fd;
+
     ax_close_fd(&port->event_fd);
-    if (port->own_event_fd < 0)
+    if (port->bell.fd < 0 || shared)
         return;
     pthread_mutex_lock(&engine->lock);
     if (!engine->closing) {
@@ -140,13 +153,13 @@ ax_port_close(struct ax_engine *engine, struct ax_port *port)
 
         if (more != NULL) { /* else it stays open until the engine is closed */
             engine->retired = more;
-            engine->retired[engine->n_retired++] = port->own_event_fd;
+            engine->retired[engine->n_retired++] = port->bell.fd;
             engine->attention = true;
             ax_ring(engine->wake_fd);
         }
     }
     pthread_mutex_unlock(&engine->lock);
-    port->own_event_fd = -1;
+    port->bell.fd = -1;
 }
 
 /* ax_engine_submit - queue a task; it comes out of its port.
@@ -206,6 +219,7 @@ ax_port_take(struct ax_port *port)
     struct ax_task *task, *first = NULL;
 
     ax_silence(port->event_fd);
+    ax_bell_await(&port->bell);
     task = atomic_exchange(&port->finished, NULL);
     while (task != NULL) {
         struct ax_task *earlier = task->next;

@@ -10,8 +10,8 @@ struct ax_engine;
 
 /* Where the finished jobs of one event loop are put, and how it is woken. */
 struct ax_port {
-    int event_fd;     /* the host's: readable when `finished` is not NULL */
-    int own_event_fd; /* the engine's copy, or -1 */
+    int event_fd; /* the host's: readable when there is something to take, or soon */
+    struct ax_bell bell;
     _Atomic(struct ax_task *) finished; /* the last first */
 };
 

@@ -9,24 +9,6 @@
 #include <unistd.h>
 
 void
-ax_ring(int event_fd)
-{
-    uint64_t one = 1;
-
-    while (write(event_fd, &one, sizeof one) < 0 && errno == EINTR)
-        ;
-}
-
-void
-ax_silence(int event_fd)
-{
-    uint64_t count;
-
-    while (read(event_fd, &count, sizeof count) < 0 && errno == EINTR)
-        ;
-}
-
-void
 ax_set_timer(int timer_fd, uint64_t at)
 {
     struct itimerspec when = {0};
@@ -112,7 +94,7 @@ ax_remove_launching(struct ax_engine *engine, const struct ax_task *task)
 
 /* Hand a task to the threads, by a thread of the host; with or without the lock.
  *
- * Who stops to lead looks into the inbox after that, and who begins to lead as well: either
+ * Who begins to lead, stops to lead or goes to sleep looks into the inbox after that: either
  * they see the task, or we see what they are. */
 void
 ax_post(struct ax_engine *engine, struct ax_task *task)
@@ -123,10 +105,12 @@ ax_post(struct ax_engine *engine, struct ax_task *task)
         task->next = before;
     while (!atomic_compare_exchange_weak(&engine->inbox, &before, task));
     /* The task may be somebody else's by now, or gone. */
-    if (!engine->leader)
-        ax_ring(engine->promote_fd);
-    else if (before == NULL)
+    if (before != NULL)
+        return; /* whoever was to see that one has not looked yet */
+    if (engine->leader && engine->asleep)
         ax_ring(engine->wake_fd);
+    else if (!engine->leader && engine->n_followers > 0)
+        ax_ring(engine->promote_fd);
 }
 
 /* Move what was posted to the end of the queue. */

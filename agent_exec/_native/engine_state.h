@@ -30,7 +30,7 @@ struct ax_engine {
     int closing_fd;                                /* the host's: for run() */
     int epoll_fd, watch_fd;                        /* the threads' */
 
-    atomic_int how;
+    struct ax_found found;
     struct ax_recent recent;
     struct ax_stack stacks[STACK_POOL]; /* for launches on threads that are not ours */
     size_t n_stacks;
@@ -56,11 +56,15 @@ struct ax_engine {
     _Atomic uint64_t next_ticket;
 
     pthread_t threads[MOST_THREADS];
-    size_t n_threads, n_followers;
+    size_t n_threads;
+    atomic_size_t n_followers;
     pthread_t gone; /* the last one that left, to be joined */
     bool has_gone;
     uint64_t busy_since; /* when the last thread went to launch; a hint for growth */
     atomic_bool leader;
+    atomic_bool asleep; /* the leader waits, or is about to look into the inbox and wait */
+    bool spins;         /* the last task came soon after the engine had nothing to do */
+    bool may_spin;      /* there is a processor for whoever makes tasks meanwhile */
     bool watch_armed; /* watch_fd will ring: whoever follows looks whether somebody leads */
     bool attention; /* a task wants to be stopped */
     atomic_bool closing;
@@ -68,8 +72,6 @@ struct ax_engine {
     int start_error;
 };
 
-void ax_ring(int event_fd);
-void ax_silence(int event_fd);
 void ax_set_timer(int timer_fd, uint64_t at);
 void ax_ring_no_later(struct ax_engine *engine, uint64_t at, int timer_fd);
 void ax_close_fd(int *fd);

@@ -11,7 +11,6 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef P_PIDFD
@@ -23,20 +22,10 @@
 
 enum { READ_SIZE = 65536, READS_AT_ONCE = 16 };
 
-static const uint64_t SECOND = 1000000000;
 /* Only a process stuck in the kernel outlives SIGKILL by this long. */
 static const uint64_t KILL_TIMEOUT = 2000000000;
 /* What survivors wrote before they were killed is in the pipe already. */
 static const uint64_t LAST_WORDS = 20000000;
-
-uint64_t
-ax_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
-}
 
 void
 ax_job_init(struct ax_job *job)
@@ -103,14 +92,14 @@ static void signal_stages(struct ax_job *job, int signum);
  */
 void
 ax_job_start(struct ax_job *job, const struct ax_table *table, struct ax_recent *recent,
-             const struct ax_stack *stack, atomic_int *how)
+             const struct ax_stack *stack, struct ax_found *found)
 {
     job->table = table;
     job->recent = recent;
     job->started = ax_now();
     job->deadline = job->timeout == UINT64_MAX ? UINT64_MAX : job->started + job->timeout;
     job->phase = AX_RUNNING;
-    if (ax_start_stages(job, stack, how))
+    if (ax_start_stages(job, stack, found))
         return;
     signal_stages(job, SIGKILL);
     job->phase = AX_KILLING;
@@ -285,6 +274,8 @@ hunt_survivors(struct ax_job *job)
 static void
 finish(struct ax_job *job)
 {
+    if (job->bell != NULL && job->cause == AX_BY_ITSELF)
+        ax_bell_announce(job->bell);
     hunt_survivors(job);
     /* Before the zombies that hold the groups are reaped. Where nothing was found, by
      * ways that work here, there is nothing to signal. */

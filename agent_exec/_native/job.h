@@ -6,7 +6,9 @@
 #ifndef AX_JOB_H
 #define AX_JOB_H
 
+#include "bell.h"
 #include "capture.h"
+#include "clock.h"
 #include "descendants.h"
 #include "identity.h"
 #include "launch.h"
@@ -108,16 +110,16 @@ struct ax_job {
     const struct ax_table *table;
     struct ax_recent *recent;
     int epoll; /* its descriptors are registered there, or -1 */
+    struct ax_bell *bell; /* of who waits for this job alone, or NULL */
     pthread_mutex_t launching; /* guards launch.pidfd of the stages */
 };
 
 /* What became ready. A stage is AX_ON_STAGE plus its index. */
 enum ax_source { AX_ON_INPUT = 0, AX_ON_OUT = 1, AX_ON_ERR = 2, AX_ON_STAGE = 3 };
 
-uint64_t ax_now(void);
 void ax_job_init(struct ax_job *job);
 void ax_job_start(struct ax_job *job, const struct ax_table *table, struct ax_recent *recent,
-                  const struct ax_stack *stack, atomic_int *how);
+                  const struct ax_stack *stack, struct ax_found *found);
 int ax_job_fd(const struct ax_job *job, unsigned source);
 void ax_job_ready(struct ax_job *job, unsigned source, bool hung_up);
 void ax_job_tick(struct ax_job *job, uint64_t now);

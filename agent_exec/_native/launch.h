@@ -37,6 +37,16 @@ enum ax_action_type {
     AX_SIGDEFAULT = 6,
 };
 
+enum { FIRST_REAL_TIME = 32, N_SIGNALS = 64 };
+
+/* The kernel's struct sigaction: the same 32 bytes on x86-64 and arm64. */
+struct ax_sigaction {
+    void *handler;
+    unsigned long flags;
+    void *restorer;
+    uint64_t mask;
+};
+
 struct ax_open_how { /* openat2(2) */
     uint64_t flags, mode, resolve;
 };
@@ -79,6 +89,7 @@ struct ax_launch {
     /* Set by ax_spawn(). */
     pid_t parent;
     uint64_t sigmask;     /* of the parent, before it blocked everything */
+    uint64_t ignored;     /* real-time signals that the parent ignores: bit n-1 is signal n */
     bool reset_handlers;  /* the kernel did not clear the handlers */
     volatile int pidfd;   /* written by the kernel before the child runs */
     volatile pid_t *pid;  /* the same for its pid, where the caller wants it so early */
@@ -92,13 +103,19 @@ struct ax_stack {
     size_t size;
 };
 
-/* How children are made; found out at the first launch of a spawner. */
 enum ax_clone { AX_CLONE3 = 0, AX_CLONE = 1 };
+
+/* What launches have found out, for those that come after them. */
+struct ax_found {
+    atomic_int how;             /* enum ax_clone: how children are made here */
+    _Atomic uint64_t ignored;   /* as in struct ax_launch */
+    _Atomic uint64_t looked_at; /* the dispositions: CLOCK_MONOTONIC, ns */
+};
 
 int ax_stack_open(struct ax_stack *stack);
 void ax_stack_close(struct ax_stack *stack);
 
-pid_t ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, atomic_int *how);
+pid_t ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, struct ax_found *found);
 _Noreturn void ax_child_main(void *launch);
 
 #endif

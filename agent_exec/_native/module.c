@@ -8,7 +8,7 @@ struct module_state {
     struct ax_names names;
     struct ax_types types;
     PyTypeObject *engine_type, *port_type;
-    atomic_int how; /* for spawn(), which has no engine */
+    struct ax_found found; /* by spawn(), which has no engine */
 };
 
 typedef struct {
@@ -368,7 +368,7 @@ spawn_here(struct module_state *state, struct ax_stage *stage)
     stage->launch.failure =
         ax_template_check(&stage->launch, stage->maker, stage->maker_size, &now);
     if (stage->launch.failure.step == AX_STEP_NONE)
-        pid = ax_spawn(&stage->launch, &stack, &state->how);
+        pid = ax_spawn(&stage->launch, &stack, &state->found);
     ax_stack_close(&stack);
     return pid;
 }
@@ -402,7 +402,7 @@ native_clone_call(PyObject *module, PyObject *Py_UNUSED(ignored))
 {
     struct module_state *state = PyModule_GetState(module);
 
-    return PyUnicode_FromString(atomic_load(&state->how) == AX_CLONE3 ? "clone3" : "clone");
+    return PyUnicode_FromString(atomic_load(&state->found.how) == AX_CLONE3 ? "clone3" : "clone");
 }
 
 static PyMethodDef native_functions[] = {
@@ -419,7 +419,7 @@ native_exec(PyObject *module)
 {
     struct module_state *state = PyModule_GetState(module);
 
-    atomic_init(&state->how, AX_CLONE3);
+    atomic_init(&state->found.how, AX_CLONE3);
     ax_table_guard_forks();
     if (ax_names_init(&state->names) < 0 || ax_types_init(&state->types) < 0)
         return -1;

@@ -200,7 +200,7 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
     engine->here[place] = task;
     pthread_mutex_unlock(&engine->lock);
 
-    ax_job_start(&task->job, &engine->host, &engine->recent, &stack, &engine->how);
+    ax_job_start(&task->job, &engine->host, &engine->recent, &stack, &engine->found);
 
     pthread_mutex_lock(&engine->lock);
     ax_remove_launching(engine, task);

@@ -1,5 +1,6 @@
 /* spawn.c - make a child that runs ax_child_main(). */
 #define _GNU_SOURCE
+#include "clock.h"
 #include "launch.h"
 #include "sys.h"
 
@@ -22,6 +23,8 @@
 #endif
 
 enum { GUARD_SIZE = 65536, STACK_SIZE = 65536 };
+
+static const uint64_t LOOK_EVERY = 10000000; /* ns */
 
 /* clone3(2), first version with set_tid left out: 64 bytes. */
 struct clone3_args {
@@ -146,6 +149,27 @@ clone_with_clone(struct ax_launch *launch, const struct ax_stack *stack)
                       ax_child_main, launch);
 }
 
+/* Real-time signals that this process ignores. To ask for all takes as long as all else that a
+ * launch does, and hardly any program ignores one: the answer may be LOOK_EVERY old. */
+static uint64_t
+find_ignored(struct ax_found *found)
+{
+    uint64_t now = ax_now(), ignored = 0;
+
+    if (found->looked_at != 0 && now - found->looked_at < LOOK_EVERY)
+        return found->ignored;
+    for (int signum = FIRST_REAL_TIME; signum <= N_SIGNALS; signum++) {
+        struct ax_sigaction action = {0};
+
+        ax_sys(SYS_rt_sigaction, signum, 0, &action, sizeof(uint64_t), 0);
+        if (action.handler == (void *)SIG_IGN)
+            ignored |= (uint64_t)1 << (signum - 1);
+    }
+    found->ignored = ignored;
+    found->looked_at = now;
+    return ignored;
+}
+
 /* ax_spawn - start the program of a launch.
  *
  * Context   Any thread; it stands still until the child has exec'd or died.
@@ -153,13 +177,13 @@ clone_with_clone(struct ax_launch *launch, const struct ax_stack *stack)
  * Owns      The caller owns the child, and launch->pidfd (close-on-exec) where it is not
  *           -1: after a failure too, since another thread may be looking at it.
  * Ensures   A pid; or -1, launch->failure says why, and no process is left behind.
- *           `how` remembers that clone3 is refused here (containers: EPERM or ENOSYS;
+ *           `found` remembers that clone3 is refused here (containers: EPERM or ENOSYS;
  *           old emulations: EINVAL).
  * GIL       Not held: an exec from a slow file system can take seconds.
  * Source    clone(2), vfork(2).
  */
 pid_t
-ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, atomic_int *how)
+ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, struct ax_found *found)
 {
     uint64_t all = ~(uint64_t)0;
     long pid = -ENOSYS;
@@ -167,16 +191,18 @@ ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, atomic_int *how
     launch->failure = (struct ax_failure){.step = AX_STEP_NONE, .action = -1};
     launch->parent = getpid();
     launch->pidfd = -1;
+    if (launch->flags & AX_RESET_SIGNALS)
+        launch->ignored = find_ignored(found);
 
     /* The raw call: glibc's would leave out its own 32 and 33 (SIGCANCEL, SIGSETXID),
      * whose handlers must not run in the child either. */
     ax_sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &launch->sigmask, sizeof all, 0);
-    if (atomic_load_explicit(how, memory_order_relaxed) == AX_CLONE3) {
+    if (atomic_load_explicit(&found->how, memory_order_relaxed) == AX_CLONE3) {
         pid = clone_with_clone3(launch, stack);
         if (pid == -ENOSYS || pid == -EPERM || pid == -EINVAL)
-            atomic_store_explicit(how, AX_CLONE, memory_order_relaxed);
+            atomic_store_explicit(&found->how, AX_CLONE, memory_order_relaxed);
     }
-    if (pid < 0 && atomic_load_explicit(how, memory_order_relaxed) == AX_CLONE)
+    if (pid < 0 && atomic_load_explicit(&found->how, memory_order_relaxed) == AX_CLONE)
         pid = clone_with_clone(launch, stack);
     ax_sys(SYS_rt_sigprocmask, SIG_SETMASK, &launch->sigmask, 0, sizeof all, 0);
 

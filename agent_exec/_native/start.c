@@ -254,7 +254,7 @@ ax_job_kill_launch(struct ax_job *job, const struct ax_table *table)
 }
 
 static bool
-start_each(struct ax_job *job, const struct ax_stack *stack, atomic_int *how)
+start_each(struct ax_job *job, const struct ax_stack *stack, struct ax_found *found)
 {
     struct ax_ends *ends = &job->ends;
 
@@ -272,7 +272,7 @@ start_each(struct ax_job *job, const struct ax_stack *stack, atomic_int *how)
         launch->stdio[1] = last ? ends->outputs[0].fd : ends->link.fd;
         launch->stdio[2] = ends->outputs[1].fd;
         launch->pid = ax_recent_reserve(job->recent);
-        pid = ax_spawn(launch, stack, how);
+        pid = ax_spawn(launch, stack, found);
         take_child(job, stage, pid);
         ax_table_hold(job->table);
         close_end(&ends->input);
@@ -295,7 +295,7 @@ start_each(struct ax_job *job, const struct ax_stack *stack, atomic_int *how)
  * Ensures   True and all run; or false, and those before the failed one run.
  */
 bool
-ax_start_stages(struct ax_job *job, const struct ax_stack *stack, atomic_int *how)
+ax_start_stages(struct ax_job *job, const struct ax_stack *stack, struct ax_found *found)
 {
     bool ok = true;
 
@@ -307,7 +307,7 @@ ax_start_stages(struct ax_job *job, const struct ax_stack *stack, atomic_int *ho
         give_up_launch(job, 0, AX_STEP_STDIO, errno, -1);
         ok = false;
     }
-    ok = ok && start_each(job, stack, how);
+    ok = ok && start_each(job, stack, found);
     ax_table_hold(job->table);
     close_ends(&job->ends);
     ax_table_release(job->table);

@@ -25,7 +25,20 @@ ax_sys6(long number, long a, long b, long c, long d, long e, long f)
     return result;
 }
 
+/* Between two looks at a variable that another thread will write. */
+static inline void
+ax_relax(void)
+{
+    __builtin_ia32_pause();
+}
+
 #elif defined(__aarch64__)
+
+static inline void
+ax_relax(void)
+{
+    __asm__ volatile("yield");
+}
 
 static inline long
 ax_sys6(long number, long a, long b, long c, long d, long e, long f)

@@ -32,6 +32,7 @@
 enum {
     THREAD_STACK = 512 * 1024,
     EVENTS_AT_ONCE = 64,
+    LOOKS = 16, /* into the inbox, between looks at the clock */
     /* Of an epoll tag: source in the low bits, then slot, then generation. */
     SOURCE_BITS = 12,
     SLOT_BITS = 20,
@@ -40,6 +41,7 @@ enum {
 static const uint64_t TAG_WAKE = UINT64_MAX, TAG_TIMER = UINT64_MAX - 1;
 static const uint64_t LAUNCH_PATIENCE = 20000000; /* ns until a launch counts as hanging */
 static const uint64_t STUCK_CHECK = 1000000000;   /* ns between looks at unreaped stages */
+static const uint64_t SPIN = 200000;              /* ns to wait awake for the next task */
 
 static void *thread_main(void *argument);
 
@@ -82,14 +84,9 @@ deliver(struct ax_engine *engine, struct ax_task *task)
     while (!atomic_compare_exchange_weak(&port->finished, &before, task));
     if (before != NULL)
         return; /* it has been woken, and has not looked yet */
-    if (engine->own.self_pidfd < 0) {
-        ax_ring(port->event_fd);
-        return;
-    }
-    if (port->own_event_fd < 0)
-        port->own_event_fd = ax_table_borrow(&engine->own, port->event_fd);
-    if (port->own_event_fd >= 0)
-        ax_ring(port->own_event_fd);
+    if (port->bell.fd < 0)
+        port->bell.fd = ax_table_borrow(&engine->own, port->event_fd);
+    ax_bell_ring(&port->bell);
 }
 
 static void
@@ -201,7 +198,7 @@ launch(struct ax_engine *engine, struct ax_task *task, const struct ax_stack *st
     ax_add_launching(engine, task, engine->own_timer_fd);
     pthread_mutex_unlock(&engine->lock);
 
-    ax_job_start(&task->job, &engine->own, &engine->recent, stack, &engine->how);
+    ax_job_start(&task->job, &engine->own, &engine->recent, stack, &engine->found);
 
     pthread_mutex_lock(&engine->lock);
     ax_remove_launching(engine, task);
@@ -368,6 +365,26 @@ find_task(const struct ax_engine *engine, uint64_t tag)
     return task != NULL && task->generation == (uint32_t)(tag >> 32) ? task : NULL;
 }
 
+static bool
+is_idle(const struct ax_engine *engine)
+{
+    return engine->n_watched == 0 && engine->n_launching == 0 && engine->n_queued == 0;
+}
+
+/* Wait awake for the next task, where the last one came as soon: to be woken takes as long as
+ * half a launch where the processor has to be woken as well. True: it is there. */
+static bool
+spin(const struct ax_engine *engine, uint64_t since)
+{
+    while (ax_now() < since + SPIN && !engine->closing)
+        for (int i = 0; i < LOOKS; i++) {
+            if (engine->inbox != NULL)
+                return true;
+            ax_relax();
+        }
+    return false;
+}
+
 /* Wait for events and act on them. Called and left with the lock held.
  *
  * The tasks are worked on without it: only the leader touches those in `slots`. */
@@ -377,11 +394,21 @@ wait_for_events(struct ax_engine *engine)
     struct epoll_event events[EVENTS_AT_ONCE];
     struct ax_task *tasks[EVENTS_AT_ONCE];
     bool timer = false;
+    bool idle = engine->may_spin && is_idle(engine);
+    uint64_t since = idle ? ax_now() : 0;
     int n;
 
     pthread_mutex_unlock(&engine->lock);
-    n = epoll_wait(engine->epoll_fd, events, EVENTS_AT_ONCE, -1);
+    if (idle && engine->spins && spin(engine, since)) {
+        pthread_mutex_lock(&engine->lock);
+        return;
+    }
+    engine->asleep = true;
+    n = epoll_wait(engine->epoll_fd, events, EVENTS_AT_ONCE, engine->inbox == NULL ? -1 : 0);
+    engine->asleep = false;
     pthread_mutex_lock(&engine->lock);
+    if (idle)
+        engine->spins = ax_now() < since + SPIN;
     for (int i = 0; i < n; i++) {
         tasks[i] = NULL;
         if (events[i].data.u64 == TAG_WAKE) {
@@ -391,6 +418,9 @@ wait_for_events(struct ax_engine *engine)
             timer = true;
         } else {
             tasks[i] = find_task(engine, events[i].data.u64);
+            /* Of several it may be another that ends next, and the loop is awake anyway. */
+            if (tasks[i] != NULL && tasks[i]->port != NULL)
+                tasks[i]->job.bell = engine->n_active == 1 ? &tasks[i]->port->bell : NULL;
         }
     }
     pthread_mutex_unlock(&engine->lock);

@@ -101,7 +101,10 @@ class SpawnPlan(NamedTuple):
     session: bool = False
     """setsid(2): the child leads a session and a group of its own."""
     reset_signals: bool = False
-    """Empty signal mask, and default action for every signal that the parent ignores."""
+    """Empty signal mask, and default action for every signal that the parent ignores.
+
+    The C core may have looked up to 10 ms ago which of the real-time signals those are.
+    """
     die_with_parent: bool = False
     """PR_SET_PDEATHSIG with SIGKILL, where the launcher has it."""
 
