@@ -27,13 +27,14 @@ init_lock(pthread_mutex_t *lock)
     pthread_mutexattr_destroy(&attributes);
 }
 
-/* ax_engine_new - an engine that has started nothing yet.
+/* ax_engine_new - an engine that has started nothing yet. `cgroups`: where that is possible,
+ * each call gets a cgroup of its own.
  *
  * Owns      The caller: ax_engine_free().
  * Ensures   The engine, or NULL and *error.
  */
 struct ax_engine *
-ax_engine_new(size_t max_active, int *error)
+ax_engine_new(size_t max_active, bool cgroups, int *error)
 {
     struct ax_engine *engine = calloc(1, sizeof *engine);
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -49,7 +50,8 @@ ax_engine_new(size_t max_active, int *error)
     engine->max_active = max_active;
     engine->max_threads = cpus < 2 ? 2 : cpus > 3 ? 4 : (size_t)cpus + 1;
     engine->timer_at = UINT64_MAX;
-    engine->own = (struct ax_table){-1, -1, -1};
+    engine->host.cgroup = cgroups ? ax_cgroup_new() : NULL;
+    engine->own = (struct ax_table){-1, -1, -1, engine->host.cgroup};
     engine->own_wake_fd = engine->own_promote_fd = engine->own_timer_fd = -1;
     engine->epoll_fd = engine->watch_fd = -1;
     engine->slots = calloc(max_active, sizeof(struct ax_task *));
@@ -66,7 +68,7 @@ ax_engine_new(size_t max_active, int *error)
     engine->host.loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
     *error = 0;
     if (engine->slots == NULL || engine->launching == NULL || engine->generations == NULL ||
-        engine->due == NULL || engine->here == NULL)
+        engine->due == NULL || engine->here == NULL || (cgroups && engine->host.cgroup == NULL))
         *error = ENOMEM;
     else if (engine->wake_fd < 0 || engine->promote_fd < 0 || engine->closing_fd < 0 ||
              engine->timer_fd < 0 || engine->host.dev_null < 0)
@@ -108,6 +110,8 @@ ax_engine_forget(struct ax_engine *engine)
 {
     bool shared = engine->own.self_pidfd < 0;
 
+    if (engine->host.cgroup != NULL)
+        ax_cgroup_forget(engine->host.cgroup);
     for (size_t i = 0; i < engine->max_active; i++)
         if (engine->here[i] != NULL)
             ax_job_forget(&engine->here[i]->job);
@@ -213,6 +217,13 @@ ax_engine_count(struct ax_engine *engine, struct ax_engine_counts *counts)
     pthread_mutex_unlock(&engine->lock);
 }
 
+/* ax_engine_contains - does each call get a cgroup of its own? `text` is where, or why not. */
+bool
+ax_engine_contains(struct ax_engine *engine, char text[CGROUP_TEXT])
+{
+    return ax_cgroup_ready(&engine->host, text);
+}
+
 static void
 close_host(struct ax_engine *engine)
 {
@@ -264,10 +275,13 @@ ax_engine_close(struct ax_engine *engine)
             left = true;
         }
     }
-    if (left)
+    if (left) {
         engine->process = 0; /* nobody's: ax_engine_free() leaves it alone */
-    else
-        close_host(engine);
+        return;
+    }
+    if (engine->host.cgroup != NULL)
+        ax_cgroup_close(engine->host.cgroup);
+    close_host(engine);
 }
 
 /* ax_engine_free - free an engine that is closed, or another process's. */
@@ -279,6 +293,8 @@ ax_engine_free(struct ax_engine *engine)
     if (engine->process == 0)
         return;
     close_host(engine);
+    if (engine->host.cgroup != NULL)
+        ax_cgroup_free(engine->host.cgroup, ours);
     for (size_t i = 0; i < engine->n_stacks; i++)
         ax_stack_close(&engine->stacks[i]);
     while (engine->stuck != NULL) {

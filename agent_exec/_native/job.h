@@ -7,6 +7,7 @@
 #define AX_JOB_H
 
 #include "capture.h"
+#include "cgroup.h"
 #include "descendants.h"
 #include "identity.h"
 #include "launch.h"
@@ -100,6 +101,9 @@ struct ax_job {
     size_t input_done;
     size_t n_running;
     bool pipe_held;
+    struct ax_leaf *leaf; /* its cgroup, or NULL */
+    bool contained;       /* every stage was born in it */
+    int leaf_refused;     /* errno of a birth in it, or 0 */
     bool hunted; /* survivors were looked for */
     struct ax_pids survivors;
     uint64_t started, deadline, ended; /* CLOCK_MONOTONIC, ns */

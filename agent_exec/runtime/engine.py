@@ -29,6 +29,10 @@ class Engine(Protocol):
         """
         ...
 
+    def containment(self) -> tuple[bool, str]:
+        """Whether calls get a cgroup of their own, and the one that holds these, or why not."""
+        ...
+
     def close(self) -> None:
         """Kill and reap every call in flight, stop every thread. Idempotent."""
         ...
