@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -28,13 +29,13 @@ init_lock(pthread_mutex_t *lock)
 }
 
 /* ax_engine_new - an engine that has started nothing yet. `cgroups`: where that is possible,
- * each call gets a cgroup of its own.
+ * each call gets a cgroup of its own. `image`: path of this module, for the guardian; or NULL.
  *
  * Owns      The caller: ax_engine_free().
  * Ensures   The engine, or NULL and *error.
  */
 struct ax_engine *
-ax_engine_new(size_t max_active, bool cgroups, int *error)
+ax_engine_new(size_t max_active, bool cgroups, const char *image, int *error)
 {
     struct ax_engine *engine = calloc(1, sizeof *engine);
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -47,6 +48,11 @@ ax_engine_new(size_t max_active, bool cgroups, int *error)
     pthread_cond_init(&engine->changed, NULL);
     pthread_mutex_init(&engine->recent.lock, NULL);
     engine->process = getpid();
+    if (image != NULL && (engine->guard.image = strdup(image)) == NULL) {
+        free(engine);
+        *error = ENOMEM;
+        return NULL;
+    }
     engine->max_active = max_active;
     engine->max_threads = cpus < 2 ? 2 : cpus > 3 ? 4 : (size_t)cpus + 1;
     engine->timer_at = UINT64_MAX;
@@ -224,6 +230,16 @@ ax_engine_contains(struct ax_engine *engine, char text[CGROUP_TEXT])
     return ax_cgroup_ready(&engine->host, text);
 }
 
+/* ax_engine_guardian - the pid of the guardian; 0: there is none, or not yet (*error 0). */
+pid_t
+ax_engine_guardian(const struct ax_engine *engine, int *error)
+{
+    int state = atomic_load(&engine->guard.state);
+
+    *error = state == AX_GUARD_NONE ? engine->guard.error : 0;
+    return state == AX_GUARD_THERE ? engine->guard.pid : 0;
+}
+
 static void
 close_host(struct ax_engine *engine)
 {
@@ -281,6 +297,7 @@ ax_engine_close(struct ax_engine *engine)
     }
     if (engine->host.cgroup != NULL)
         ax_cgroup_close(engine->host.cgroup);
+    ax_guard_dismiss(&engine->guard);
     close_host(engine);
 }
 
@@ -309,6 +326,7 @@ ax_engine_free(struct ax_engine *engine)
     free(engine->due);
     free(engine->here);
     free(engine->retired);
+    free(engine->guard.image);
     if (ours) { /* a lock that was held at the fork must not be destroyed */
         pthread_mutex_destroy(&engine->lock);
         pthread_mutex_destroy(&engine->recent.lock);

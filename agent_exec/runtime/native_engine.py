@@ -66,7 +66,7 @@ class NativeEngine:
 
     def _open(self) -> None:
         self._pid = os.getpid()
-        self._core = native.Engine(self._max_concurrent, self._cgroups)
+        self._core = native.Engine(self._max_concurrent, self._cgroups, native.IMAGE)
         self._here = _Here()
         self._ports: weakref.WeakKeyDictionary[object, LoopPort] = weakref.WeakKeyDictionary()
         # Also runs at interpreter exit, so that no child outlives us unnoticed.
@@ -85,6 +85,14 @@ class NativeEngine:
     def containment(self) -> tuple[bool, str]:
         """See `agent_exec.runtime.engine.Engine`; makes that cgroup, if no call did so before."""
         return self._current().containment()
+
+    def guardian(self) -> tuple[int, int]:
+        """Pid of the process that ends what we leave should we be killed, and 0.
+
+        The pid is 0 before the first call that needs one, and where it could not be started;
+        then the second number is the errno.
+        """
+        return self._current().guardian()
 
     def run_sync(self, plan: CallPlan) -> Outcome:
         """Run `plan` on the calling thread. Signal handlers run; what they raise ends it."""
