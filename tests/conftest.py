@@ -50,6 +50,7 @@ def pytest_runtest_makereport(
 # Not a skip: whether a machine has a cgroup v2 that we may write to is no fault of ours.
 WHY_NO_CGROUPS = why_no_cgroups()
 collect_ignore = [] if WHY_NO_CGROUPS is None else ["runtime/test_containment.py"]
+collect_ignore += [] if is_built("native") else ["runtime/test_guardian.py"]
 
 
 def pytest_report_header() -> str:

@@ -13,8 +13,7 @@ from agent_exec._version import __version__
 from agent_exec.errors import AgentExecError
 from agent_exec.launch.select import CHOICES, select_launcher, why_not_vfork
 from agent_exec.launch.spawn_template import SpawnTemplate
-from agent_exec.model.plan import Containment
-from agent_exec.runtime.select import select_engine
+from agent_exec.runtime.kill_tier import find_kill_tier
 
 _TOOLS = ("bash", "sh", "git", "rg", "grep", "sed", "cat", "find", "python3", "node", "bwrap")
 
@@ -66,7 +65,7 @@ def examine() -> Findings:
             choice,
             *[_self_test(name) for name in CHOICES if name != "auto"],
             _clone_call(),
-            _kill_tier(launcher),
+            *_kill_tier(launcher),
             *_limits(),
             *[Finding(f"tool {name}", shutil.which(name) or "not found") for name in _TOOLS],
         ),
@@ -107,20 +106,15 @@ def _clone_call() -> Finding:
     return Finding("clone call", call, "" if call == "clone3" else "clone3 is refused here")
 
 
-def _kill_tier(chosen: str | None) -> Finding:
-    """Which promise a kill makes; docs/concepts/launcher.md has the tiers."""
-    if chosen is None:
-        return Finding("kill tier", "none", "nothing can be launched")
-    engine, _ = select_engine(chosen, containment=Containment.AUTO)
-    contains, text = engine.containment()
-    engine.close()
-    if contains:
-        where = os.path.dirname(text)
-        return Finding("kill tier", "cgroup", f"everything that a call started; below {where}")
-    value = "session and group, then a search by mark"
-    if not os.path.isdir("/proc/self/task"):
-        value = "session and group"
-    return Finding("kill tier", value, text)
+def _kill_tier(launcher: str | None) -> list[Finding]:
+    try:
+        tier = find_kill_tier(launcher or "auto")
+    except AgentExecError as error:
+        return [Finding("kill tier", "none", str(error))]
+    return [
+        Finding("kill tier", tier.name, tier.why),
+        Finding("guardian", tier.guardian, tier.guardian_why),
+    ]
 
 
 def _limits() -> list[Finding]:

@@ -87,11 +87,7 @@ class NativeEngine:
         return self._current().containment()
 
     def guardian(self) -> tuple[int, int]:
-        """Pid of the process that ends what we leave should we be killed, and 0.
-
-        The pid is 0 before the first call that needs one, and where it could not be started;
-        then the second number is the errno.
-        """
+        """See `agent_exec.runtime.engine.Engine`; none is needed where survivors are kept."""
         return self._current().guardian()
 
     def run_sync(self, plan: CallPlan) -> Outcome:

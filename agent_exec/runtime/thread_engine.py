@@ -111,6 +111,10 @@ class ThreadEngine:
         """Calls have none: what a launcher starts is born in the cgroup of its parent."""
         return False, f"the {self.launcher} launcher on Python threads starts none in a cgroup"
 
+    def guardian(self) -> tuple[int, int]:
+        """There is none: it is part of the C core's engine."""
+        return 0, errno.EOPNOTSUPP
+
     def close(self) -> None:
         """Kill and reap every call in flight, stop every thread. Idempotent.
 
