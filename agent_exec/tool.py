@@ -13,7 +13,7 @@ from agent_exec.errors import InvalidCall, PolicyError, TemplateError
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Grant, Route, Verdict
 from agent_exec.model.outcome import LauncherName, Outcome
-from agent_exec.model.plan import Limits, Survivors
+from agent_exec.model.plan import Containment, Limits, Survivors
 from agent_exec.model.result import ToolResult
 from agent_exec.runtime.bind import Bound, Settings
 from agent_exec.runtime.environment import ChildEnvironment
@@ -59,6 +59,9 @@ class ExecTool:
         grace_s: Seconds from SIGTERM to SIGKILL.
         output_bytes: Bytes kept of each output, half head, half tail.
         survivors: ``kill`` or ``keep`` what a call leaves running when it has ended.
+        containment: How descendants of a call are kept together: ``cgroup`` finds all of them,
+            ``session`` those that kept their session, group or environment, ``auto`` is the
+            former where it works. See `containment` for what it came to.
         output_dir: Where `keep_output` puts files; ``agent_exec/outputs`` beneath the XDG
             state directory when not given.
         output_file_bytes: Most bytes of one such file.
@@ -68,7 +71,7 @@ class ExecTool:
     Raises:
         PolicyError: No such policy.
         InvalidCall: The worktree is no directory.
-        Unsupported: The launcher does not work here.
+        Unsupported: The launcher, or `containment`, does not work here.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class ExecTool:
         grace_s: float = 2.0,
         output_bytes: int = 1024 * 1024,
         survivors: str = "kill",
+        containment: str = "auto",
         output_dir: str | os.PathLike[str] | None = None,
         output_file_bytes: int = 256 * 1024 * 1024,
     ) -> None:
@@ -91,7 +95,9 @@ class ExecTool:
         self.worktree = os.path.realpath(worktree)
         if not os.path.isdir(self.worktree):
             raise InvalidCall(f"the worktree {self.worktree} is no directory")
-        self._engine, chosen = select_engine(launcher, max_concurrent=max_concurrent)
+        self._engine, chosen = select_engine(
+            launcher, max_concurrent=max_concurrent, containment=Containment(containment)
+        )
         self._settings = Settings(
             cache=TemplateCache(
                 self.worktree,
@@ -149,6 +155,12 @@ class ExecTool:
     def launcher(self) -> LauncherName:
         """What starts the children."""
         return self._engine.launcher
+
+    @property
+    def containment(self) -> Containment:
+        """What keeps the descendants of calls together: ``cgroup`` or ``session``."""
+        contains, _ = self._engine.containment()
+        return Containment.CGROUP if contains else Containment.SESSION
 
     def close(self) -> None:
         """Kill calls in flight, let the templates go. Idempotent."""

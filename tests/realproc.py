@@ -42,6 +42,8 @@ if find_spec("agent_exec._native") is not None:
     from agent_exec.runtime.native_engine import NativeEngine
 
 ENGINES = ("native", "thread-vfork", "thread-portable")
+IN_CGROUPS = "native-cgroup"
+"""The native engine with a cgroup for each call; see `why_no_cgroups`."""
 LAUNCHERS = ("vfork", "portable")
 RUNNERS = ("sync", "asyncio", "trio")
 PATIENCE_S = 10.0
@@ -49,6 +51,7 @@ PATIENCE_S = 10.0
 
 _NEEDS = {
     "native": "agent_exec.runtime.native_engine",
+    IN_CGROUPS: "agent_exec.runtime.native_engine",
     "thread-vfork": "agent_exec.launch.vfork",
     "vfork": "agent_exec.launch.vfork",
 }
@@ -71,9 +74,21 @@ def make_launcher(name: str) -> Launcher:
 
 def make_engine(name: str, **options: int) -> Engine:
     """The engine `name`; the caller closes it."""
-    if name != "native":
+    if name.startswith("thread"):
         return ThreadEngine(make_launcher(name), **options)
-    return NativeEngine(**options)
+    return NativeEngine(
+        cgroups=name == IN_CGROUPS, max_concurrent=options.get("max_concurrent", 16)
+    )
+
+
+def why_no_cgroups() -> str | None:
+    """Why a call cannot have a cgroup of its own on this machine; None when it can."""
+    if not is_built("native"):
+        return "the C core is not built"
+    engine = NativeEngine(cgroups=True)
+    works, why_not = engine.containment()
+    engine.close()
+    return None if works else why_not
 
 
 def run_with(engine: Engine, runner: str, plan: CallPlan) -> Outcome:
@@ -181,6 +196,21 @@ def doomed(pid: int) -> Iterator[int]:
         wait_until(lambda: not is_alive(pid))
 
 
+def own_cgroup() -> Path | None:
+    """The cgroup v2 that this process is in, as a directory; None where there is none."""
+    words = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    mounts = [word[1] for word in words if word[2] == "cgroup2"]
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    paths = [line.removeprefix("0::/") for line in lines if line.startswith("0::/")]
+    return Path(mounts[0], paths[0]) if mounts and paths else None
+
+
+def own_cgroups(pid: int) -> list[Path]:
+    """The cgroups that the engines of process `pid` have made below ours."""
+    folder = own_cgroup()
+    return [] if folder is None else list(folder.glob(f"agent_exec-{pid}-*"))
+
+
 @dataclass(frozen=True)
 class Belongings:
     """What this process holds that a call might have left behind."""
@@ -190,6 +220,7 @@ class Belongings:
     threads: frozenset[int]
     children: frozenset[int]
     """Zombies too."""
+    cgroups: frozenset[str]
 
     @classmethod
     def now(cls) -> Belongings:
@@ -203,7 +234,8 @@ class Belongings:
                 for name in os.listdir(task / "fd"):
                     with suppress(FileNotFoundError):  # that of the listing
                         descriptors.add((name, os.readlink(task / "fd" / name)))
-        return cls(frozenset(descriptors), frozenset(threads), frozenset(children))
+        cgroups = frozenset(path.name for path in own_cgroups(os.getpid()))
+        return cls(frozenset(descriptors), frozenset(threads), frozenset(children), cgroups)
 
     def more_than(self, before: Belongings) -> dict[str, frozenset[Any]]:
         """What is here and was not before."""
@@ -211,6 +243,7 @@ class Belongings:
             "descriptors": self.descriptors - before.descriptors,
             "threads": self.threads - before.threads,
             "children": self.children - before.children,
+            "cgroups": self.cgroups - before.cgroups,
         }
         return {kind: what for kind, what in added.items() if what}
 
@@ -222,7 +255,7 @@ def _threads_of_trio() -> set[int | None]:
 
 @contextmanager
 def nothing_left_behind() -> Iterator[None]:
-    """Fail if the block leaves a descriptor, thread or child behind.
+    """Fail if the block leaves a descriptor, thread, child or cgroup behind.
 
     A joined thread may be in /proc for an instant longer, hence the patience.
     """

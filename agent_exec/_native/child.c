@@ -16,15 +16,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* The sanitizers' shadow memory and the stack canary belong to the parent. */
-#if defined(__clang__)
-#define IN_CHILD __attribute__((no_sanitize("address", "undefined", "thread"), no_stack_protector))
-#else
-#define IN_CHILD \
-    __attribute__((no_sanitize("address"), no_sanitize("undefined"), no_sanitize("thread"), \
-                   no_stack_protector))
-#endif
-
 enum { EXEC_TRIES = 6 };
 
 IN_CHILD static _Noreturn void

@@ -167,10 +167,22 @@ is_ours(pid_t pid, const struct ax_hunt *hunt, struct process *process)
     return has_mark(pid, hunt);
 }
 
-/* A pid is reported once, however many rounds see it. Without memory it is killed all the
- * same, and missing from the report. */
-static bool
-is_new(struct ax_pids *found, pid_t pid)
+/* ax_process_start - when a process was started, in ticks since boot. False: there is none. */
+bool
+ax_process_start(pid_t pid, unsigned long long *start)
+{
+    struct process process;
+
+    if (!read_process(pid, &process))
+        return false;
+    *start = process.start;
+    return true;
+}
+
+/* ax_pids_add - true when `pid` was not there yet. A pid is reported once, however many
+ * rounds see it. Without memory it is killed all the same, and missing from the report. */
+bool
+ax_pids_add(struct ax_pids *found, pid_t pid)
 {
     for (size_t i = 0; i < found->n; i++)
         if (found->pids[i] == pid)
@@ -214,7 +226,7 @@ look_at(pid_t pid, const struct ax_hunt *hunt, bool kill, struct ax_pids *found)
         (void)waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
     }
     close(pidfd);
-    return same && is_new(found, pid);
+    return same && ax_pids_add(found, pid);
 }
 
 static bool

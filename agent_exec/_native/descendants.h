@@ -33,6 +33,8 @@ struct ax_hunt {
     struct ax_recent *recent;
 };
 
+bool ax_pids_add(struct ax_pids *pids, pid_t pid);
+bool ax_process_start(pid_t pid, unsigned long long *start);
 volatile pid_t *ax_recent_reserve(struct ax_recent *recent);
 void ax_hunt(const struct ax_hunt *hunt, bool kill, struct ax_pids *found);
 

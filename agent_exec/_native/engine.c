@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -38,13 +39,14 @@ count_processors(void)
                                                        : (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-/* ax_engine_new - an engine that has started nothing yet.
+/* ax_engine_new - an engine that has started nothing yet. `cgroups`: where that is possible,
+ * each call gets a cgroup of its own. `image`: path of this module, for the guardian; or NULL.
  *
  * Owns      The caller: ax_engine_free().
  * Ensures   The engine, or NULL and *error.
  */
 struct ax_engine *
-ax_engine_new(size_t max_active, int *error)
+ax_engine_new(size_t max_active, bool cgroups, const char *image, int *error)
 {
     struct ax_engine *engine = calloc(1, sizeof *engine);
     int cpus = count_processors();
@@ -57,11 +59,17 @@ ax_engine_new(size_t max_active, int *error)
     pthread_cond_init(&engine->changed, NULL);
     pthread_mutex_init(&engine->recent.lock, NULL);
     engine->process = getpid();
+    if (image != NULL && (engine->guard.image = strdup(image)) == NULL) {
+        free(engine);
+        *error = ENOMEM;
+        return NULL;
+    }
     engine->max_active = max_active;
     engine->max_threads = cpus < 2 ? 2 : cpus > 3 ? 4 : (size_t)cpus + 1;
     engine->may_spin = cpus > 1;
     engine->timer_at = UINT64_MAX;
-    engine->own = (struct ax_table){-1, -1, -1};
+    engine->host.cgroup = cgroups ? ax_cgroup_new() : NULL;
+    engine->own = (struct ax_table){-1, -1, -1, engine->host.cgroup};
     engine->own_wake_fd = engine->own_promote_fd = engine->own_timer_fd = -1;
     engine->epoll_fd = engine->watch_fd = -1;
     engine->slots = calloc(max_active, sizeof(struct ax_task *));
@@ -78,7 +86,7 @@ ax_engine_new(size_t max_active, int *error)
     engine->host.loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
     *error = 0;
     if (engine->slots == NULL || engine->launching == NULL || engine->generations == NULL ||
-        engine->due == NULL || engine->here == NULL)
+        engine->due == NULL || engine->here == NULL || (cgroups && engine->host.cgroup == NULL))
         *error = ENOMEM;
     else if (engine->wake_fd < 0 || engine->promote_fd < 0 || engine->closing_fd < 0 ||
              engine->timer_fd < 0 || engine->host.dev_null < 0)
@@ -120,6 +128,8 @@ ax_engine_forget(struct ax_engine *engine)
 {
     bool shared = engine->own.self_pidfd < 0;
 
+    if (engine->host.cgroup != NULL)
+        ax_cgroup_forget(engine->host.cgroup);
     for (size_t i = 0; i < engine->max_active; i++)
         if (engine->here[i] != NULL)
             ax_job_forget(&engine->here[i]->job);
@@ -243,6 +253,23 @@ ax_engine_count(struct ax_engine *engine, struct ax_engine_counts *counts)
     pthread_mutex_unlock(&engine->lock);
 }
 
+/* ax_engine_contains - does each call get a cgroup of its own? `text` is where, or why not. */
+bool
+ax_engine_contains(struct ax_engine *engine, char text[CGROUP_TEXT])
+{
+    return ax_cgroup_ready(&engine->host, text);
+}
+
+/* ax_engine_guardian - the pid of the guardian; 0: there is none, or not yet (*error 0). */
+pid_t
+ax_engine_guardian(const struct ax_engine *engine, int *error)
+{
+    int state = atomic_load(&engine->guard.state);
+
+    *error = state == AX_GUARD_NONE ? engine->guard.error : 0;
+    return state == AX_GUARD_THERE ? engine->guard.pid : 0;
+}
+
 static void
 close_host(struct ax_engine *engine)
 {
@@ -300,10 +327,14 @@ ax_engine_close(struct ax_engine *engine)
     }
     if (has_gone)
         pthread_join(engine->gone, NULL);
-    if (left)
+    if (left) {
         engine->process = 0; /* nobody's: ax_engine_free() leaves it alone */
-    else
-        close_host(engine);
+        return;
+    }
+    if (engine->host.cgroup != NULL)
+        ax_cgroup_close(engine->host.cgroup);
+    ax_guard_dismiss(&engine->guard);
+    close_host(engine);
 }
 
 /* ax_engine_free - free an engine that is closed, or another process's. */
@@ -315,6 +346,8 @@ ax_engine_free(struct ax_engine *engine)
     if (engine->process == 0)
         return;
     close_host(engine);
+    if (engine->host.cgroup != NULL)
+        ax_cgroup_free(engine->host.cgroup, ours);
     for (size_t i = 0; i < engine->n_stacks; i++)
         ax_stack_close(&engine->stacks[i]);
     while (engine->stuck != NULL) {
@@ -329,6 +362,7 @@ ax_engine_free(struct ax_engine *engine)
     free(engine->due);
     free(engine->here);
     free(engine->retired);
+    free(engine->guard.image);
     if (ours) { /* a lock that was held at the fork must not be destroyed */
         pthread_mutex_destroy(&engine->lock);
         pthread_mutex_destroy(&engine->recent.lock);

@@ -32,7 +32,8 @@ struct ax_engine_counts {
     bool private_table;
 };
 
-struct ax_engine *ax_engine_new(size_t max_active, int *error);
+struct ax_engine *ax_engine_new(size_t max_active, bool cgroups, const char *image,
+                                int *error);
 bool ax_engine_is_started(const struct ax_engine *engine);
 bool ax_engine_is_ours(const struct ax_engine *engine);
 int ax_port_open(struct ax_port *port);
@@ -43,6 +44,8 @@ struct ax_task *ax_port_take(struct ax_port *port);
 int ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted)(void *),
                   void *context);
 void ax_engine_forget(struct ax_engine *engine);
+bool ax_engine_contains(struct ax_engine *engine, char text[CGROUP_TEXT]);
+pid_t ax_engine_guardian(const struct ax_engine *engine, int *error);
 void ax_engine_count(struct ax_engine *engine, struct ax_engine_counts *counts);
 void ax_engine_close(struct ax_engine *engine);
 void ax_engine_free(struct ax_engine *engine);

@@ -3,6 +3,7 @@
 #define AX_ENGINE_STATE_H
 
 #include "engine.h"
+#include "guard.h"
 
 enum { MOST_THREADS = 64, STACK_POOL = 32 };
 
@@ -32,6 +33,7 @@ struct ax_engine {
 
     struct ax_found found;
     struct ax_recent recent;
+    struct ax_guard guard;
     struct ax_stack stacks[STACK_POOL]; /* for launches on threads that are not ours */
     size_t n_stacks;
 

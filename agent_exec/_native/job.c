@@ -99,6 +99,8 @@ ax_job_start(struct ax_job *job, const struct ax_table *table, struct ax_recent 
     job->started = ax_now();
     job->deadline = job->timeout == UINT64_MAX ? UINT64_MAX : job->started + job->timeout;
     job->phase = AX_RUNNING;
+    job->leaf = ax_leaf_take(table, job->keep_survivors);
+    job->contained = job->leaf != NULL;
     if (ax_start_stages(job, stack, found))
         return;
     signal_stages(job, SIGKILL);
@@ -256,16 +258,25 @@ hunt_survivors(struct ax_job *job)
         .recent = job->recent,
     };
 
+    bool in_leaf;
+
     if (job->hunted || job->stages[0].pid == 0)
         return;
     job->hunted = true;
+    in_leaf = job->leaf != NULL && !ax_leaf_is_empty(job->leaf);
+    if (job->contained && !in_leaf)
+        return;
     if (job->n_stages > 16)
         leaders = malloc(job->n_stages * sizeof *leaders);
     for (size_t i = 0; leaders != NULL && i < job->n_stages; i++)
         if (holds_its_number(&job->stages[i]))
             leaders[hunt.n_leaders++] = job->stages[i].pid;
     hunt.leaders = leaders;
-    if (leaders != NULL)
+    if (in_leaf)
+        ax_leaf_look(job->table, job->leaf,
+                     !job->keep_survivors || job->cause != AX_BY_ITSELF, leaders,
+                     hunt.n_leaders, &job->survivors);
+    if (leaders != NULL && !job->contained)
         ax_hunt(&hunt, !job->keep_survivors, &job->survivors);
     if (leaders != few)
         free(leaders);
@@ -295,6 +306,9 @@ finish(struct ax_job *job)
         stream->capture.spill_fd = -1;
     }
     ax_job_drop(job, &job->input_fd);
+    if (job->leaf != NULL)
+        ax_leaf_give_back(job->table, job->leaf, job->leaf_refused);
+    job->leaf = NULL;
     job->phase = AX_ENDED;
     job->ended = ax_now();
     job->deadline = UINT64_MAX;

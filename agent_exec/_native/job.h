@@ -8,6 +8,7 @@
 
 #include "bell.h"
 #include "capture.h"
+#include "cgroup.h"
 #include "clock.h"
 #include "descendants.h"
 #include "identity.h"
@@ -102,6 +103,9 @@ struct ax_job {
     size_t input_done;
     size_t n_running;
     bool pipe_held;
+    struct ax_leaf *leaf; /* its cgroup, or NULL */
+    bool contained;       /* every stage was born in it */
+    int leaf_refused;     /* errno of a birth in it, or 0 */
     bool hunted; /* survivors were looked for */
     struct ax_pids survivors;
     uint64_t started, deadline, ended; /* CLOCK_MONOTONIC, ns */

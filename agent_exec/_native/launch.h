@@ -85,12 +85,14 @@ struct ax_launch {
     size_t n_actions;
     int stdio[3]; /* source of 0, 1, 2: -1 to leave it, else at least 3 */
     unsigned flags;
+    int cgroup_fd; /* the cgroup that the child is born in; 0: ours */
 
     /* Set by ax_spawn(). */
     pid_t parent;
     uint64_t sigmask;     /* of the parent, before it blocked everything */
     uint64_t ignored;     /* real-time signals that the parent ignores: bit n-1 is signal n */
     bool reset_handlers;  /* the kernel did not clear the handlers */
+    int cgroup_error;     /* errno: the child is in our cgroup after all */
     volatile int pidfd;   /* written by the kernel before the child runs */
     volatile pid_t *pid;  /* the same for its pid, where the caller wants it so early */
     struct ax_failure failure;

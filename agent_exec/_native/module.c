@@ -122,12 +122,15 @@ static PyType_Spec port_spec = {
 static PyObject *
 engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"max_concurrent", NULL};
+    static char *keywords[] = {"max_concurrent", "cgroups", "image", NULL};
     Py_ssize_t max_active;
+    const char *image;
+    int cgroups;
     EngineObject *self;
     int error;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "n:Engine", keywords, &max_active))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "npz:Engine", keywords, &max_active,
+                                     &cgroups, &image))
         return NULL;
     if (max_active < 1 || max_active > AX_MOST_ACTIVE)
         return PyErr_Format(PyExc_ValueError, "max_concurrent is 1 to %d, not %zd",
@@ -135,7 +138,7 @@ engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self = (EngineObject *)PyType_GenericAlloc(type, 0);
     if (self == NULL)
         return NULL;
-    self->engine = ax_engine_new((size_t)max_active, &error);
+    self->engine = ax_engine_new((size_t)max_active, cgroups, image, &error);
     if (self->engine == NULL) {
         Py_DECREF(self);
         return raise_errno(error);
@@ -292,6 +295,34 @@ engine_counts(PyObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
+engine_containment(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    struct ax_engine *engine = usable((EngineObject *)self);
+    char text[CGROUP_TEXT];
+    bool contains;
+
+    if (engine == NULL)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    contains = ax_engine_contains(engine, text);
+    Py_END_ALLOW_THREADS
+    return Py_BuildValue("(NN)", PyBool_FromLong(contains), PyUnicode_DecodeFSDefault(text));
+}
+
+static PyObject *
+engine_guardian(PyObject *self, PyObject *Py_UNUSED(ignored))
+{
+    const struct ax_engine *engine = usable((EngineObject *)self);
+    int error;
+    pid_t pid;
+
+    if (engine == NULL)
+        return NULL;
+    pid = ax_engine_guardian(engine, &error);
+    return Py_BuildValue("(ii)", (int)pid, error);
+}
+
+static PyObject *
 engine_close(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
     struct ax_engine *engine = ((EngineObject *)self)->engine;
@@ -320,6 +351,10 @@ static PyMethodDef engine_methods[] = {
     {"cancel", engine_cancel, METH_O, "End the call of a ticket: SIGTERM, grace, SIGKILL."},
     {"run", engine_run, METH_O, "Run a CallPlan on this thread -> Outcome or RawFailure."},
     {"counts", engine_counts, METH_NOARGS, "(threads, active, queued, private_table)."},
+    {"containment", engine_containment, METH_NOARGS,
+     "(True, path of the cgroup that holds those of the calls) or (False, why not)."},
+    {"guardian", engine_guardian, METH_NOARGS,
+     "(pid, 0); (0, errno) where it could not be started; (0, 0) before the first call."},
     {"forget", engine_forget, METH_NOARGS,
      "In a process that was just forked: close what it inherited of calls in run()."},
     {"close", engine_close, METH_NOARGS, "Kill and reap every call, stop every thread."},
@@ -327,7 +362,7 @@ static PyMethodDef engine_methods[] = {
 };
 
 static PyType_Slot engine_slots[] = {
-    {Py_tp_doc, "Engine(max_concurrent): native threads that run calls."},
+    {Py_tp_doc, "Engine(max_concurrent, cgroups, image): native threads that run calls."},
     {Py_tp_new, engine_new},
     {Py_tp_methods, engine_methods},
     {Py_tp_dealloc, engine_dealloc},

@@ -20,7 +20,7 @@
     name(survivors) name(tail_bytes) name(timeout_s) name(type) name(uid)                  \
     name(dropped) name(duration_s) name(ended) name(exit_code) name(head) name(launcher)   \
     name(max_rss_kib) name(pid) name(pipe_held) name(signal) name(spill_errno)             \
-    name(spilled) name(system_s) name(tail) name(unreaped) name(user_s)
+    name(spilled) name(contained) name(system_s) name(tail) name(unreaped) name(user_s)
 
 struct ax_names {
 #define AX_NAME(name) PyObject *name##_;

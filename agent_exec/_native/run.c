@@ -201,6 +201,7 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
     pthread_mutex_unlock(&engine->lock);
 
     ax_job_start(&task->job, &engine->host, &engine->recent, &stack, &engine->found);
+    ax_guard_call(&engine->guard, &task->job, &stack);
 
     pthread_mutex_lock(&engine->lock);
     ax_remove_launching(engine, task);

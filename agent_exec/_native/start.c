@@ -271,9 +271,14 @@ start_each(struct ax_job *job, const struct ax_stack *stack, struct ax_found *fo
         launch->stdio[0] = ends->input.fd;
         launch->stdio[1] = last ? ends->outputs[0].fd : ends->link.fd;
         launch->stdio[2] = ends->outputs[1].fd;
+        launch->cgroup_fd = job->leaf != NULL ? job->leaf->dir_fd : 0;
         launch->pid = ax_recent_reserve(job->recent);
         pid = ax_spawn(launch, stack, found);
         take_child(job, stage, pid);
+        if (pid > 0 && launch->cgroup_error != 0) {
+            job->contained = false;
+            job->leaf_refused = launch->cgroup_error;
+        }
         ax_table_hold(job->table);
         close_end(&ends->input);
         close_end(&ends->link);

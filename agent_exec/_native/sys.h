@@ -85,4 +85,14 @@ ax_sys6(long number, long a, long b, long c, long d, long e, long f)
 #define SYS_pidfd_send_signal 424
 #endif
 
+/* A function that runs without libc and its set-up. The sanitizers' shadow memory and the
+ * stack canary are not its own. */
+#if defined(__clang__)
+#define IN_CHILD __attribute__((no_sanitize("address", "undefined", "thread"), no_stack_protector))
+#else
+#define IN_CHILD \
+    __attribute__((no_sanitize("address"), no_sanitize("undefined"), no_sanitize("thread"), \
+                   no_stack_protector))
+#endif
+
 #endif

@@ -199,6 +199,7 @@ launch(struct ax_engine *engine, struct ax_task *task, const struct ax_stack *st
     pthread_mutex_unlock(&engine->lock);
 
     ax_job_start(&task->job, &engine->own, &engine->recent, stack, &engine->found);
+    ax_guard_call(&engine->guard, &task->job, stack);
 
     pthread_mutex_lock(&engine->lock);
     ax_remove_launching(engine, task);

@@ -11,11 +11,12 @@ import os
 from enum import IntEnum
 from typing import TypeAlias
 
-from agent_exec._native import Engine, Port, clone_call, credentials, spawn
+from agent_exec._native import Engine, Port, __file__, clone_call, credentials, spawn
 from agent_exec.errors import Closed, LaunchError, Step, TemplateError
 from agent_exec.model.plan import CallPlan, Executable
 
 __all__ = [
+    "IMAGE",
     "Cause",
     "Engine",
     "Port",
@@ -28,6 +29,9 @@ __all__ = [
     "refusal",
     "spawn",
 ]
+
+IMAGE: str = __file__
+"""The file of the C core, which is also the program of the guardian."""
 
 RawFailure: TypeAlias = tuple[int, int, int, int, int]
 """`Cause`, step, errno, action or -1, stage: of a call that has no outcome."""

@@ -73,5 +73,8 @@ class Outcome:
     plan's `survivors` says."""
     unreaped: tuple[int, ...] = ()
     """Pids of stages that outlived SIGKILL (stuck in the kernel)."""
+    contained: bool = False
+    """Every stage was born in a cgroup of the call's own, so that no descendant was
+    overlooked but one that went to another cgroup."""
     duration_s: float = 0.0
     """From submission to the end."""

@@ -24,6 +24,17 @@ class Survivors(StrEnum):
     KEEP = "keep"
 
 
+class Containment(StrEnum):
+    """How the descendants of a call are kept together, and found when it ends."""
+
+    AUTO = "auto"
+    """`CGROUP` where that works, else `SESSION`."""
+    CGROUP = "cgroup"
+    """A cgroup for each call: everything it started is found, whatever it has become."""
+    SESSION = "session"
+    """A session and a group for each stage, and a mark in the environment."""
+
+
 class TemplateUse(StrEnum):
     """How a stage came by its spawn template."""
 

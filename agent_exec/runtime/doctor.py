@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import platform
@@ -14,6 +13,7 @@ from agent_exec._version import __version__
 from agent_exec.errors import AgentExecError
 from agent_exec.launch.select import CHOICES, select_launcher, why_not_vfork
 from agent_exec.launch.spawn_template import SpawnTemplate
+from agent_exec.runtime.kill_tier import find_kill_tier
 
 _TOOLS = ("bash", "sh", "git", "rg", "grep", "sed", "cat", "find", "python3", "node", "bwrap")
 
@@ -65,7 +65,7 @@ def examine() -> Findings:
             choice,
             *[_self_test(name) for name in CHOICES if name != "auto"],
             _clone_call(),
-            _kill_tier(),
+            *_kill_tier(launcher),
             *_limits(),
             *[Finding(f"tool {name}", shutil.which(name) or "not found") for name in _TOOLS],
         ),
@@ -106,30 +106,15 @@ def _clone_call() -> Finding:
     return Finding("clone call", call, "" if call == "clone3" else "clone3 is refused here")
 
 
-def _kill_tier() -> Finding:
-    """Which promise a kill makes; docs/concepts/launcher.md has the tiers."""
-    value = "session, group, and a search for descendants"
-    if not os.path.isdir("/proc/self/task"):
-        return Finding("kill tier", "session and group", "there is no /proc to search")
-    folder = _own_cgroup()
-    if folder is None:
-        return Finding("kill tier", value, "no cgroup v2")
-    if not os.access(folder, os.W_OK):
-        return Finding("kill tier", value, f"the cgroup {folder} is not writable")
-    return Finding("kill tier", value, f"a writable cgroup v2, {folder}, is there and not used yet")
-
-
-def _own_cgroup() -> str | None:
+def _kill_tier(launcher: str | None) -> list[Finding]:
     try:
-        with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
-            paths = [line.rstrip("\n")[3:] for line in file if line.startswith("0::")]
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-            mounts = [line.split()[4] for line in file if " - cgroup2 " in line]
-    except OSError as error:
-        if error.errno in {errno.ENOENT, errno.EACCES}:
-            return None
-        raise
-    return mounts[0] + paths[0].rstrip("/") if paths and mounts else None
+        tier = find_kill_tier(launcher or "auto")
+    except AgentExecError as error:
+        return [Finding("kill tier", "none", str(error))]
+    return [
+        Finding("kill tier", tier.name, tier.why),
+        Finding("guardian", tier.guardian, tier.guardian_why),
+    ]
 
 
 def _limits() -> list[Finding]:

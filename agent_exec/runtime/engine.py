@@ -29,6 +29,18 @@ class Engine(Protocol):
         """
         ...
 
+    def containment(self) -> tuple[bool, str]:
+        """Whether calls get a cgroup of their own, and the one that holds these, or why not."""
+        ...
+
+    def guardian(self) -> tuple[int, int]:
+        """Pid of the process that ends what calls leave should we be killed, and 0.
+
+        The pid is 0 before the first call that needs one, and where there can be none; then
+        the second number is the errno.
+        """
+        ...
+
     def close(self) -> None:
         """Kill and reap every call in flight, stop every thread. Idempotent."""
         ...

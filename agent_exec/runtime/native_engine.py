@@ -46,6 +46,8 @@ class NativeEngine:
 
     Args:
         max_concurrent: Calls that may run at the same time; later ones wait.
+        cgroups: Give each call a cgroup of its own, where that is possible. A call for which
+            it fails goes without; see `Outcome.contained`.
 
     Raises:
         OSError: The descriptors it needs cannot be had (EMFILE, ENFILE).
@@ -53,8 +55,9 @@ class NativeEngine:
 
     launcher = LauncherName.VFORK
 
-    def __init__(self, *, max_concurrent: int = 16) -> None:
+    def __init__(self, *, max_concurrent: int = 16, cgroups: bool = False) -> None:
         self._max_concurrent = max_concurrent
+        self._cgroups = cgroups
         self._closed = False
         self._lock = threading.Lock()
         self._open()
@@ -62,7 +65,7 @@ class NativeEngine:
 
     def _open(self) -> None:
         self._pid = os.getpid()
-        self._core = native.Engine(self._max_concurrent)
+        self._core = native.Engine(self._max_concurrent, self._cgroups, native.IMAGE)
         self._here = _Here()
         self._ports: weakref.WeakKeyDictionary[object, LoopPort] = weakref.WeakKeyDictionary()
         # Also runs at interpreter exit, so that no child outlives us unnoticed.
@@ -77,6 +80,14 @@ class NativeEngine:
         if self._closed:
             raise Closed("the engine is closed")
         return self._core
+
+    def containment(self) -> tuple[bool, str]:
+        """See `agent_exec.runtime.engine.Engine`; makes that cgroup, if no call did so before."""
+        return self._current().containment()
+
+    def guardian(self) -> tuple[int, int]:
+        """See `agent_exec.runtime.engine.Engine`; none is needed where survivors are kept."""
+        return self._current().guardian()
 
     def run_sync(self, plan: CallPlan) -> Outcome:
         """Run `plan` on the calling thread. Signal handlers run; what they raise ends it."""

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from agent_exec.errors import Unsupported
 from agent_exec.launch.base import Launcher
 from agent_exec.launch.select import select_launcher
 from agent_exec.model.outcome import LauncherName
+from agent_exec.model.plan import Containment
 from agent_exec.runtime.engine import Engine
 
 
-def select_engine(name: str = "auto", *, max_concurrent: int = 16) -> tuple[Engine, Launcher]:
+def select_engine(
+    name: str = "auto",
+    *,
+    max_concurrent: int = 16,
+    containment: Containment = Containment.SESSION,
+) -> tuple[Engine, Launcher]:
     """An engine that starts its children as the launcher called `name` does, and that launcher.
 
     Raises:
-        Unsupported: `name` is no launcher, or does not work here.
+        Unsupported: `name` is no launcher, or does not work here; or `containment` is
+            ``cgroup`` and that cannot be had.
     """
     launcher = select_launcher(name)
     # As in select_launcher: one of the two is imported.
     if launcher.name is LauncherName.VFORK:
         from agent_exec.runtime.native_engine import NativeEngine  # noqa: PLC0415
 
-        return NativeEngine(max_concurrent=max_concurrent), launcher
-    from agent_exec.runtime.thread_engine import ThreadEngine  # noqa: PLC0415
+        engine: Engine = NativeEngine(
+            max_concurrent=max_concurrent, cgroups=containment is not Containment.SESSION
+        )
+    else:
+        from agent_exec.runtime.thread_engine import ThreadEngine  # noqa: PLC0415
 
-    return ThreadEngine(launcher, max_concurrent=max_concurrent), launcher
+        engine = ThreadEngine(launcher, max_concurrent=max_concurrent)
+    if containment is Containment.CGROUP:
+        works, why_not = engine.containment()
+        if not works:
+            engine.close()
+            raise Unsupported(f"calls cannot have cgroups of their own: {why_not}")
+    return engine, launcher

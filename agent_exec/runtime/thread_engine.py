@@ -107,6 +107,14 @@ class ThreadEngine:
             ended.close()
         return call.result()
 
+    def containment(self) -> tuple[bool, str]:
+        """Calls have none: what a launcher starts is born in the cgroup of its parent."""
+        return False, f"the {self.launcher} launcher on Python threads starts none in a cgroup"
+
+    def guardian(self) -> tuple[int, int]:
+        """There is none: it is part of the C core's engine."""
+        return 0, errno.EOPNOTSUPP
+
     def close(self) -> None:
         """Kill and reap every call in flight, stop every thread. Idempotent.
 

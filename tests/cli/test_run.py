@@ -243,4 +243,6 @@ def test_doctor_tells_what_works(cli: Cli) -> None:
     assert found["launcher"] == "vfork"
     assert found["facts"]["launcher vfork"]["value"] == "works"
     assert found["facts"]["launcher portable"]["value"] == "works"
+    assert found["facts"]["kill tier"]["value"] in {"cgroup", "session, group and mark"}
+    assert found["facts"]["guardian"]["value"] == "works"
     assert found["facts"]["clone call"]["value"] in {"clone3", "clone"}

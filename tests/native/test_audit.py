@@ -17,14 +17,18 @@ CHILD_STACK = 64 * 1024  # STACK_SIZE of spawn.c, above its guard
 pytestmark = pytest.mark.timeout(60)
 
 
-def compile_child(folder: Path, *flags: str) -> Path:
-    made = folder / "child.o"
+def compile_alone(folder: Path, name: str, *flags: str) -> Path:
+    made = folder / f"{name}.o"
     subprocess.run(
-        ["gcc", "-std=gnu11", "-c", "-fPIC", *flags, "-o", made, SOURCES / "child.c"],
+        ["gcc", "-std=gnu11", "-c", "-fPIC", *flags, "-o", made, SOURCES / f"{name}.c"],
         check=True,
         cwd=folder,
     )
     return made
+
+
+def compile_child(folder: Path, *flags: str) -> Path:
+    return compile_alone(folder, "child", *flags)
 
 
 def undefined_symbols(made: Path) -> list[str]:
@@ -37,14 +41,46 @@ def undefined_symbols(made: Path) -> list[str]:
     return listing.stdout.split()
 
 
+HARDENING = ("-O2", "-D_FORTIFY_SOURCE=2", "-fstack-protector-strong", "-fcf-protection")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param(("-O0",), id="unoptimised"),
+        pytest.param(("-O3",), id="optimised"),
+        pytest.param(HARDENING, id="hardened"),
+    ],
+)
+def test_the_guardian_calls_nothing_but_the_kernel(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    assert undefined_symbols(compile_alone(tmp_path, "guardian", *flags)) == []
+
+
+def test_the_guardian_needs_no_relocation(tmp_path: Path) -> None:
+    """Nobody would do it: there is no loader. What is relative to its own place is none."""
+    made = compile_alone(tmp_path, "guardian", "-O2")
+    listing = subprocess.run(
+        ["readelf", "--relocs", "--wide", made], check=True, capture_output=True, text=True
+    ).stdout
+    kinds = set(re.findall(r"\bR_[A-Z0-9_]+", listing))
+    near = r"R_X86_64_(PC32|PLT32)|R_AARCH64_(PREL32|CALL26|JUMP26|ADR_PREL_.*|ADD_ABS_LO12_NC)"
+    assert {kind for kind in kinds if not re.fullmatch(near, kind)} == set()
+
+
+def test_the_extension_module_runs_as_a_program() -> None:
+    """As a guardian, which without its arguments has nothing to do."""
+    from agent_exec.launch import native
+
+    assert subprocess.run([native.IMAGE], check=False).returncode == 2
+
+
 @pytest.mark.parametrize("optimisation", ["-O0", "-O2", "-O3"])
 def test_the_child_calls_nothing_but_the_kernel(tmp_path: Path, optimisation: str) -> None:
     assert undefined_symbols(compile_child(tmp_path, optimisation)) == []
 
 
 def test_distributions_hardening_flags_bring_no_call_into_the_child(tmp_path: Path) -> None:
-    flags = ("-O2", "-D_FORTIFY_SOURCE=2", "-fstack-protector-strong", "-fcf-protection")
-    assert undefined_symbols(compile_child(tmp_path, *flags)) == []
+    assert undefined_symbols(compile_child(tmp_path, *HARDENING)) == []
 
 
 def test_no_sanitizer_looks_at_the_childs_memory(tmp_path: Path) -> None:

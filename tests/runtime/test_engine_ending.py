@@ -14,7 +14,19 @@ from pathlib import Path
 
 import anyio
 import pytest
-from realproc import PATIENCE_S, Plans, doomed, is_alive, make_engine, run_with, wait_until
+from realproc import (
+    ENGINES,
+    IN_CGROUPS,
+    PATIENCE_S,
+    Plans,
+    doomed,
+    is_alive,
+    is_built,
+    make_engine,
+    run_with,
+    wait_until,
+    why_no_cgroups,
+)
 
 from agent_exec.errors import Closed
 from agent_exec.model.outcome import Captured, Ended, Outcome
@@ -27,6 +39,14 @@ Run = Callable[[CallPlan], Outcome]
 
 MARK = b"AGENT_EXEC_CALL=" + os.urandom(8).hex().encode()
 IGNORES_TERM = "trap '' TERM; echo $$ >&2; while :; do sleep 1000; done"
+
+
+@pytest.fixture(params=ENGINES if why_no_cgroups() else (*ENGINES, IN_CGROUPS))
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """Every engine, and the native one in both kill tiers."""
+    if not is_built(request.param):
+        pytest.skip(f"{request.param} is not built")
+    return str(request.param)
 
 
 def ends_of(outcome: Outcome) -> list[tuple[int | None, int | None]]:
@@ -122,19 +142,26 @@ def test_a_descendant_that_left_the_session_may_be_kept(
 
 
 def test_without_a_mark_it_escapes_and_the_call_ends_all_the_same(
-    run: Run, escapee: Callable[..., CallPlan]
+    run: Run, escapee: Callable[..., CallPlan], engine_name: str
 ) -> None:
     outcome = run(escapee())
+    if engine_name == IN_CGROUPS:
+        assert outcome.survivors == (int(outcome.stdout.head),)
+        return
     with doomed(int(outcome.stdout.head)) as pidfd:
         signal.pidfd_send_signal(pidfd, 0)
         assert (outcome.survivors, outcome.pipe_held) == ((), True)
 
 
 def test_a_mark_that_only_looks_alike_is_not_one(
-    run: Run, escapee: Callable[..., CallPlan]
+    run: Run, escapee: Callable[..., CallPlan], engine_name: str
 ) -> None:
-    """A process whose mark begins with ours is another call's, and left alone."""
+    """A process whose mark begins with ours is another call's, and left alone: where the
+    mark is what descendants are known by."""
     outcome = run(escapee(MARK, becomes=MARK + b"0"))
+    if engine_name == IN_CGROUPS:
+        assert outcome.survivors == (int(outcome.stdout.head),)
+        return
     with doomed(int(outcome.stdout.head)) as pidfd:
         signal.pidfd_send_signal(pidfd, 0)
         assert outcome.survivors == ()
