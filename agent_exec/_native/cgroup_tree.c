@@ -27,7 +27,7 @@ enum {
     MOST_WATCHED = 64, /* whose deaths are awaited one by one */
     DEATHS_MS = 100,   /* normally under a millisecond; one stuck in the kernel is not awaited */
     REMOVE_TRIES = 16,
-    MOST_DEEP = 32,
+    MOST_DEEP = 16,
 };
 
 /* --- our own ---------------------------------------------------------------------- */

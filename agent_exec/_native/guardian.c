@@ -27,8 +27,9 @@ enum {
     NOTHING = 2,
     LISTING_SIZE = 4096,
     MOST_DEEP = 16,
-    MOST_ROUNDS = 64,     /* a fork bomb is not outrun; it is stopped by limits */
-    REMOVE_TRIES = 400,   /* of 5 ms: the dying take a moment */
+    MOST_ROUNDS = 64,   /* a fork bomb is not outrun; it is stopped by limits */
+    QUIET_ROUNDS = 3,
+    REMOVE_TRIES = 400, /* of 5 ms: the dying take a moment */
 };
 
 /* getdents64(2) */
@@ -171,11 +172,14 @@ end_marked(int proc, const struct entry *entry, const void *mark)
     return found;
 }
 
-/* What is found may have forked, so it goes on until a round finds nothing. */
+/* What is found may have forked, and one that is in its exec has no environment for a moment:
+ * so it goes on until some rounds have found nothing. */
 IN_CHILD static void
 end_all_marked(const char *mark)
 {
-    for (int round = 0; round < MOST_ROUNDS; round++) {
+    int quiet = 0;
+
+    for (int round = 0; round < MOST_ROUNDS && quiet < QUIET_ROUNDS; round++) {
         long proc = ax_sys(SYS_openat, AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0);
         int n;
 
@@ -183,8 +187,7 @@ end_all_marked(const char *mark)
             return;
         n = for_each((int)proc, end_marked, mark);
         ax_sys(SYS_close, proc, 0, 0, 0, 0);
-        if (n == 0)
-            return;
+        quiet = n == 0 ? quiet + 1 : 0;
         pause_ns(2000000);
     }
 }

@@ -168,6 +168,23 @@ run_with(engine, sys.argv[1], marked(plans, {KILLER!r}, sys.argv[2], **kept))
     assert own_cgroups(owner) == []
 
 
+def test_what_one_call_wanted_kept_lives_on_beside_the_guardian_of_others(
+    engine_name: str, runner: str, tmp_path: Path
+) -> None:
+    """Without a mark of theirs: in another kind of leaf."""
+    script = f"""
+print(guardian, os.getpid(), flush=True)
+stage = plans.sh({KILLER!r}, sys.argv[2], die_with_parent=True)
+run_with(engine, sys.argv[1], plans.call(stage, survivors="keep", stderr=2))
+"""
+    guardian, owner, left = host(engine_name, script, runner, str(tmp_path / "fifo"))
+    with doomed(left):
+        wait_until(lambda: not is_alive(guardian))
+        assert is_alive(left)
+    NativeEngine(cgroups=True).containment()
+    assert own_cgroups(owner) == []
+
+
 # Its life
 
 
