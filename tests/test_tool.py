@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
-from realproc import Belongings, is_alive, run_host, wait_until
+from realproc import Belongings, is_alive, nothing_left_behind, run_host, wait_until
 
 from agent_exec import (
     CacheStats,
@@ -447,11 +447,10 @@ def test_a_closed_tool_says_so(tool: ExecTool, run: Run) -> None:
 def test_a_closed_tool_holds_nothing(worktree: Path, launcher_name: str) -> None:
     with ExecTool(worktree, policy="open", launcher=launcher_name, hot_after=1) as tool:
         tool.run_sync(["true"])
-    before = Belongings.now()
-    for program in ("true", "cat"):
-        with pytest.raises(Closed):
-            tool.run_sync([program])
-    assert Belongings.now().more_than(before) == {}
+    with nothing_left_behind():
+        for program in ("true", "cat"):
+            with pytest.raises(Closed):
+                tool.run_sync([program])
 
 
 def test_a_tool_that_is_dropped_holds_no_file(worktree: Path, launcher_name: str) -> None:
