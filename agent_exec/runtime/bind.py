@@ -11,7 +11,7 @@ from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.model.action import Action
 from agent_exec.model.decision import Grant
 from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Stdio, Survivors
-from agent_exec.runtime.environment import MARK, ChildEnvironment
+from agent_exec.runtime.environment import ChildEnvironment
 from agent_exec.runtime.spill import OutputFile
 from agent_exec.template.cache import Lease, TemplateCache
 from agent_exec.template.directory import open_directory
@@ -103,7 +103,7 @@ class Bound:
 
     def _stages(self, directory: int) -> tuple[SpawnPlan, ...]:
         request, settings = self.grant.request, self._settings
-        envp = settings.environment.words(self._mark(), request.cwd, request.call.env)
+        envp = settings.environment.words(self._mark(), request.cwd, request.call.env or {})
         actions = (Action.fchdir(directory),)
         dies = settings.survivors is Survivors.KILL
         return tuple(
@@ -122,7 +122,7 @@ class Bound:
         )
 
     def _mark(self) -> bytes:
-        return f"{MARK}={self.grant.request.id}".encode()
+        return self._settings.environment.mark(self.grant.request.id)
 
     def _cwd(self) -> int:
         cwd = self.grant.request.cwd
