@@ -62,9 +62,13 @@ class ProgramNotFound(AgentExecError):
     def __init__(
         self, name: str, searched: tuple[str, ...] = (), inside: tuple[str, ...] = ()
     ) -> None:
-        where = f"in {':'.join(searched)}" if searched else "there"
+        where = ""
+        if searched:
+            where = f" in {':'.join(searched)}"
+        elif "/" not in name:
+            where = ": PATH has no directory that is searched"
         hint = f"; one in the worktree is run by its path: {inside[0]}" if inside else ""
-        super().__init__(f"{name}: no such program {where}{hint}")
+        super().__init__(f"{name}: no such program{where}{hint}")
         self.name = name
         self.searched = searched
         self.inside = inside

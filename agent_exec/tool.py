@@ -97,7 +97,7 @@ class ExecTool:
         output_file_bytes: int = 256 * 1024 * 1024,
     ) -> None:
         _check_policy(policy)
-        self.worktree = os.path.realpath(checks.path("worktree", worktree))
+        self.worktree = os.path.realpath(_absolute("worktree", worktree))
         if not os.path.isdir(self.worktree):
             raise InvalidCall(f"the worktree {self.worktree} is no directory")
         # Before the engine is made, which nobody would close.
@@ -117,7 +117,7 @@ class ExecTool:
         outputs = (
             default_folder(os.environ)
             if output_dir is None
-            else os.path.abspath(checks.path("output_dir", output_dir))
+            else _absolute("output_dir", output_dir)
         )
         self._engine, chosen = select_engine(
             launcher, max_concurrent=max_concurrent, containment=contained
@@ -147,23 +147,23 @@ class ExecTool:
             TemplateError, LaunchError: It was found, and did not become a process.
             Closed: The tool was closed.
         """
-        return await self._run(ToolCall(stages=(_words(argv),), **options))
+        return await self._run(_call((_words(argv),), options))
 
     async def run_pipeline(
         self, stages: Sequence[Sequence[str]], **options: Unpack[CallOptions]
     ) -> ToolResult:
         """Run commands joined by pipes, without a shell. Raises as `run`."""
-        return await self._run(ToolCall(stages=_stages(stages), **options))
+        return await self._run(_call(_stages(stages), options))
 
     def run_sync(self, argv: Sequence[str], **options: Unpack[CallOptions]) -> ToolResult:
         """`run` on the calling thread, for callers with no event loop."""
-        return self._run_sync(ToolCall(stages=(_words(argv),), **options))
+        return self._run_sync(_call((_words(argv),), options))
 
     def run_pipeline_sync(
         self, stages: Sequence[Sequence[str]], **options: Unpack[CallOptions]
     ) -> ToolResult:
         """`run_pipeline` on the calling thread."""
-        return self._run_sync(ToolCall(stages=_stages(stages), **options))
+        return self._run_sync(_call(_stages(stages), options))
 
     @property
     def templates(self) -> CacheStats:
@@ -267,6 +267,25 @@ def _check_policy(policy: str) -> None:
             f"there is no policy {policy!r} in this release: nothing is judged yet. "
             "Pass policy='open' (-p open) to allow everything"
         )
+
+
+def _absolute(name: str, value: str | os.PathLike[str]) -> str:
+    given = checks.path(name, value)
+    try:
+        return os.path.abspath(given)
+    except FileNotFoundError:
+        raise InvalidCall(
+            f"{name} is {given!r}, and the current directory is gone; give an absolute path"
+        ) from None
+
+
+def _call(stages: tuple[tuple[str, ...], ...], options: CallOptions) -> ToolCall:
+    try:
+        return ToolCall(stages=stages, **options)
+    except TypeError:
+        known = CallOptions.__annotations__.keys()
+        unknown = ", ".join(sorted(options.keys() - known))
+        raise InvalidCall(f"a call has no {unknown}; it takes {', '.join(known)}") from None
 
 
 def _words(argv: Sequence[str]) -> tuple[str, ...]:

@@ -418,6 +418,13 @@ def test_an_argv_of_lists_is_told_to_be_a_pipeline(tool: ExecTool) -> None:
         tool.run_sync([["ls"], ["head"]])  # type: ignore[list-item]
 
 
+def test_an_unknown_option_is_told_with_those_that_are(run: Run) -> None:
+    with pytest.raises(
+        InvalidCall, match=r"a call has no cmd, timeout; it takes stdin, .*timeout_s"
+    ):
+        run(["true"], timeout=5, cmd="true")
+
+
 def test_options_that_are_none_are_not_given(run: Run) -> None:
     nothing = dict.fromkeys(("stdin", "stdout", "stderr", "cwd", "env", "timeout_s"))
     assert run(["echo", "x"], **nothing).stdout.head == "x\n"
@@ -435,7 +442,7 @@ def test_a_link_into_the_worktree_is_no_place_for_programs(
 ) -> None:
     (worktree / "sub" / "own").symlink_to("/bin/echo")
     (tmp_path / "link").symlink_to(worktree / "sub")
-    with pytest.raises(ProgramNotFound, match="own: no such program there"):
+    with pytest.raises(ProgramNotFound, match="own: no such program: PATH has no directory"):
         run(["own"], env={"PATH": f"{tmp_path}/link"})
 
 
@@ -630,6 +637,26 @@ def test_an_option_that_makes_no_sense_is_told_with_one_that_does(
     } | options
     with pytest.raises(InvalidCall, match=says):
         ExecTool(**given)
+
+
+def test_without_a_current_directory_paths_have_to_be_absolute(tmp_path: Path) -> None:
+    script = """
+        from agent_exec import ExecTool
+        os.mkdir(sys.argv[1]); os.chdir(sys.argv[1]); os.rmdir(sys.argv[1])
+        for options in ({}, {"worktree": "/", "output_dir": "x"}):
+            try:
+                ExecTool(policy="open", **options)
+            except Exception as error:
+                print(type(error).__name__, error)
+        with ExecTool("/", policy="open") as tool:
+            print(tool.run_sync(["pwd"]).stdout.head, end="")
+    """
+    says = "and the current directory is gone; give an absolute path"
+    assert run_host("vfork", script, str(tmp_path / "gone")).stdout.splitlines() == [
+        f"InvalidCall worktree is '.', {says}",
+        f"InvalidCall output_dir is 'x', {says}",
+        "/",
+    ]
 
 
 def test_the_least_of_every_option_works(worktree: Path, launcher_name: str) -> None:

@@ -109,10 +109,11 @@ def _command(argv: Sequence[str], cwd: str, path: SearchPath) -> Command:
         raise wrong("argv", argv, "a list of words such as ['git', 'status']")
     if not argv or argv[0] == "":
         raise InvalidCall("argv is empty: its first word is the program")
-    if all(isinstance(word, list | tuple) for word in argv):
+    if isinstance(argv[0], list | tuple):
         raise InvalidCall(f"argv is a list of words; send pipeline {list(argv)!r}")
     for index, word in enumerate(argv):
-        _check_word(word, f"argv[{index}]")
+        if type(word) is not str or not word.isascii() or "\0" in word:
+            _check_word(word, f"argv[{index}]")
     refuse_shell_syntax(argv, is_program)
     try:
         program = find_program(argv[0], cwd=cwd, path=path)

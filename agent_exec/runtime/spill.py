@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ class OutputFile:
             os.makedirs(folder, mode=0o700, exist_ok=True)
             fd = os.open(path, flags, 0o600)
         except OSError as error:
-            raise LaunchError(path, Step.STDIO, error.errno or 0) from None
+            raise LaunchError(path, Step.STDIO, error.errno or errno.EIO) from None
         return cls(path, Spill(fd=fd, cap=cap))
 
     def close(self, *, keep: bool) -> None:
