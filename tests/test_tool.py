@@ -488,6 +488,28 @@ def test_what_a_call_gives_of_the_wrong_kind_is_named(
         run(argv, **options)
 
 
+def test_what_a_call_within_a_call_leaves_is_found_by_the_outer_one(
+    worktree: Path, launcher_name: str
+) -> None:
+    inner = f"""
+from agent_exec import ExecTool
+options = dict(policy="open", launcher={launcher_name!r}, containment="session")
+with ExecTool(**options, survivors="keep") as tool:
+    print(tool.run_sync(["sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & echo $!"]).stdout.head)
+"""
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with ExecTool(worktree, policy="open", containment="session") as tool:
+        result = tool.run_sync([sys.executable, "-c", inner], env=environment)
+    pid = int(result.stdout.head)
+    assert result.survivors == (pid,)
+    wait_until(lambda: not is_alive(pid))
+
+
+def test_a_worktree_above_the_systems_programs_does_not_hide_them(launcher_name: str) -> None:
+    with ExecTool("/usr", policy="open", launcher=launcher_name) as tool:
+        assert tool.run_sync(["true"]).stages[0].exit_code == 0
+
+
 def test_an_unknown_launcher_is_an_error(worktree: Path) -> None:
     with pytest.raises(Unsupported, match="'warp' is not a launcher"):
         ExecTool(worktree, policy="open", launcher="warp")

@@ -11,7 +11,7 @@ from agent_exec.errors import InvalidCall, ProgramNotFound, TemplateError
 from agent_exec.model.call import ToolCall
 from agent_exec.model.request import Command, ExecRequest
 from agent_exec.runtime.checks import is_seconds
-from agent_exec.runtime.environment import MARK, ChildEnvironment
+from agent_exec.runtime.environment import ChildEnvironment, is_mark
 from agent_exec.runtime.mistakes import refuse_shell_syntax, split_line
 
 
@@ -144,8 +144,8 @@ def _check_variables(env: Mapping[str, str]) -> None:
         _check_word(value, f"env, {name}")
         if not name or "=" in name:
             raise InvalidCall(f"env: no variable can be called {name!r}")
-    if MARK in env:
-        raise InvalidCall(f"env: {MARK} is the tool's own; leave it out")
+        if is_mark(name):
+            raise InvalidCall(f"env: {name} is the tool's own; leave it out")
 
 
 def _check_word(word: str, where: str) -> None:
