@@ -38,10 +38,10 @@ class AgentExecError(Exception):
     """Base class: catching it catches everything this package raises on purpose."""
 
 
-class InvalidCall(AgentExecError):
+class InvalidCall(AgentExecError, ValueError):
     """The call cannot be understood; the message says what to send instead.
 
-    Also for an option of `ExecTool` that makes no sense.
+    Also for a setting of `ExecTool` that makes no sense.
     """
 
 

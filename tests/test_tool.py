@@ -187,7 +187,10 @@ def test_what_an_inner_call_leaves_behind_is_found_by_the_outer_one(
     worktree: Path, launcher_name: str
 ) -> None:
     with ExecTool(worktree, policy="open", launcher=launcher_name, containment="session") as tool:
-        result = tool.run_sync([sys.executable, "-c", _LEAVES_ONE_BEHIND, launcher_name])
+        # Ours is the agent_exec that the inner one is to import, too.
+        environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+        argv = [sys.executable, "-c", _LEAVES_ONE_BEHIND, launcher_name]
+        result = tool.run_sync(argv, env=environment)
     pid = int(result.stdout.head)
     assert result.survivors == (pid,)
     wait_until(lambda: not is_alive(pid))
@@ -360,6 +363,7 @@ def test_what_no_child_can_be_given_is_an_invalid_call(run: Run, options: dict[s
         pytest.param(
             ["cat"], {"stdin": ["a"]}, r"stdin is \['a'\]; it has to be text", id="stdin-list"
         ),
+        pytest.param(["cat"], {"stdin": 1.5}, "stdin is 1.5; it has to be text", id="stdin-float"),
         pytest.param(["cat"], {"stdin": True}, "stdin is True; it has to be text", id="stdin-bool"),
         pytest.param(["cat"], {"stdin": -1}, "stdin is -1; .* descriptor", id="stdin-minus"),
         pytest.param(["cat"], {"stdin": 2**31}, "stdin is 2147483648; ", id="stdin-too-large"),
