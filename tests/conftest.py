@@ -55,9 +55,10 @@ collect_ignore = [] if WHY_NO_CGROUPS is None else ["runtime/test_containment.py
 collect_ignore += [] if is_built("native") else ["runtime/test_guardian.py"]
 
 
-def pytest_report_header() -> str:
-    """Say once, on a machine without, that a call cannot be contained here."""
-    return f"cgroup for each call: {WHY_NO_CGROUPS or 'works'}"
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once, on a machine without, that a call cannot be contained here; also with -q."""
+    if WHY_NO_CGROUPS is not None:
+        terminalreporter.write_line(f"not run, no cgroup for each call: {WHY_NO_CGROUPS}")
 
 
 @pytest.fixture(autouse=True)
