@@ -39,7 +39,10 @@ class AgentExecError(Exception):
 
 
 class InvalidCall(AgentExecError):
-    """The call cannot be understood; the message says what to send instead."""
+    """The call cannot be understood; the message says what to send instead.
+
+    Also for an option of `ExecTool` that makes no sense.
+    """
 
 
 class PolicyError(AgentExecError):
@@ -52,16 +55,24 @@ class ProgramNotFound(AgentExecError):
     Attributes:
         name: The program as the call named it.
         searched: The directories that were searched; empty when `name` is a path.
+        inside: Programs of that name in directories of PATH that lie in the worktree, where
+            names are not looked up.
     """
 
-    def __init__(self, name: str, searched: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, name: str, searched: tuple[str, ...] = (), inside: tuple[str, ...] = ()
+    ) -> None:
         where = f"in {':'.join(searched)}" if searched else "there"
-        super().__init__(f"{name}: no such program {where}")
+        hint = f"; one in the worktree is run by its path: {inside[0]}" if inside else ""
+        super().__init__(f"{name}: no such program {where}{hint}")
         self.name = name
         self.searched = searched
+        self.inside = inside
 
-    def __reduce__(self) -> tuple[type[ProgramNotFound], tuple[str, tuple[str, ...]]]:
-        return type(self), (self.name, self.searched)
+    def __reduce__(
+        self,
+    ) -> tuple[type[ProgramNotFound], tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        return type(self), (self.name, self.searched, self.inside)
 
 
 class CallRejected(AgentExecError):

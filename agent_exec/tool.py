@@ -15,14 +15,16 @@ from agent_exec.model.decision import Decision, Grant, Route, Verdict
 from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import Containment, Limits, Survivors
 from agent_exec.model.result import ToolResult
+from agent_exec.runtime import checks
 from agent_exec.runtime.bind import Bound, Settings
-from agent_exec.runtime.checks import require_choice, require_count, require_seconds
 from agent_exec.runtime.environment import ChildEnvironment
 from agent_exec.runtime.render import render
 from agent_exec.runtime.resolve import resolve
 from agent_exec.runtime.select import select_engine
 from agent_exec.runtime.spill import default_folder
-from agent_exec.template.cache import CacheStats, TemplateCache
+from agent_exec.template.cache import HOT_AFTER, MAX_TEMPLATES, CacheStats, TemplateCache
+
+_LONGEST_GRACE_S = 3600.0
 
 
 class CallOptions(TypedDict, total=False):
@@ -35,10 +37,10 @@ class CallOptions(TypedDict, total=False):
     stderr: int | None
     cwd: str | os.PathLike[str] | None
     """Absolute, or relative to the worktree; the worktree itself when not given."""
-    env: Mapping[str, str]
+    env: Mapping[str, str] | None
     """Laid over the tool's environment."""
     timeout_s: float | None
-    """Seconds from the launch to SIGTERM; the tool's limit when not given; inf for none."""
+    """Seconds from the launch to SIGTERM; the tool's limit when not given; inf for no limit."""
     keep_output: bool
     """Write the whole output to files, whose paths are in the result."""
 
@@ -53,12 +55,12 @@ class ExecTool:
         worktree: The directory that calls work in.
         policy: What may run. Only ``"open"`` exists in this release: it allows everything.
         launcher: ``auto``, ``vfork`` or ``portable``.
-        hot_after: Launches of a program after which its spawn template is kept.
-        max_templates: How many are kept.
-        max_concurrent: Calls that may run at once; later ones wait.
-        timeout_s: Limit on a call that names none; inf for none.
-        grace_s: Seconds from SIGTERM to SIGKILL.
-        output_bytes: Bytes kept of each output, half head, half tail.
+        hot_after: Launches of a program from which on its spawn template is kept, at least 1.
+        max_templates: How many are kept, at least 1.
+        max_concurrent: Calls that may run at once, 1 to 65536; later ones wait.
+        timeout_s: Seconds that a call may take which names no limit; inf for no limit.
+        grace_s: Seconds from SIGTERM to SIGKILL, 0 to 3600.
+        output_bytes: Bytes kept of each output, half head, half tail; 0 for none.
         survivors: ``kill`` or ``keep`` what a call leaves running when it has ended.
         containment: How descendants of a call are kept together: ``cgroup`` finds all of them,
             ``session`` those that kept their session, group or environment, ``auto`` is the
@@ -71,9 +73,10 @@ class ExecTool:
 
     Raises:
         PolicyError: No such policy.
-        InvalidCall: The worktree is no directory.
+        InvalidCall: The worktree is no directory, or an option is not what it has to be;
+            the message says what that is.
         Unsupported: The launcher, or `containment`, does not work here.
-        ValueError: A number or a word that makes no sense; the message says what to give.
+        OSError: The descriptors that it needs cannot be had (EMFILE, ENFILE).
     """
 
     def __init__(
@@ -82,8 +85,8 @@ class ExecTool:
         *,
         policy: str = "default",
         launcher: str = "auto",
-        hot_after: int = 2,
-        max_templates: int = 32,
+        hot_after: int = HOT_AFTER,
+        max_templates: int = MAX_TEMPLATES,
         max_concurrent: int = 16,
         timeout_s: float = 120.0,
         grace_s: float = 2.0,
@@ -94,20 +97,30 @@ class ExecTool:
         output_file_bytes: int = 256 * 1024 * 1024,
     ) -> None:
         _check_policy(policy)
-        require_count("hot_after", hot_after, least=1)
-        require_count("max_templates", max_templates, least=1)
-        require_count("max_concurrent", max_concurrent, least=1)
-        require_seconds("timeout_s", timeout_s, above_zero=True)
-        require_seconds("grace_s", grace_s, above_zero=False)
-        require_count("output_bytes", output_bytes, least=0)
-        require_count("output_file_bytes", output_file_bytes, least=0)
-        require_choice("survivors", survivors, Survivors)
-        require_choice("containment", containment, Containment)
-        self.worktree = os.path.realpath(worktree)
+        self.worktree = os.path.realpath(checks.path("worktree", worktree))
         if not os.path.isdir(self.worktree):
             raise InvalidCall(f"the worktree {self.worktree} is no directory")
+        # Before the engine is made, which nobody would close.
+        checks.whole_number("hot_after", hot_after, least=1)
+        checks.whole_number("max_templates", max_templates, least=1)
+        checks.whole_number("max_concurrent", max_concurrent, least=1, most=checks.MOST_CALLS)
+        checks.whole_number("output_bytes", output_bytes, least=0, most=checks.MOST_BYTES)
+        checks.whole_number("output_file_bytes", output_file_bytes, least=0, most=checks.MOST_BYTES)
+        limits = Limits(
+            timeout_s=checks.duration("timeout_s", timeout_s),
+            grace_s=checks.delay("grace_s", grace_s, most=_LONGEST_GRACE_S),
+            head_bytes=output_bytes - output_bytes // 2,
+            tail_bytes=output_bytes // 2,
+        )
+        kept = checks.choice("survivors", survivors, Survivors)
+        contained = checks.choice("containment", containment, Containment)
+        outputs = (
+            default_folder(os.environ)
+            if output_dir is None
+            else os.path.abspath(checks.path("output_dir", output_dir))
+        )
         self._engine, chosen = select_engine(
-            launcher, max_concurrent=max_concurrent, containment=Containment(containment)
+            launcher, max_concurrent=max_concurrent, containment=contained
         )
         self._settings = Settings(
             cache=TemplateCache(
@@ -117,14 +130,9 @@ class ExecTool:
                 credentials=chosen.credentials,
             ),
             environment=ChildEnvironment(os.environb, self.worktree),
-            limits=Limits(
-                timeout_s=timeout_s,
-                grace_s=grace_s,
-                head_bytes=output_bytes - output_bytes // 2,
-                tail_bytes=output_bytes // 2,
-            ),
-            survivors=Survivors(survivors),
-            output_folder=os.fspath(output_dir or default_folder(os.environ)),
+            limits=limits,
+            survivors=kept,
+            output_folder=outputs,
             output_cap=output_file_bytes,
         )
         self._session = os.urandom(5).hex()
@@ -262,15 +270,15 @@ def _check_policy(policy: str) -> None:
 
 
 def _words(argv: Sequence[str]) -> tuple[str, ...]:
-    # A string is a sequence of strings, too: let resolve() say so.
-    if isinstance(argv, str):
+    # A string is a sequence of strings, too: let resolve() say so, as of what is no sequence.
+    if isinstance(argv, str | bytes) or not isinstance(argv, Iterable):
         return argv  # type: ignore[return-value]
-    if not isinstance(argv, Iterable):
-        raise InvalidCall(f"argv is {argv!r}; send a list of words such as ['git', 'status']")
     return tuple(argv)
 
 
 def _stages(stages: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    if isinstance(stages, str | bytes) or not isinstance(stages, Iterable):
+        raise checks.wrong("pipeline", stages, "a list of argv such as [['ls'], ['head']]")
     return tuple([_words(argv) for argv in stages])
 
 

@@ -39,7 +39,7 @@ def test_the_docstring_draws_the_tree() -> None:
     [
         LaunchError("/bin/x", Step.CWD, errno.ENOENT, action=3, stage=1),
         TemplateError("/bin/x", errno.ESTALE, "why"),
-        ProgramNotFound("x", ("/bin", "/usr/bin")),
+        ProgramNotFound("x", ("/bin", "/usr/bin"), ("/tree/x",)),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -132,6 +132,8 @@ def _tell(result: ToolResult) -> None:
         _notice(f"processes it left behind were ended: {', '.join(map(str, result.survivors))}")
     if result.unreaped:
         _notice(f"not even SIGKILL ended: {', '.join(map(str, result.unreaped))}")
+    for notice in result.notices:
+        _notice(notice)
 
 
 def _notice(text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class ToolCall:
     stderr: int | None = None
     cwd: str | os.PathLike[str] | None = None
     """None is the worktree; a relative one is relative to it."""
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] | None = None
     """Laid over the tool's own environment."""
     timeout_s: float | None = None
     """None is the tool's limit."""

@@ -70,6 +70,9 @@ class ToolResult:
     """Pids of stages that outlived SIGKILL."""
     duration_ms: float = 0.0
     error: str | None = None
+    """Why the call did not run; None when it did."""
+    notices: tuple[str, ...] = ()
+    """What else there is to say of a call that ran: a file that has not all of an output."""
 
     def to_json(self) -> dict[str, object]:
         """The object of ``run --json``."""
@@ -86,4 +89,5 @@ class ToolResult:
             "unreaped": list(self.unreaped),
             "duration_ms": self.duration_ms,
             "error": self.error,
+            "notices": list(self.notices),
         }

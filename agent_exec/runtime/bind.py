@@ -103,7 +103,7 @@ class Bound:
 
     def _stages(self, directory: int) -> tuple[SpawnPlan, ...]:
         request, settings = self.grant.request, self._settings
-        envp = settings.environment.words(self._mark(), request.cwd, request.call.env)
+        envp = settings.environment.words(self._mark(), request.cwd, request.call.env or {})
         actions = (Action.fchdir(directory),)
         dies = settings.survivors is Survivors.KILL
         return tuple(
@@ -122,7 +122,7 @@ class Bound:
         )
 
     def _mark(self) -> bytes:
-        return f"{self._settings.environment.mark}={self.grant.request.id}".encode()
+        return self._settings.environment.mark(self.grant.request.id)
 
     def _cwd(self) -> int:
         cwd = self.grant.request.cwd

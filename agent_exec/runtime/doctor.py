@@ -6,6 +6,7 @@ import importlib
 import os
 import platform
 import resource
+import select
 import shutil
 from dataclasses import dataclass
 
@@ -13,9 +14,15 @@ from agent_exec._version import __version__
 from agent_exec.errors import AgentExecError
 from agent_exec.launch.select import CHOICES, select_launcher, why_not_vfork
 from agent_exec.launch.spawn_template import SpawnTemplate
+from agent_exec.model.plan import CallPlan, SpawnPlan
+from agent_exec.runtime.kernel import probe_features
 from agent_exec.runtime.kill_tier import find_kill_tier
+from agent_exec.runtime.stage import Stage
+from agent_exec.template.cache import HOT_AFTER, MAX_TEMPLATES, TemplateCache
 
 _TOOLS = ("bash", "sh", "git", "rg", "grep", "sed", "cat", "find", "python3", "node", "bwrap")
+# For a call that is over at once.
+_PATIENCE_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +61,9 @@ class Findings:
 
 
 def examine() -> Findings:
-    """Look at this machine. Launches ``true`` once through each launcher."""
+    """Look at this machine. Launches ``true`` a few times."""
     launcher, choice = _choice()
+    program = shutil.which("true")
     return Findings(
         launcher,
         (
@@ -63,9 +71,13 @@ def examine() -> Findings:
             Finding("python", platform.python_version(), platform.python_implementation()),
             Finding("system", f"{platform.system()} {platform.release()}", platform.machine()),
             choice,
-            *[_self_test(name) for name in CHOICES if name != "auto"],
+            *[_self_test(name, program) for name in CHOICES if name != "auto"],
+            *_kernel(),
+            _exit_record(program),
             _clone_call(),
+            _descriptor_table(program),
             *_kill_tier(launcher),
+            _templates(program),
             *_limits(),
             *[Finding(f"tool {name}", shutil.which(name) or "not found") for name in _TOOLS],
         ),
@@ -80,11 +92,10 @@ def _choice() -> tuple[str | None, Finding]:
     return name, Finding("launcher", name, why_not_vfork() or "")
 
 
-def _self_test(name: str) -> Finding:
+def _self_test(name: str, program: str | None) -> Finding:
     label = f"launcher {name}"
-    program = shutil.which("true")
     if program is None:
-        return Finding(label, "not tried", "there is no program called true")
+        return _not_tried(label)
     try:
         with SpawnTemplate.create(program, launcher=select_launcher(name)) as template:
             child = template.spawn(["true"])
@@ -97,6 +108,35 @@ def _self_test(name: str) -> Finding:
     return Finding(label, "works" if code == 0 else "does not work", f"true ended with {code}")
 
 
+def _kernel() -> list[Finding]:
+    return [
+        Finding(
+            f"kernel {feature.name}",
+            "does not work" if feature.error else "works",
+            f"{os.strerror(feature.error)}: {feature.without}" if feature.error else "",
+        )
+        for feature in probe_features()
+    ]
+
+
+def _exit_record(program: str | None) -> Finding:
+    """Have somebody else reap a child, and ask the kernel for what it keeps of it."""
+    label = "kernel PIDFD_GET_INFO"
+    if program is None:
+        return _not_tried(label)
+    try:
+        with SpawnTemplate.create(program) as template:
+            child = template.spawn(["true"])
+    except AgentExecError as error:
+        return Finding(label, "not tried", str(error))
+    os.waitpid(child.pid, 0)
+    stage = Stage(child, leads=False)
+    known = stage.reap().exit_code == 0
+    stage.close()
+    lost = "a status that somebody else's wait has taken is lost"
+    return Finding(label, "works" if known else "does not work", "" if known else lost)
+
+
 def _clone_call() -> Finding:
     try:
         native = importlib.import_module("agent_exec.launch.native")
@@ -104,6 +144,57 @@ def _clone_call() -> Finding:
         return Finding("clone call", "none", str(error))
     call = native.clone_call()
     return Finding("clone call", call, "" if call == "clone3" else "clone3 is refused here")
+
+
+def _descriptor_table(program: str | None) -> Finding:
+    """Run a call on an engine's threads, and ask it whose descriptors these have."""
+    label, shared = "descriptor table", "shared with the host"
+    why_not = why_not_vfork()
+    if why_not is not None:
+        return Finding(label, shared, why_not)
+    if program is None:
+        return _not_tried(label)
+    native = importlib.import_module("agent_exec.launch.native")
+    core = native.Engine(1, False, None)
+    try:
+        with SpawnTemplate.create(program) as template:
+            port = core.port()
+            stage = SpawnPlan(executable=template.executable, argv=(b"true",))
+            core.submit(port, CallPlan(stages=(stage,)), None)
+            ended = select.poll()
+            ended.register(port.fileno(), select.POLLIN)
+            ended.poll(_PATIENCE_MS)
+            port.take()
+        *_, private = core.counts()
+    except (AgentExecError, OSError) as error:
+        return Finding(label, "not tried", str(error))
+    finally:
+        core.close()
+    if private:
+        return Finding(label, "private", "threads of the engine do not have the host's")
+    return Finding(label, shared, "the threads of the engine could not leave it")
+
+
+def _templates(program: str | None) -> Finding:
+    """Lease one until it is kept."""
+    label = "spawn templates"
+    if program is None:
+        return _not_tried(label)
+    cache = TemplateCache("/", credentials=select_launcher().credentials)
+    try:
+        for _ in range(HOT_AFTER + 1):
+            cache.lease(program).release()
+        kept = cache.stats.hits == 1
+    except AgentExecError as error:
+        return Finding(label, "do not work", str(error))
+    finally:
+        cache.close()
+    note = f"kept from launch {HOT_AFTER} of a program on, {MAX_TEMPLATES} for each worktree"
+    return Finding(label, "work" if kept else "do not work", note)
+
+
+def _not_tried(label: str) -> Finding:
+    return Finding(label, "not tried", "there is no program called true")
 
 
 def _kill_tier(launcher: str | None) -> list[Finding]:

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 MARK = "AGENT_EXEC_CALL"
 """The variable by which descendants of a call are found; its value is the call's id.
 
-In a call within a call it is this name with ``_2``, and so on: the outer call must find
-what the inner one leaves.
+A tool whose own process belongs to a call leaves that call's mark as it is, and marks its
+calls by ``AGENT_EXEC_CALL_2``, one below by ``AGENT_EXEC_CALL_3``: so the outer call finds what
+the inner ones leave behind.
 """
 
-# No repository is there, so a worktree that holds them plants nothing in them.
-_OF_THE_SYSTEM = frozenset(
-    {"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"}
-)
+_MARKS = re.compile(rf"{MARK}(?:_[0-9]+)?")
 _NOT_INHERITED = frozenset({b"PWD", b"OLDPWD"})
+_SYSTEM_FOLDERS = (
+    *("/bin", "/sbin", "/usr/bin", "/usr/sbin"),
+    *("/usr/local/bin", "/usr/local/sbin"),
+)
 
 
 def is_mark(name: str) -> bool:
-    """May only a tool itself set this variable?"""
-    return name == MARK or name.startswith(f"{MARK}_")
+    """Whether a variable is the mark of some call."""
+    return _MARKS.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPath:
+    """Where programs are looked up by name."""
+
+    folders: tuple[str, ...]
+    inside: tuple[str, ...] = ()
+    """Directories of PATH that are left out, because they lie in the worktree."""
 
 
 class ChildEnvironment:
@@ -33,27 +47,29 @@ class ChildEnvironment:
             up beneath it. Without links.
     """
 
-    mark: str
-    """The variable that marks our calls."""
-
     def __init__(self, variables: Mapping[bytes, bytes], worktree: str) -> None:
         self._variables = {
             name: value for name, value in variables.items() if name not in _NOT_INHERITED
         }
-        level = sum(is_mark(os.fsdecode(name)) for name in variables) + 1
-        self.mark = MARK if level == 1 else f"{MARK}_{level}"
         self._worktree = worktree
+        self._mark = _free_mark(variables)
         self._words = self._join(self._variables, worktree)
         path = self._variables.get(b"PATH")
-        self._path = self._folders(os.defpath if path is None else os.fsdecode(path))
+        self._path = self._split(os.defpath if path is None else os.fsdecode(path))
 
-    def search_path(self, extra: Mapping[str, str]) -> tuple[str, ...]:
+    def mark(self, id_: str) -> bytes:
+        """The word by which the descendants of the call `id_` are found."""
+        return f"{self._mark}={id_}".encode()
+
+    def search_path(self, extra: Mapping[str, str]) -> SearchPath:
         """The directories of PATH, in the environment that a call with `extra` has.
 
-        Relative and empty entries are left out, and those that lie in the worktree but for
-        the system's own.
+        Relative and empty entries are left out, and those that lie in the worktree, so that
+        a repository does not choose the program. In a worktree that itself holds a program
+        directory of the system (``/``, ``/usr``) none are: who could plant a program there
+        could replace the system's.
         """
-        return self._folders(extra["PATH"]) if "PATH" in extra else self._path
+        return self._split(extra["PATH"]) if "PATH" in extra else self._path
 
     def words(self, mark: bytes, cwd: str, extra: Mapping[str, str]) -> tuple[bytes, ...]:
         """The environment of one call: the snapshot, `extra` over it, PWD and the mark."""
@@ -64,20 +80,12 @@ class ChildEnvironment:
             variables[os.fsencode(name)] = os.fsencode(value)
         return (*self._join(variables, cwd), mark)
 
-    def _folders(self, path: str) -> tuple[str, ...]:
-        return tuple(
-            [
-                entry
-                for entry in path.split(os.pathsep)
-                if os.path.isabs(entry) and self._is_trusted(os.path.realpath(entry))
-            ]
-        )
-
-    def _is_trusted(self, folder: str) -> bool:
-        # Beneath a worktree that is the root directory lies every program there is.
-        if self._worktree == "/" or folder in _OF_THE_SYSTEM:
-            return True
-        return not f"{folder}/".startswith(f"{self._worktree}/")
+    def _split(self, path: str) -> SearchPath:
+        folders = [entry for entry in path.split(os.pathsep) if os.path.isabs(entry)]
+        inside = [entry for entry in folders if _holds(self._worktree, os.path.realpath(entry))]
+        if not inside or _is_system(self._worktree):
+            return SearchPath(tuple(folders))
+        return SearchPath(tuple([entry for entry in folders if entry not in inside]), tuple(inside))
 
     @staticmethod
     def _join(variables: Mapping[bytes, bytes], cwd: str) -> tuple[bytes, ...]:
@@ -85,3 +93,16 @@ class ChildEnvironment:
         if b"PWD" not in variables:
             words.append(b"PWD=" + os.fsencode(cwd))
         return tuple(words)
+
+
+def _free_mark(variables: Mapping[bytes, bytes]) -> str:
+    names = itertools.chain([MARK], (f"{MARK}_{level}" for level in itertools.count(2)))
+    return next(name for name in names if os.fsencode(name) not in variables)
+
+
+def _is_system(worktree: str) -> bool:
+    return any(_holds(worktree, os.path.realpath(folder)) for folder in _SYSTEM_FOLDERS)
+
+
+def _holds(worktree: str, folder: str) -> bool:
+    return f"{folder}/".startswith(f"{worktree.rstrip('/')}/")

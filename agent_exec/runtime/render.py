@@ -44,7 +44,7 @@ def render(
         survivors=outcome.survivors,
         unreaped=outcome.unreaped,
         duration_ms=round(outcome.duration_s * 1000, 3),
-        error=None
+        notices=()
         if stdout_file is None and stderr_file is None
         else _what_files_lack(outcome, stdout_file, stderr_file),
     )
@@ -77,7 +77,7 @@ def _output(captured: Captured, file: str | None) -> Output:
 
 def _what_files_lack(
     outcome: Outcome, stdout_file: str | None, stderr_file: str | None
-) -> str | None:
+) -> tuple[str, ...]:
     lacks = []
     for file, captured in ((stdout_file, outcome.stdout), (stderr_file, outcome.stderr)):
         written = len(captured.head) + captured.dropped + len(captured.tail)
@@ -85,4 +85,4 @@ def _what_files_lack(
             continue
         why = os.strerror(captured.spill_errno) if captured.spill_errno else "the limit of a file"
         lacks.append(f"{file} has only the first {captured.spilled} of {written} bytes ({why})")
-    return "; ".join(lacks) or None
+    return tuple(lacks)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from agent_exec.errors import InvalidCall, ProgramNotFound, TemplateError
 from agent_exec.model.call import ToolCall
 from agent_exec.model.request import Command, ExecRequest
-from agent_exec.runtime.checks import is_seconds
-from agent_exec.runtime.environment import ChildEnvironment, is_mark
+from agent_exec.runtime.checks import duration, wrong
+from agent_exec.runtime.environment import ChildEnvironment, SearchPath, is_mark
 from agent_exec.runtime.mistakes import refuse_shell_syntax, split_line
+
+# What the C core takes (AX_MOST_STAGES).
+_MOST_STAGES = 1024
+_MOST_FD = 2**31 - 1
 
 
 def resolve(
@@ -21,26 +25,28 @@ def resolve(
     """Find everything before anything is started.
 
     Args:
-        call: As it arrived.
+        call: As it arrived: nothing in it need have the type that it should have.
         id_: The id that the call is to have.
         worktree: Absolute, without links.
         environment: That of the tool; its PATH, or the call's, is where names are looked up.
 
     Raises:
         InvalidCall: No stages, an empty argv, what cannot be given to a program, shell
-            syntax where no shell will see it.
+            syntax where no shell will see it, a value of the wrong type.
         ProgramNotFound: A program is nowhere.
         TemplateError: EACCES: one was named by path, and is a directory or not executable.
     """
-    if not call.stages:
-        raise InvalidCall("a call has at least one stage; send argv such as ['git', 'status']")
-    if call.timeout_s is not None and not is_seconds(call.timeout_s, above_zero=True):
-        raise InvalidCall(f"timeout_s is {call.timeout_s!r}; send a number of seconds above 0")
-    _check_variables(call.env)
+    _check_stages(call.stages)
+    if call.timeout_s is not None:
+        duration("timeout_s", call.timeout_s)
+    if call.env is not None:
+        _check_variables(call.env)
     _check_descriptor("stdout", call.stdout)
     _check_descriptor("stderr", call.stderr)
+    if not isinstance(call.keep_output, bool):
+        raise wrong("keep_output", call.keep_output, "true or false")
     cwd = worktree if call.cwd is None else _directory(call.cwd, worktree)
-    path = environment.search_path(call.env)
+    path = environment.search_path(call.env or {})
     return ExecRequest(
         id=id_,
         call=call,
@@ -50,7 +56,7 @@ def resolve(
     )
 
 
-def find_program(name: str, *, cwd: str, path: Sequence[str]) -> str:
+def find_program(name: str, *, cwd: str, path: SearchPath) -> str:
     """The absolute path of a program.
 
     A name without a slash is looked up in `path`; one with a slash is relative to `cwd`.
@@ -61,14 +67,33 @@ def find_program(name: str, *, cwd: str, path: Sequence[str]) -> str:
     """
     if "/" in name:
         return _named_by_path(os.path.join(cwd, name))
-    for folder in path:
+    found = next(_programs(name, path.folders), None)
+    if found is None:
+        raise ProgramNotFound(name, path.folders, tuple(_programs(name, path.inside)))
+    return found
+
+
+def _programs(name: str, folders: Sequence[str]) -> Iterator[str]:
+    for folder in folders:
         candidate = f"{folder}/{name}"
         if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
-            return candidate
-    raise ProgramNotFound(name, tuple(path))
+            yield candidate
 
 
-def _command(argv: Sequence[str], cwd: str, path: Sequence[str]) -> Command:
+def _check_stages(stages: Sequence[Sequence[str]]) -> None:
+    if not stages:
+        raise InvalidCall("a call has at least one stage; send argv such as ['git', 'status']")
+    if len(stages) > _MOST_STAGES:
+        raise InvalidCall(f"a pipeline has at most {_MOST_STAGES} stages, not {len(stages)}")
+    lines = [stage for stage in stages if isinstance(stage, str)]
+    if len(lines) > 1:
+        raise InvalidCall(
+            f"a pipeline is a list of argv, not of words; send argv {lines!r}, "
+            f"or pipeline {[split_line(line) for line in lines]!r}"
+        )
+
+
+def _command(argv: Sequence[str], cwd: str, path: SearchPath) -> Command:
     def is_program(name: str) -> bool:
         try:
             find_program(name, cwd=cwd, path=path)
@@ -80,10 +105,14 @@ def _command(argv: Sequence[str], cwd: str, path: Sequence[str]) -> Command:
         words = split_line(argv)
         refuse_shell_syntax(words, is_program)
         raise InvalidCall(f"argv is a list of words, not one string; send argv {words!r}")
-    if not argv or not argv[0]:
+    if not isinstance(argv, tuple):
+        raise wrong("argv", argv, "a list of words such as ['git', 'status']")
+    if not argv or argv[0] == "":
         raise InvalidCall("argv is empty: its first word is the program")
-    for word in argv:
-        _check_word(word, "argv")
+    if all(isinstance(word, list | tuple) for word in argv):
+        raise InvalidCall(f"argv is a list of words; send pipeline {list(argv)!r}")
+    for index, word in enumerate(argv):
+        _check_word(word, f"argv[{index}]")
     refuse_shell_syntax(argv, is_program)
     try:
         program = find_program(argv[0], cwd=cwd, path=path)
@@ -119,26 +148,30 @@ def _directory(cwd: str | os.PathLike[str], worktree: str) -> str:
 
 
 def _input(stdin: str | bytes | int | None) -> bytes | int | None:
-    if not isinstance(stdin, str | bytes):
-        _check_descriptor("stdin", stdin, "text, bytes, ")
-    if not isinstance(stdin, str):
+    if stdin is None or isinstance(stdin, bytes):
         return stdin
-    try:
-        return stdin.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        raise InvalidCall(f"stdin: {error.object[error.start]!r} is no character") from None
+    if isinstance(stdin, str):
+        try:
+            return stdin.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise InvalidCall(f"stdin: {error.object[error.start]!r} is no character") from None
+    if not _is_descriptor(stdin):
+        raise wrong("stdin", stdin, "text, bytes, an open descriptor (from 0 on), or left out")
+    return stdin
 
 
-def _check_descriptor(name: str, value: object, else_: str = "") -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InvalidCall(f"{name} is {value!r}; give {else_}a descriptor's number, or nothing")
+def _check_descriptor(name: str, value: object) -> None:
+    if value is not None and not _is_descriptor(value):
+        raise wrong(name, value, "an open descriptor (from 0 on), or left out to be captured")
+
+
+def _is_descriptor(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_FD
 
 
 def _check_variables(env: Mapping[str, str]) -> None:
     if not isinstance(env, Mapping):
-        raise InvalidCall(f"env is {env!r}; send names with their values, {{'NAME': 'value'}}")
+        raise wrong("env", env, "names with their values, such as {'CI': '1'}")
     for name, value in env.items():
         _check_word(name, "env")
         _check_word(value, f"env, {name}")
@@ -148,9 +181,10 @@ def _check_variables(env: Mapping[str, str]) -> None:
             raise InvalidCall(f"env: {name} is the tool's own; leave it out")
 
 
-def _check_word(word: str, where: str) -> None:
+def _check_word(word: object, where: str) -> None:
     if not isinstance(word, str):
-        raise InvalidCall(f"{where}: {word!r} is no string")
+        text = str(word) if isinstance(word, int | float | os.PathLike) else None
+        raise wrong(where, word, "a string" if text is None else f"a string, such as {text!r}")
     if "\0" in word:
         raise InvalidCall(f"{where}: {word!r} holds a NUL, which no program can be given")
     if not word.isascii():

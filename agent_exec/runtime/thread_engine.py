@@ -38,8 +38,8 @@ class ThreadEngine:
     at most `max_concurrent` calls run at a time; later ones wait. A call's timeout starts
     when its launch does.
 
-    A fork leaves the child with an engine that runs nothing, and works. An engine that
-    nobody refers to any more closes itself, and so does every engine at interpreter exit.
+    A fork leaves the child with an engine that runs nothing, and works. At interpreter
+    exit the engine closes itself; the threads of one that is dropped end by themselves.
 
     A launch that hangs (a file system that does not answer, an OPEN of a FIFO) cannot be
     interrupted: `run`, when cancelled, goes on without it after a bounded wait, and the
@@ -55,10 +55,13 @@ class ThreadEngine:
             raise ValueError("max_concurrent is less than 1")
         self.launcher = launcher.name
         self._launcher = launcher
-        self._lanes = _Lanes(max_concurrent)
+        self._use(_Lanes(max_concurrent))
         os.register_at_fork(after_in_child=partial(_start_afresh, weakref.ref(self)))
-        # Also runs at interpreter exit, so that no child outlives us unnoticed.
-        self._finalizer = weakref.finalize(self, self._lanes.close)
+
+    def _use(self, lanes: _Lanes) -> None:
+        self._lanes = lanes
+        self._dismissal = weakref.finalize(self, lanes.dismiss)
+        self._dismissal.atexit = False
 
     def run_sync(self, plan: CallPlan) -> Outcome:
         """Run `plan` on the calling thread, or wait for it there. Needs no event loop.
@@ -120,13 +123,12 @@ class ThreadEngine:
 
         Blocks until that is done, or for as long as SIGKILL may take.
         """
-        self._finalizer()
+        self._lanes.close()
 
     def start_afresh(self) -> None:
         """Forget the calls and threads of the process that we were forked from."""
-        self._finalizer.detach()
-        self._lanes = self._lanes.in_forked_child()
-        self._finalizer = weakref.finalize(self, self._lanes.close)
+        self._dismissal.detach()
+        self._use(self._lanes.in_forked_child())
 
     async def _end_of(self, ticket: _Ticket, ended: Flag) -> None:
         try:
@@ -143,6 +145,13 @@ class ThreadEngine:
             return ThreadCall(plan, self._launcher)
         except OSError as error:
             raise _no_descriptors(plan, error) from error
+
+
+def _close(lanes: weakref.ref[_Lanes]) -> None:
+    """At interpreter exit; when the lanes have gone before, there is nothing to close."""
+    alive = lanes()
+    if alive is not None:
+        alive.close()
 
 
 def _start_afresh(engine: weakref.ref[ThreadEngine]) -> None:
@@ -215,12 +224,15 @@ class _Lanes:
         self._inbox: SimpleQueue[_Ticket | None] = SimpleQueue()
         self._hiring = threading.Lock()
         self._submitted = 0  # and not ended
-        self._workers: dict[int, threading.Lock] = {}  # unlocked when that thread has ended
+        self._workers: list[threading.Lock] = []  # each unlocked when its worker has ended
+        # Workers keep us alive, so a call that outlives its engine is ended here, too.
+        self._at_exit = weakref.finalize(self, _close, weakref.ref(self))
 
     def in_forked_child(self) -> _Lanes:
         """Empty lanes; the calls of these belong to the parent."""
         for call in (*self._running, *(ticket.call for ticket in self._take_waiting())):
             call.disown()
+        self._at_exit.detach()
         afresh = _Lanes(self._max)
         afresh._closed = self._closed
         return afresh
@@ -252,8 +264,7 @@ class _Lanes:
             self._closed = True
             for ticket in self._take_waiting():
                 ticket.stop(Stop.CLOSE)
-            for _ in self._workers:
-                self._inbox.put(None)
+            self._inbox.put(None)
         me = threading.get_ident()
         deadline = time.monotonic() + KILL_S + _MARGIN_S
         with self._changed:
@@ -263,9 +274,17 @@ class _Lanes:
             while any(thread != me for thread in self._running.values()):
                 if not self._changed.wait(deadline - time.monotonic()):
                     break
-        for thread, ended in self._workers.items():
-            if thread != me and ended.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        for ended in self._workers:
+            if ended.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 ended.release()
+
+    def dismiss(self) -> None:
+        """Let the workers end. Nobody waits for a call any more.
+
+        From wherever the garbage collector runs, also on a worker that holds a lock: so
+        nothing here takes one, or waits.
+        """
+        self._inbox.put(None)
 
     def _take_waiting(self) -> Iterator[_Ticket]:
         with suppress(Empty):
@@ -278,14 +297,14 @@ class _Lanes:
         ended = threading.Lock()
         ended.acquire()
         try:
-            worker = start_new_thread(self._work, (ended,))
+            start_new_thread(self._work, (ended,))
         except RuntimeError as error:
             if self._workers:
                 return  # those there are will come to it
             ticket.call.abandon()
             name = pinned.name_of(ticket.call.plan.stages[0].executable)
             raise LaunchError(name, Step.SPAWN, errno.EAGAIN) from error
-        self._workers[worker] = ended
+        self._workers.append(ended)
 
     def _work(self, ended: threading.Lock) -> None:
         try:
@@ -296,6 +315,7 @@ class _Lanes:
                 if claimed:
                     ticket.end()
                 del ticket
+            self._inbox.put(None)  # for the next
         finally:
             ended.release()
 

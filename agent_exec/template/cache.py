@@ -22,6 +22,10 @@ from agent_exec.model.plan import TemplateUse
 from agent_exec.template.directory import open_directory
 from agent_exec.template.template import Template
 
+HOT_AFTER = 2
+"""Launches of a program from which on its template is kept, when nothing else is said."""
+MAX_TEMPLATES = 32
+"""Templates that are kept, when nothing else is said."""
 _COUNTED_PER_TEMPLATE = 8
 
 
@@ -98,8 +102,8 @@ class TemplateCache:
         self,
         worktree: str,
         *,
-        hot_after: int = 2,
-        max_templates: int = 32,
+        hot_after: int = HOT_AFTER,
+        max_templates: int = MAX_TEMPLATES,
         credentials: Callable[[], bytes],
     ) -> None:
         if hot_after < 1 or max_templates < 1:

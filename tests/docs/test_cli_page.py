@@ -16,6 +16,7 @@ from agent_exec.model.decision import Route, Verdict
 from agent_exec.model.outcome import Ended, LauncherName
 from agent_exec.model.plan import TemplateUse
 from agent_exec.model.result import Output, StageResult, ToolResult
+from agent_exec.runtime.doctor import examine
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 PAGE = (REFERENCE / "cli.md").read_text("utf-8")
@@ -58,6 +59,21 @@ def test_every_option_is_in_the_section_and_no_other(name: str) -> None:
     # `--no-x` stands for the switch `--x/--no-x` whose default is on.
     written = set(re.findall(r"`(-[-\w]+)", rows))
     assert {word.replace("--no-", "--") for word in written} == options
+
+
+def test_the_options_of_the_command_itself_are_told() -> None:
+    intro = PAGE.partition("\n## ")[0]
+    options = {word for param in get_command(app).params for word in param.opts}
+    assert options | {"--help"} == set(
+        re.findall(r"--[-\w]+", intro.replace("agent-exec --", "--"))
+    )
+
+
+def test_every_fact_of_doctor_is_explained_and_no_other() -> None:
+    cells = re.findall(r"^\| (`[a-z].*?) \|", section("agent-exec doctor"), re.MULTILINE)
+    told = set(re.findall(r"`(.+?)`", ", ".join(cells)))
+    found = {re.sub(r"^tool .*", "tool NAME", fact.name) for fact in examine().facts}
+    assert told == found
 
 
 def test_the_json_object_has_the_fields_of_a_result() -> None:

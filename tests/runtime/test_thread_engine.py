@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import weakref
 from collections.abc import Callable, Iterator
 
+import anyio
 import pytest
-from realproc import (
-    Plans,
-    finish,
-    is_alive,
-    make_launcher,
-    nothing_left_behind,
-    run_with,
-    wait_until,
-)
+from realproc import Belongings, Plans, finish, is_alive, run_host, run_with, wait_until
 
 from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.launch.base import Launcher
@@ -105,6 +99,41 @@ def test_a_signal_handler_that_raises_before_the_pid_is_known_loses_no_child(
     assert [is_alive(pid) for pid in started] == [False]
 
 
+def test_an_engine_that_is_dropped_lets_its_threads_go(plans: Plans) -> None:
+    async def make_calls(engine: ThreadEngine) -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(engine.run, plans.call(plans.stage("/bin/true")))
+
+    before = Belongings.now()
+    engine = ThreadEngine(PortableLauncher())
+    anyio.run(make_calls, engine)
+    assert len(Belongings.now().more_than(before)["threads"]) == 3
+    dropped = weakref.ref(engine)
+    del engine
+    gc.collect()
+    assert dropped() is None
+    wait_until(lambda: "threads" not in Belongings.now().more_than(before))
+
+
+def test_a_call_that_outlives_its_engine_is_ended_at_interpreter_exit() -> None:
+    script = """
+        import weakref
+        from agent_exec.runtime.thread_engine import _Ticket
+        read_end, write_end = os.pipe()
+        with Plans(make_launcher(ENGINE)) as plans:
+            engine = make_engine(ENGINE)
+            plan = plans.call(plans.sh("echo $$ >&2; exec sleep 1000"), stderr=write_end)
+            engine._lanes.submit(_Ticket(engine._make(plan), lambda: None))
+            print(int(os.read(read_end, 20)))
+            dropped = weakref.ref(engine)
+            del engine
+            assert dropped() is None
+    """
+    pid = int(run_host("thread-portable", script).stdout)
+    wait_until(lambda: not is_alive(pid))
+
+
 # Without pidfds
 
 
@@ -187,12 +216,3 @@ def test_a_template_that_turns_stale_between_two_stages(
     with pytest.raises(TemplateError):
         run_with(engine, runner, plans.call(sleep, sleep))
     assert [is_alive(pid) for pid in started] == [False, False]
-
-
-def test_an_engine_that_nobody_refers_to_ends_its_threads() -> None:
-    with nothing_left_behind(), Plans(make_launcher("portable")) as plans:
-        engine = ThreadEngine(PortableLauncher())
-        run_with(engine, "asyncio", plans.call(plans.stage("/bin/true")))
-        before = weakref.ref(engine)
-        del engine
-        assert before() is None
