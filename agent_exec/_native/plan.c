@@ -49,6 +49,19 @@ read_unsigned(PyObject *object, PyObject *name, uint64_t *value)
     return PyErr_Occurred() ? -1 : 0;
 }
 
+/* As read_unsigned(), but what does not fit is an OverflowError. */
+static int
+read_exact(PyObject *object, PyObject *name, uint64_t *value)
+{
+    PyObject *attribute = PyObject_GetAttr(object, name);
+
+    if (attribute == NULL)
+        return -1;
+    *value = PyLong_AsUnsignedLongLong(attribute);
+    Py_DECREF(attribute);
+    return *value == UINT64_MAX && PyErr_Occurred() ? -1 : 0;
+}
+
 static int
 read_int(PyObject *object, PyObject *name, int *value)
 {
@@ -175,9 +188,9 @@ read_open(const struct ax_names *names, PyObject *how, struct ax_action *action)
     Py_ssize_t size;
 
     return read_bytes(how, names->path_, &action->path, &size) < 0 ||
-                   read_unsigned(how, names->flags_, &action->how.flags) < 0 ||
-                   read_unsigned(how, names->mode_, &action->how.mode) < 0 ||
-                   read_unsigned(how, names->resolve_, &action->how.resolve) < 0
+                   read_exact(how, names->flags_, &action->how.flags) < 0 ||
+                   read_exact(how, names->mode_, &action->how.mode) < 0 ||
+                   read_exact(how, names->resolve_, &action->how.resolve) < 0
                ? -1
                : 0;
 }
