@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from typing import Self
 
 from agent_exec.launch.base import Launcher
 from agent_exec.launch.select import select_launcher
 from agent_exec.model.action import Action
 from agent_exec.model.child import Child
-from agent_exec.template.pin import Pinned, pin_descriptor, pin_path
+from agent_exec.template.pin import Pinned, may_be_executed, pin_descriptor, pin_path
 from agent_exec.template.template import Environment, Template, Word
 
 
@@ -21,8 +22,8 @@ class SpawnTemplate(Template):
     must make its own: spawning from an inherited one fails with EACCES.
     """
 
-    def __init__(self, pinned: Pinned, launcher: Launcher) -> None:
-        super().__init__(pinned, launcher.credentials())
+    def __init__(self, pinned: Pinned, credentials: bytes, launcher: Launcher) -> None:
+        super().__init__(pinned, credentials)
         self.launcher = launcher
 
     @classmethod
@@ -39,9 +40,10 @@ class SpawnTemplate(Template):
             TemplateError: See `agent_exec.template.pin`.
             Unsupported: No launcher works here.
         """
-        chosen = select_launcher() if launcher is None else launcher
+        chosen = _best_launcher() if launcher is None else launcher
+        credentials = chosen.credentials()
         pinned = pin_descriptor(source) if isinstance(source, int) else pin_path(source)
-        return cls(pinned, chosen)
+        return cls(pinned, credentials, chosen)
 
     def spawn(
         self,
@@ -62,4 +64,16 @@ class SpawnTemplate(Template):
                 EBADF.
             LaunchError: The child never became the program; step, errno and action say why.
         """
-        return self.launcher.spawn(self.plan(argv, envp, actions, inherit_fds=inherit_fds))
+        plan = self.plan(argv, envp, actions, inherit_fds=inherit_fds)
+        if not may_be_executed(plan.executable) and self._is_ours():
+            self.check()
+        return self.launcher.spawn(plan)
+
+    def _is_ours(self) -> bool:
+        return self.executable.credentials == self.launcher.credentials()
+
+
+@cache
+def _best_launcher() -> Launcher:
+    """Found out once: to find out costs a launch. Launchers have no state."""
+    return select_launcher()

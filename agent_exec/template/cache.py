@@ -13,13 +13,13 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from types import TracebackType
 from typing import Self
 
-from agent_exec.errors import Closed, LaunchError, Step
+from agent_exec.errors import Closed, LaunchError, Step, TemplateError
 from agent_exec.model.plan import TemplateUse
-from agent_exec.template.directory import open_directory
+from agent_exec.template.directory import Directory
 from agent_exec.template.template import Template
 
 _COUNTED_PER_TEMPLATE = 8
@@ -32,6 +32,7 @@ class CacheStats:
     hits: int = 0
     misses: int = 0
     recreations: int = 0
+    """Templates made in place of stale ones."""
     evictions: int = 0
     templates: int = 0
     """Open in the cache now."""
@@ -40,13 +41,13 @@ class CacheStats:
 class _Entry:
     """A template and how many use it: the cache counts as one while it keeps it."""
 
-    __slots__ = ("kept", "program", "template", "users")
+    __slots__ = ("hot", "program", "template", "users")
 
-    def __init__(self, program: str, template: Template, *, kept: bool) -> None:
+    def __init__(self, program: str, template: Template, *, hot: bool) -> None:
         self.program = program
         self.template = template
-        self.kept = kept
-        self.users = 0
+        self.hot = hot
+        self.users = 1
 
 
 class Lease:
@@ -67,10 +68,8 @@ class Lease:
         return self._entry.template
 
     def release(self) -> None:
-        """Give the template back. Idempotent."""
-        entry, self._entry = self._entry, None
-        if entry is not None:
-            self._cache._give_back(entry)  # noqa: SLF001 - one class in two halves
+        """Give the template back. Idempotent, also among threads."""
+        self._cache._give_back(self)  # noqa: SLF001 - one class in two halves
 
     def __enter__(self) -> Self:
         return self
@@ -114,11 +113,9 @@ class TemplateCache:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._launches: OrderedDict[str, int] = OrderedDict()
         self._hits = self._misses = self._recreations = self._evictions = 0
-        self._directories: list[int] = []
-        self._directory_key: tuple[int, int] | None = None
+        self._directory: Directory | None = None
         self._closed = False
-        weakref.finalize(self, _close_all, self._directories).atexit = False
-        os.register_at_fork(after_in_child=partial(_forget, weakref.ref(self)))
+        _caches().add(self)
 
     def lease(self, program: str) -> Lease:
         """The template of `program` (an absolute path), from the cache or made now.
@@ -128,17 +125,16 @@ class TemplateCache:
 
         Raises:
             TemplateError: It cannot be made; see `agent_exec.template.pin`.
+            Closed: The cache was closed.
         """
         with self._lock:
-            entry = self._entries.get(program)
-            if entry is not None:
-                self._entries.move_to_end(program)
+            cached = self._lend(program, TemplateUse.HIT)
+            if cached is not None:
                 self._hits += 1
-                entry.users += 1
-                return Lease(self, entry, TemplateUse.HIT)
+                return cached
             self._misses += 1
             hot = self._count(program) >= self._hot_after
-        return self._make(program, TemplateUse.MISS, keep=hot)
+        return self._make(program, TemplateUse.MISS, hot=hot)
 
     def renew(self, lease: Lease) -> Lease:
         """A fresh template in place of a stale one, which is released.
@@ -146,46 +142,39 @@ class TemplateCache:
         Calls that met the same stale template at once get the same fresh one.
 
         Raises:
-            TemplateError: As `lease`; the stale one has been released all the same.
+            TemplateError, Closed: As `lease`; the stale one has been released all the same.
         """
         stale = lease._entry  # noqa: SLF001 - one class in two halves
         assert stale is not None, "the lease was released"
+        self._discard(lease)
         with self._lock:
-            current = self._entries.get(stale.program)
-            if current is stale:
-                del self._entries[stale.program]
-                self._drop(stale)
-            if current is stale or not stale.kept:
-                self._recreations += 1
-        lease.release()
-        with self._lock:
-            current = self._entries.get(stale.program)
-            if current is not None:
-                current.users += 1
-                return Lease(self, current, TemplateUse.RECREATED)
-        return self._make(stale.program, TemplateUse.RECREATED, keep=stale.kept)
+            current = self._lend(stale.program, TemplateUse.RECREATED)
+        if current is not None:
+            if self._is_true(current.template):
+                return current
+            self._discard(current)
+        return self._make(stale.program, TemplateUse.RECREATED, hot=stale.hot)
 
-    def directory(self) -> int:
-        """The worktree's descriptor, for FCHDIR; borrowed, valid until `close`.
+    def directory(self) -> Directory:
+        """The worktree, open for FCHDIR.
 
         Looked at anew each time: when the path names another directory than before, that
-        one is opened. The old one stays open for the calls that are starting in it.
+        one is opened. The old one stays open while a call that starts in it refers to it.
 
         Raises:
             LaunchError: At step cwd, when it cannot be opened.
             Closed: The cache was closed.
         """
         try:
-            status = os.stat(self.worktree)
-            key = (status.st_dev, status.st_ino)
-            with self._lock:
-                if self._closed:
-                    raise Closed("the template cache is closed")
-                if key != self._directory_key:
-                    self._reopen()
-                return self._directories[-1]
+            current = self._directory
+            if current is None or not current.is_at(self.worktree):
+                current = Directory(self.worktree)
         except OSError as error:
             raise LaunchError(self.worktree, Step.CWD, error.errno or errno.EIO) from None
+        with self._lock:
+            self._refuse_if_closed()
+            self._directory = current
+        return current
 
     @property
     def stats(self) -> CacheStats:
@@ -203,7 +192,21 @@ class TemplateCache:
             for entry in entries.values():
                 self._drop(entry)
             self._launches.clear()
-            self._close_directories()
+            self._directory = None
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise Closed("the template cache is closed")
+
+    def _lend(self, program: str, use: TemplateUse) -> Lease | None:
+        """The template that is in the cache, if one is. With the lock held."""
+        self._refuse_if_closed()
+        entry = self._entries.get(program)
+        if entry is None:
+            return None
+        self._entries.move_to_end(program)
+        entry.users += 1
+        return Lease(self, entry, use)
 
     def _count(self, program: str) -> int:
         launches = self._launches.pop(program, 0) + 1
@@ -212,32 +215,49 @@ class TemplateCache:
             self._launches.popitem(last=False)
         return launches
 
-    def _make(self, program: str, use: TemplateUse, *, keep: bool) -> Lease:
+    def _is_true(self, template: Template) -> bool:
+        try:
+            template.check()
+        except TemplateError:
+            return False
+        return template.executable.credentials == self._credentials()
+
+    def _make(self, program: str, use: TemplateUse, *, hot: bool) -> Lease:
         template = Template.create(program, credentials=self._credentials())
-        entry = _Entry(program, template, kept=keep)
-        entry.users = 1
-        if not keep:
-            return Lease(self, entry, use)
         with self._lock:
-            if self._closed:  # meanwhile
-                entry.kept = False
-                return Lease(self, entry, use)
-            rival = self._entries.get(program)
-            if rival is not None:  # made meanwhile by another thread
+            rival = self._entries.get(program) if hot else None
+            if rival is not None and rival.template.is_twin_of(template):
+                template.close()  # another thread has made the same meanwhile
                 rival.users += 1
-                entry.template.close()
                 return Lease(self, rival, use)
-            self._entries[program] = entry
-            entry.users += 1
-            if len(self._entries) > self._max_templates:
-                _, oldest = self._entries.popitem(last=False)
-                self._evictions += 1
-                self._drop(oldest)
+            self._recreations += use is TemplateUse.RECREATED
+            entry = _Entry(program, template, hot=hot)
+            if hot and rival is None and not self._closed:
+                self._keep(entry)
         return Lease(self, entry, use)
 
-    def _give_back(self, entry: _Entry) -> None:
+    def _keep(self, entry: _Entry) -> None:
+        self._entries[entry.program] = entry
+        entry.users += 1
+        if len(self._entries) > self._max_templates:
+            _, oldest = self._entries.popitem(last=False)
+            self._evictions += 1
+            self._drop(oldest)
+
+    def _discard(self, lease: Lease) -> None:
+        """Give back a template that is not to be lent again."""
+        entry = lease._entry  # noqa: SLF001 - one class in two halves
         with self._lock:
-            self._drop(entry)
+            if entry is not None and self._entries.get(entry.program) is entry:
+                del self._entries[entry.program]
+                self._drop(entry)
+        lease.release()
+
+    def _give_back(self, lease: Lease) -> None:
+        with self._lock:
+            entry, lease._entry = lease._entry, None  # noqa: SLF001 - one class in two halves
+            if entry is not None:
+                self._drop(entry)
 
     def _drop(self, entry: _Entry) -> None:
         """One user less; the last one closes the template. With the lock held."""
@@ -245,31 +265,23 @@ class TemplateCache:
         if entry.users == 0:
             entry.template.close()
 
-    def _reopen(self) -> None:
-        directory = open_directory(self.worktree)
-        self._directories.append(directory)
-        status = os.fstat(directory)
-        self._directory_key = (status.st_dev, status.st_ino)
-
     def _start_afresh(self) -> None:
         """After a fork: nothing of the parent's, whose lock may be held for ever."""
         self._lock = threading.Lock()
         for entry in self._entries.values():
             entry.template.close()
         self._entries = OrderedDict()
-        self._close_directories()
-
-    def _close_directories(self) -> None:
-        _close_all(self._directories)
-        self._directory_key = None
+        self._directory = None
 
 
-def _close_all(directories: list[int]) -> None:
-    while directories:
-        os.close(directories.pop())
+@cache
+def _caches() -> weakref.WeakSet[TemplateCache]:
+    """All caches of this process. One hook for them together: there is no way to take one back."""
+    caches: weakref.WeakSet[TemplateCache] = weakref.WeakSet()
+    os.register_at_fork(after_in_child=partial(_start_afresh, caches))
+    return caches
 
 
-def _forget(cache: weakref.ref[TemplateCache]) -> None:
-    inherited = cache()
-    if inherited is not None:
+def _start_afresh(caches: weakref.WeakSet[TemplateCache]) -> None:
+    for inherited in caches:
         inherited._start_afresh()  # noqa: SLF001 - the cache's own hook

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from agent_exec.errors import TemplateError
 from agent_exec.model.action import Action
 from agent_exec.model.plan import Executable, Identity, SpawnPlan
-from agent_exec.template.pin import Pinned, pin_descriptor, pin_path
+from agent_exec.template.pin import Pinned, on_noexec_mount, pin_descriptor, pin_path
 from agent_exec.template.validate import validate
 
 Word: TypeAlias = str | bytes
@@ -27,13 +28,14 @@ class Template:
     """
 
     def __init__(self, pinned: Pinned, credentials: bytes) -> None:
-        self._closed = False
+        self._open = [pinned.fd]
         self._executable = Executable(
             fd=pinned.fd,
             path=pinned.path,
             identity=pinned.identity,
             script=pinned.script,
             credentials=credentials,
+            execfd=pinned.execfd,
         )
 
     @classmethod
@@ -57,33 +59,42 @@ class Template:
         Raises:
             TemplateError: EBADF when the template is closed.
         """
-        if self._closed:
+        if not self._open:
             raise TemplateError(self.name, errno.EBADF, "the template is closed")
         return self._executable
 
     @property
     def name(self) -> str:
         """The path as given, or words for a descriptor."""
-        path = self._executable.path
-        return f"descriptor {self._executable.fd}" if path is None else os.fsdecode(path)
+        return self._executable.name
+
+    def is_twin_of(self, other: Template) -> bool:
+        """Were both made from the same file, as it was, with the same credentials?"""
+        ours, theirs = self._executable, other._executable
+        return (ours.identity, ours.credentials) == (theirs.identity, theirs.credentials)
 
     def check(self) -> None:
-        """Is the file still the one that was pinned? Launchers ask the same at every spawn.
+        """Is the file still the one that was pinned, where programs may be executed?
+
+        Launchers ask the first half at every spawn.
 
         Raises:
             TemplateError: ESTALE when the path or the descriptor no longer has the
-                identity, or the path cannot be looked at. Not sticky: what is right again
-                is right again.
+                identity, the path cannot be looked at, or its mount is noexec now. Not
+                sticky: what is right again is right again.
         """
         pinned = self.executable
         try:
             seen = [os.fstat(pinned.fd)]
             if pinned.path is not None:
                 seen.append(os.stat(pinned.path))
+            noexec = on_noexec_mount(pinned)
         except OSError as error:
             raise TemplateError(self.name, errno.ESTALE, os.strerror(error.errno or 0)) from None
         if any(Identity.of(status) != pinned.identity for status in seen):
             raise TemplateError(self.name, errno.ESTALE)
+        if noexec:
+            raise TemplateError(self.name, errno.ESTALE, "its mount is noexec now")
 
     def plan(
         self,
@@ -102,16 +113,17 @@ class Template:
             inherit_fds: Keep descriptors above 2 that are not close-on-exec.
 
         Raises:
-            TemplateError: EINVAL or E2BIG for malformed actions, EINVAL for an empty argv or
-                a NUL in a word; EBADF when the template is closed.
+            TemplateError: EINVAL or E2BIG for malformed actions; EINVAL for an empty argv, for
+                what is no word or holds a NUL, and for what names no variable; EBADF when
+                the template is closed.
         """
-        words = (b"",) if argv is None else tuple([os.fsencode(word) for word in argv])
-        environment = () if envp is None else _environment(envp)
+        try:
+            words = (b"",) if argv is None else _words(argv)
+            environment = () if envp is None else _environment(envp)
+        except (TypeError, ValueError) as error:
+            raise TemplateError(self.name, errno.EINVAL, str(error)) from None
         if not words:
             raise TemplateError(self.name, errno.EINVAL, "argv is empty; argv[0] is part of it")
-        for word in (*words, *environment):
-            if b"\0" in word:
-                raise TemplateError(self.name, errno.EINVAL, f"a NUL in {word!r}")
         return SpawnPlan(
             executable=self.executable,
             argv=words,
@@ -121,10 +133,9 @@ class Template:
         )
 
     def close(self) -> None:
-        """Let the file go. Children that run keep it; plans made before are void."""
-        if not self._closed:
-            self._closed = True
-            os.close(self._executable.fd)
+        """Let the file go. Children that run keep it; plans made before are void. Idempotent."""
+        with suppress(IndexError):  # one thread of any number gets it
+            os.close(self._open.pop())
 
     def __enter__(self) -> Self:
         return self
@@ -138,13 +149,29 @@ class Template:
         self.close()
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True):
+        if getattr(self, "_open", ()):
             self.close()
 
 
+def _words(words: Iterable[Word]) -> tuple[bytes, ...]:
+    if isinstance(words, str | bytes):
+        raise TypeError(f"{words!r} is one word, not a sequence of words")
+    encoded = tuple([os.fsencode(word) for word in words])
+    for word in encoded:
+        if b"\0" in word:
+            raise ValueError(f"a NUL in {word!r}")
+    return encoded
+
+
 def _environment(envp: Environment) -> tuple[bytes, ...]:
-    if isinstance(envp, Mapping):
-        return tuple(
-            [os.fsencode(name) + b"=" + os.fsencode(value) for name, value in envp.items()]
-        )
-    return tuple([os.fsencode(word) for word in envp])
+    if not isinstance(envp, Mapping):
+        words = _words(envp)
+        for word in words:
+            if word.find(b"=") < 1:
+                raise ValueError(f"{word!r} is not NAME=value")
+        return words
+    names = _words(envp.keys())
+    for name in names:
+        if not name or b"=" in name:
+            raise ValueError(f"{name!r} is no name of a variable")
+    return tuple([b"%b=%b" % pair for pair in zip(names, _words(envp.values()), strict=True)])

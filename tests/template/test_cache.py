@@ -162,7 +162,7 @@ def test_a_forked_child_finds_an_empty_cache(tmp_path: Path, programs: list[str]
     cache.directory()
     pid = os.fork()
     if pid == 0:
-        same = launch(cache, programs[0]) is TemplateUse.MISS and cache.directory() >= 3
+        same = launch(cache, programs[0]) is TemplateUse.MISS and cache.directory().fd >= 3
         os._exit(0 if same else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert launch(cache, programs[0]) is TemplateUse.HIT
@@ -170,9 +170,9 @@ def test_a_forked_child_finds_an_empty_cache(tmp_path: Path, programs: list[str]
 
 
 def test_the_worktrees_descriptor_is_kept(cache: TemplateCache, tmp_path: Path) -> None:
-    fd = cache.directory()
-    assert cache.directory() == fd
-    assert os.path.samestat(os.fstat(fd), tmp_path.stat())
+    directory = cache.directory()
+    assert cache.directory() is directory
+    assert os.path.samestat(os.fstat(directory.fd), tmp_path.stat())
 
 
 def test_a_worktree_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
@@ -186,8 +186,8 @@ def test_a_worktree_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
     assert (caught.value.step, caught.value.errno) == ("cwd", errno.ENOENT)
     worktree.mkdir()
     new = cache.directory()
-    assert os.path.samestat(os.fstat(new), worktree.stat())
-    assert os.path.samestat(os.fstat(old), (tmp_path / "moved").stat())  # still for its calls
+    assert os.path.samestat(os.fstat(new.fd), worktree.stat())
+    assert os.path.samestat(os.fstat(old.fd), (tmp_path / "moved").stat())  # still for its calls
     cache.close()
 
 
