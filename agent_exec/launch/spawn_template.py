@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cache
 from typing import Self
 
 from agent_exec.launch.base import Launcher
@@ -40,7 +39,7 @@ class SpawnTemplate(Template):
             TemplateError: See `agent_exec.template.pin`.
             Unsupported: No launcher works here.
         """
-        chosen = _best_launcher() if launcher is None else launcher
+        chosen = select_launcher() if launcher is None else launcher
         credentials = chosen.credentials()
         pinned = pin_descriptor(source) if isinstance(source, int) else pin_path(source)
         return cls(pinned, credentials, chosen)
@@ -71,9 +70,3 @@ class SpawnTemplate(Template):
 
     def _is_ours(self) -> bool:
         return self.executable.credentials == self.launcher.credentials()
-
-
-@cache
-def _best_launcher() -> Launcher:
-    """Found out once: to find out costs a launch. Launchers have no state."""
-    return select_launcher()

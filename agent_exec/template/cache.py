@@ -9,11 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
 from types import TracebackType
 from typing import Self
 
@@ -109,13 +107,14 @@ class TemplateCache:
         self._hot_after = hot_after
         self._max_templates = max_templates
         self._credentials = credentials
+        self._pid = os.getpid()
         self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._launches: OrderedDict[str, int] = OrderedDict()
         self._hits = self._misses = self._recreations = self._evictions = 0
         self._directory: Directory | None = None
         self._closed = False
-        _caches().add(self)
 
     def lease(self, program: str) -> Lease:
         """The template of `program` (an absolute path), from the cache or made now.
@@ -127,7 +126,7 @@ class TemplateCache:
             TemplateError: It cannot be made; see `agent_exec.template.pin`.
             Closed: The cache was closed.
         """
-        with self._lock:
+        with self._alone():
             cached = self._lend(program, TemplateUse.HIT)
             if cached is not None:
                 self._hits += 1
@@ -147,7 +146,7 @@ class TemplateCache:
         stale = lease._entry  # noqa: SLF001 - one class in two halves
         assert stale is not None, "the lease was released"
         self._discard(lease)
-        with self._lock:
+        with self._alone():
             current = self._lend(stale.program, TemplateUse.RECREATED)
         if current is not None:
             if self._is_true(current.template):
@@ -171,7 +170,7 @@ class TemplateCache:
                 current = Directory(self.worktree)
         except OSError as error:
             raise LaunchError(self.worktree, Step.CWD, error.errno or errno.EIO) from None
-        with self._lock:
+        with self._alone():
             self._refuse_if_closed()
             self._directory = current
         return current
@@ -179,14 +178,14 @@ class TemplateCache:
     @property
     def stats(self) -> CacheStats:
         """Counts since the cache was made."""
-        with self._lock:
+        with self._alone():
             return CacheStats(
                 self._hits, self._misses, self._recreations, self._evictions, len(self._entries)
             )
 
     def close(self) -> None:
         """Drop every template; those on loan close when they are given back. Idempotent."""
-        with self._lock:
+        with self._alone():
             self._closed = True
             entries, self._entries = self._entries, OrderedDict()
             for entry in entries.values():
@@ -224,7 +223,7 @@ class TemplateCache:
 
     def _make(self, program: str, use: TemplateUse, *, hot: bool) -> Lease:
         template = Template.create(program, credentials=self._credentials())
-        with self._lock:
+        with self._alone():
             rival = self._entries.get(program) if hot else None
             if rival is not None and rival.template.is_twin_of(template):
                 template.close()  # another thread has made the same meanwhile
@@ -247,14 +246,14 @@ class TemplateCache:
     def _discard(self, lease: Lease) -> None:
         """Give back a template that is not to be lent again."""
         entry = lease._entry  # noqa: SLF001 - one class in two halves
-        with self._lock:
+        with self._alone():
             if entry is not None and self._entries.get(entry.program) is entry:
                 del self._entries[entry.program]
                 self._drop(entry)
         lease.release()
 
     def _give_back(self, lease: Lease) -> None:
-        with self._lock:
+        with self._alone():
             entry, lease._entry = lease._entry, None  # noqa: SLF001 - one class in two halves
             if entry is not None:
                 self._drop(entry)
@@ -265,23 +264,23 @@ class TemplateCache:
         if entry.users == 0:
             entry.template.close()
 
+    def _alone(self) -> threading.Lock:
+        """The lock of this process; in a forked child, when nothing of the parent's is left.
+
+        The parent's lock may be held for ever, by a thread that the child does not have. A
+        hook for forks would outlive the cache: the interpreter cannot take one back.
+        """
+        pid = os.getpid()
+        if pid != self._pid:
+            lock = self._locks.setdefault(pid, threading.Lock())  # the same for every thread
+            with lock:
+                if pid != self._pid:
+                    self._start_afresh()
+                    self._lock, self._pid = lock, pid
+        return self._lock
+
     def _start_afresh(self) -> None:
-        """After a fork: nothing of the parent's, whose lock may be held for ever."""
-        self._lock = threading.Lock()
         for entry in self._entries.values():
             entry.template.close()
         self._entries = OrderedDict()
         self._directory = None
-
-
-@cache
-def _caches() -> weakref.WeakSet[TemplateCache]:
-    """All caches of this process. One hook for them together: there is no way to take one back."""
-    caches: weakref.WeakSet[TemplateCache] = weakref.WeakSet()
-    os.register_at_fork(after_in_child=partial(_start_afresh, caches))
-    return caches
-
-
-def _start_afresh(caches: weakref.WeakSet[TemplateCache]) -> None:
-    for inherited in caches:
-        inherited._start_afresh()  # noqa: SLF001 - the cache's own hook

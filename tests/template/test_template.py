@@ -11,9 +11,9 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from realproc import run_host
 
 from agent_exec.errors import TemplateError
-from agent_exec.launch import spawn_template
 from agent_exec.launch.base import Launcher
 from agent_exec.launch.portable import PortableLauncher
 from agent_exec.launch.spawn_template import SpawnTemplate
@@ -198,16 +198,36 @@ def test_a_launcher_that_cannot_tell_who_we_are_leaves_no_descriptor() -> None:
         SpawnTemplate.create(TRUE, launcher=Failing())
 
 
-def test_the_best_launcher_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+# The launcher
 
-    def select() -> Launcher:
-        asked.append(1)
-        return PortableLauncher()
 
-    spawn_template._best_launcher.cache_clear()
-    monkeypatch.setattr(spawn_template, "select_launcher", select)
-    with SpawnTemplate.create(TRUE) as one, SpawnTemplate.create(TRUE) as other:
-        assert one.launcher is other.launcher
-    spawn_template._best_launcher.cache_clear()
-    assert asked == [1]
+def test_the_best_launcher_is_found_out_once() -> None:
+    script = """
+    from agent_exec.launch import native
+    from agent_exec.launch.spawn_template import SpawnTemplate
+    spawn, spawned = native.spawn, []
+    native.spawn = lambda plan: (spawned.append(plan.argv), spawn(plan))[1]
+    for _ in range(2):
+        with SpawnTemplate.create("/bin/true") as template:
+            print(template.launcher.name, spawned)
+    """
+    assert run_host("vfork", script).stdout.splitlines() == ["vfork [(b'probe',)]"] * 2
+
+
+def test_a_launcher_that_could_not_be_tried_is_tried_again() -> None:
+    script = """
+    import errno
+    from agent_exec.launch.select import select_launcher, why_not_vfork
+    def full(*words):
+        raise OSError(errno.EMFILE, "no descriptor left")
+    really, os.open = os.open, full
+    print(why_not_vfork())
+    print(select_launcher().name)
+    os.open = really
+    print(why_not_vfork(), select_launcher().name)
+    """
+    assert run_host("vfork", script).stdout.splitlines() == [
+        "it could not be tried: [Errno 24] no descriptor left",
+        "portable",
+        "None vfork",
+    ]
