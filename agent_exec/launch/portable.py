@@ -262,7 +262,7 @@ class PortableLauncher:
                 raise ValueError(f"embedded NUL: {word!r}")
         executable = plan.executable
         pinned.check(executable, self.credentials())
-        name = pinned.name_of(executable)
+        name = executable.name
         if executable.script and executable.path is None:
             raise TemplateError(name, errno.ESTALE, "a script is executed by path")
         with ExitStack() as owned:
@@ -318,7 +318,7 @@ class PortableLauncher:
 
 @contextmanager
 def _as_launch_error(executable: Executable) -> Iterator[None]:
-    name = pinned.name_of(executable)
+    name = executable.name
     try:
         yield
     except OSError as error:
