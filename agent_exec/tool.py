@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
@@ -16,6 +16,7 @@ from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import Containment, Limits, Survivors
 from agent_exec.model.result import ToolResult
 from agent_exec.runtime.bind import Bound, Settings
+from agent_exec.runtime.checks import require_choice, require_count, require_seconds
 from agent_exec.runtime.environment import ChildEnvironment
 from agent_exec.runtime.render import render
 from agent_exec.runtime.resolve import resolve
@@ -72,6 +73,7 @@ class ExecTool:
         PolicyError: No such policy.
         InvalidCall: The worktree is no directory.
         Unsupported: The launcher, or `containment`, does not work here.
+        ValueError: A number or a word that makes no sense; the message says what to give.
     """
 
     def __init__(
@@ -92,6 +94,15 @@ class ExecTool:
         output_file_bytes: int = 256 * 1024 * 1024,
     ) -> None:
         _check_policy(policy)
+        require_count("hot_after", hot_after, least=1)
+        require_count("max_templates", max_templates, least=1)
+        require_count("max_concurrent", max_concurrent, least=1)
+        require_seconds("timeout_s", timeout_s, above_zero=True)
+        require_seconds("grace_s", grace_s, above_zero=False)
+        require_count("output_bytes", output_bytes, least=0)
+        require_count("output_file_bytes", output_file_bytes, least=0)
+        require_choice("survivors", survivors, Survivors)
+        require_choice("containment", containment, Containment)
         self.worktree = os.path.realpath(worktree)
         if not os.path.isdir(self.worktree):
             raise InvalidCall(f"the worktree {self.worktree} is no directory")
@@ -252,7 +263,11 @@ def _check_policy(policy: str) -> None:
 
 def _words(argv: Sequence[str]) -> tuple[str, ...]:
     # A string is a sequence of strings, too: let resolve() say so.
-    return argv if isinstance(argv, str) else tuple(argv)  # type: ignore[return-value]
+    if isinstance(argv, str):
+        return argv  # type: ignore[return-value]
+    if not isinstance(argv, Iterable):
+        raise InvalidCall(f"argv is {argv!r}; send a list of words such as ['git', 'status']")
+    return tuple(argv)
 
 
 def _stages(stages: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:

@@ -211,6 +211,16 @@ def own_cgroups(pid: int) -> list[Path]:
     return [] if folder is None else list(folder.glob(f"agent_exec-{pid}-*"))
 
 
+def guardians_of(pid: int) -> list[int]:
+    """The guardians whose owner is the process `pid`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            if path.read_bytes().startswith(b"agent-exec-guardian\0%d\0" % pid):
+                found.append(int(path.parent.name))
+    return found
+
+
 @dataclass(frozen=True)
 class Belongings:
     """What this process holds that a call might have left behind."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def run(tool: ExecTool, runner: str) -> Run:
     """`run`, or `run_pipeline` for a list of lists, in each way there is."""
 
     def call(what: Any, **options: Any) -> ToolResult:
-        pipeline = bool(what) and isinstance(what[0], list)
+        pipeline = isinstance(what, list) and bool(what) and isinstance(what[0], list)
         if runner == "sync":
             return (tool.run_pipeline_sync if pipeline else tool.run_sync)(what, **options)
 
@@ -430,6 +431,83 @@ def test_only_the_open_policy_exists(worktree: Path) -> None:
 def test_a_worktree_that_is_none_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidCall, match="no directory"):
         ExecTool(tmp_path / "none", policy="open")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        pytest.param(
+            {"timeout_s": -1}, "timeout_s is -1; give a number of seconds, above 0", id="timeout"
+        ),
+        pytest.param({"timeout_s": 0}, "above 0", id="no-time"),
+        pytest.param({"timeout_s": math.nan}, "timeout_s is nan", id="nan"),
+        pytest.param({"timeout_s": "5"}, "timeout_s is '5'", id="text-for-a-number"),
+        pytest.param({"timeout_s": None}, "timeout_s is None", id="nothing-for-a-number"),
+        pytest.param({"grace_s": -0.1}, "grace_s is -0.1; .* 0 or more", id="grace"),
+        pytest.param({"output_bytes": -1}, "output_bytes is -1; give a whole number", id="output"),
+        pytest.param({"output_bytes": 1.5}, "output_bytes is 1.5", id="half-a-byte"),
+        pytest.param({"output_file_bytes": -1}, "output_file_bytes is -1", id="file"),
+        pytest.param({"max_concurrent": 0}, "max_concurrent is 0; .* 1 or more", id="nobody"),
+        pytest.param({"max_concurrent": True}, "max_concurrent is True", id="truth"),
+        pytest.param({"hot_after": 0}, "hot_after is 0", id="hot"),
+        pytest.param({"max_templates": 0}, "max_templates is 0", id="templates"),
+        pytest.param({"survivors": "spare"}, "'spare'; give kill or keep", id="survivors"),
+        pytest.param({"containment": "jail"}, "'jail'; give .*cgroup", id="containment"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused_at_once(
+    worktree: Path, options: dict[str, Any], says: str
+) -> None:
+    with nothing_left_behind(), pytest.raises(ValueError, match=says):
+        ExecTool(worktree, policy="open", **options)
+
+
+@pytest.mark.parametrize(
+    ("argv", "options", "says"),
+    [
+        pytest.param(None, {}, "argv is None; send a list of words", id="argv"),
+        pytest.param(7, {}, "argv is 7", id="a-number-for-argv"),
+        pytest.param(["cat"], {"stdin": 1.5}, "stdin is 1.5; give text, bytes", id="stdin"),
+        pytest.param(["cat"], {"stdin": ["a"]}, "stdin is", id="a-list-for-stdin"),
+        pytest.param(["cat"], {"stdin": True}, "stdin is True", id="truth-for-stdin"),
+        pytest.param(["cat"], {"stdin": -1}, "stdin is -1", id="no-descriptor"),
+        pytest.param(["cat"], {"stdout": "file"}, "stdout is 'file'", id="a-name-for-stdout"),
+        pytest.param(["cat"], {"env": ["A=1"]}, "env is .*; send names", id="env"),
+        pytest.param(
+            ["cat"], {"env": {"A": 1}}, "env, A: 1 is no string", id="a-number-for-a-value"
+        ),
+        pytest.param(["cat"], {"cwd": 5}, "cwd: 5 is no string", id="cwd"),
+        pytest.param(["cat"], {"timeout_s": "5"}, "timeout_s is '5'", id="timeout"),
+        pytest.param(["cat"], {"timeout_s": math.nan}, "timeout_s is nan", id="nan"),
+    ],
+)
+def test_what_a_call_gives_of_the_wrong_kind_is_named(
+    run: Run, argv: Any, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InvalidCall, match=says):
+        run(argv, **options)
+
+
+def test_what_a_call_within_a_call_leaves_is_found_by_the_outer_one(
+    worktree: Path, launcher_name: str
+) -> None:
+    inner = f"""
+from agent_exec import ExecTool
+options = dict(policy="open", launcher={launcher_name!r}, containment="session")
+with ExecTool(**options, survivors="keep") as tool:
+    print(tool.run_sync(["sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & echo $!"]).stdout.head)
+"""
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with ExecTool(worktree, policy="open", containment="session") as tool:
+        result = tool.run_sync([sys.executable, "-c", inner], env=environment)
+    pid = int(result.stdout.head)
+    assert result.survivors == (pid,)
+    wait_until(lambda: not is_alive(pid))
+
+
+def test_a_worktree_above_the_systems_programs_does_not_hide_them(launcher_name: str) -> None:
+    with ExecTool("/usr", policy="open", launcher=launcher_name) as tool:
+        assert tool.run_sync(["true"]).stages[0].exit_code == 0
 
 
 def test_an_unknown_launcher_is_an_error(worktree: Path) -> None:

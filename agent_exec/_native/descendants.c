@@ -25,6 +25,8 @@
 enum {
     MOST_CANDIDATES = 256, /* above, listing /proc is cheaper than trying each number */
     MOST_ROUNDS = 16,      /* a fork bomb is not outrun; it is stopped by limits */
+    MOST_PAUSES = 8,       /* of a hunt, for processes without an environment */
+    KERNEL_THREAD = 0x00200000, /* PF_KTHREAD: has none for good */
     DEATH_MS = 10,
 };
 /* Above this age pid numbers may have gone round (32768 of them, at the least). */
@@ -33,6 +35,7 @@ static const uint64_t AGE_OF_DOUBT = 1000000000;
 struct process {
     char state;
     pid_t group, session;
+    unsigned flags;
     unsigned long long start; /* ticks since boot: with the pid, who it is */
 };
 
@@ -118,15 +121,18 @@ read_process(pid_t pid, struct process *process)
     after = strrchr(text, ')'); /* the name may hold anything, parentheses too */
     return after != NULL &&
            sscanf(after + 1,
-                  " %c %*d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                  &process->state, &process->group, &process->session, &process->start) == 4;
+                  " %c %*d %d %d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                  &process->state, &process->group, &process->session, &process->flags,
+                  &process->start) == 5;
 }
 
-/* Is the mark a whole word of the environment? Words end in a NUL. */
+/* Is the mark a whole word of the environment? Words end in a NUL. In the middle of an exec
+ * there are no words for a moment, nor in a process that was given none: looked at again. */
 static bool
 has_mark(pid_t pid, const struct ax_hunt *hunt)
 {
     char text[16384] = "";
+    const struct timespec pause = {.tv_nsec = 1000000};
     size_t keep = 1; /* as if a NUL stood before the first word */
     off_t offset = 0;
 
@@ -136,6 +142,10 @@ has_mark(pid_t pid, const struct ax_hunt *hunt)
         ssize_t got = read_proc(pid, "environ", text + keep, sizeof text - keep, offset);
         const char *end, *at = text;
 
+        if (got == 0 && offset == 0 && (*hunt->pauses)++ < MOST_PAUSES) {
+            nanosleep(&pause, NULL);
+            continue;
+        }
         if (got <= 0)
             return false;
         end = text + keep + got;
@@ -164,7 +174,7 @@ is_ours(pid_t pid, const struct ax_hunt *hunt, struct process *process)
     for (size_t i = 0; i < hunt->n_leaders; i++)
         if (process->group == hunt->leaders[i] || process->session == hunt->leaders[i])
             return true;
-    return has_mark(pid, hunt);
+    return !(process->flags & KERNEL_THREAD) && has_mark(pid, hunt);
 }
 
 /* ax_process_start - when a process was started, in ticks since boot. False: there is none. */
@@ -276,8 +286,10 @@ one_round(const struct ax_hunt *hunt, bool kill, struct ax_pids *found)
 void
 ax_hunt(const struct ax_hunt *hunt, bool kill, struct ax_pids *found)
 {
-    int rounds = kill ? MOST_ROUNDS : 1;
+    int rounds = kill ? MOST_ROUNDS : 1, pauses = 0;
+    struct ax_hunt patient = *hunt;
 
-    while (rounds-- > 0 && one_round(hunt, kill, found))
+    patient.pauses = &pauses;
+    while (rounds-- > 0 && one_round(&patient, kill, found))
         ;
 }

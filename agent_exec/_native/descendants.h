@@ -31,6 +31,7 @@ struct ax_hunt {
     size_t mark_size;
     uint64_t age;                /* ns since the first stage was started */
     struct ax_recent *recent;
+    int *pauses; /* made so far; ax_hunt() keeps count */
 };
 
 bool ax_pids_add(struct ax_pids *pids, pid_t pid);

@@ -27,7 +27,7 @@ common_mark(const struct ax_job *job, char mark[MARK_SIZE])
 
     while (size > 0 && job->mark[size - 1] != '-')
         size--;
-    if (size >= MARK_SIZE || memchr(job->mark, '=', size) == NULL)
+    if (size >= MARK_SIZE || (size > 0 && memchr(job->mark, '=', size) == NULL))
         size = 0;
     memcpy(mark, size > 0 ? job->mark : "", size);
     mark[size] = '\0';

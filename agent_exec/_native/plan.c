@@ -44,9 +44,9 @@ read_unsigned(PyObject *object, PyObject *name, uint64_t *value)
 
     if (attribute == NULL)
         return -1;
-    *value = PyLong_AsUnsignedLongLongMask(attribute);
+    *value = PyLong_AsUnsignedLongLong(attribute);
     Py_DECREF(attribute);
-    return PyErr_Occurred() ? -1 : 0;
+    return *value == (uint64_t)-1 && PyErr_Occurred() ? -1 : 0;
 }
 
 static int

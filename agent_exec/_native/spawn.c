@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -182,6 +183,16 @@ find_ignored(struct ax_found *found)
     return ignored;
 }
 
+/* Was the mount made noexec since the template was? Asked when an exec was refused, and not
+ * before every one. */
+static bool
+is_noexec(int program_fd)
+{
+    struct statvfs mount;
+
+    return fstatvfs(program_fd, &mount) == 0 && mount.f_flag & ST_NOEXEC;
+}
+
 /* ax_spawn - start the program of a launch.
  *
  * Context   Any thread; it stands still until the child has exec'd or died.
@@ -240,6 +251,9 @@ ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, struct ax_found
         while (waitid((idtype_t)P_PIDFD, (id_t)launch->pidfd, &info, WEXITED) < 0 &&
                errno == EINTR)
             ;
+        if (launch->failure.step == AX_STEP_EXEC && launch->failure.error == EACCES &&
+            is_noexec(launch->program_fd))
+            launch->failure = (struct ax_failure){AX_STEP_TEMPLATE, ESTALE, -1};
         return -1;
     }
     return (pid_t)pid;

@@ -276,7 +276,7 @@ class PortableLauncher:
                 raise Unsupported(
                     "this libc's posix_spawn(3) cannot change directory; the vfork launcher can"
                 )
-            with _as_launch_error(name):
+            with _as_launch_error(executable):
                 return _adopt(self._start(plan, picture, owned))
 
     def _start(self, plan: SpawnPlan, picture: _Picture, owned: ExitStack) -> int:
@@ -317,11 +317,14 @@ class PortableLauncher:
 
 
 @contextmanager
-def _as_launch_error(name: str) -> Iterator[None]:
+def _as_launch_error(executable: Executable) -> Iterator[None]:
+    name = pinned.name_of(executable)
     try:
         yield
     except OSError as error:
         number = error.errno or errno.EIO
+        if number == errno.EACCES and pinned.is_noexec(executable):
+            raise TemplateError(name, errno.ESTALE, "the mount is noexec now") from error
         step = Step.SPAWN if number in _OF_THE_SPAWN else Step.EXEC
         raise LaunchError(name, step, number) from error
 

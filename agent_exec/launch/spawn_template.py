@@ -21,8 +21,8 @@ class SpawnTemplate(Template):
     must make its own: spawning from an inherited one fails with EACCES.
     """
 
-    def __init__(self, pinned: Pinned, launcher: Launcher) -> None:
-        super().__init__(pinned, launcher.credentials())
+    def __init__(self, pinned: Pinned, credentials: bytes, launcher: Launcher) -> None:
+        super().__init__(pinned, credentials)
         self.launcher = launcher
 
     @classmethod
@@ -40,8 +40,9 @@ class SpawnTemplate(Template):
             Unsupported: No launcher works here.
         """
         chosen = select_launcher() if launcher is None else launcher
+        credentials = chosen.credentials()
         pinned = pin_descriptor(source) if isinstance(source, int) else pin_path(source)
-        return cls(pinned, chosen)
+        return cls(pinned, credentials, chosen)
 
     def spawn(
         self,

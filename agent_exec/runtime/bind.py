@@ -11,7 +11,7 @@ from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.model.action import Action
 from agent_exec.model.decision import Grant
 from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Stdio, Survivors
-from agent_exec.runtime.environment import MARK, ChildEnvironment
+from agent_exec.runtime.environment import ChildEnvironment
 from agent_exec.runtime.spill import OutputFile
 from agent_exec.template.cache import Lease, TemplateCache
 from agent_exec.template.directory import open_directory
@@ -122,7 +122,7 @@ class Bound:
         )
 
     def _mark(self) -> bytes:
-        return f"{MARK}={self.grant.request.id}".encode()
+        return f"{self._settings.environment.mark}={self.grant.request.id}".encode()
 
     def _cwd(self) -> int:
         cwd = self.grant.request.cwd

@@ -11,15 +11,21 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _PROC = Path("/proc")
 # A fork bomb is not outrun; limits stop it.
 _MOST_ROUNDS = 16
 _DEATH_S = 0.01
+# For processes that have no environment: kernel threads never have one, a process in the
+# middle of an exec has none for a moment.
+_PAUSE_S = 0.001
+_MOST_PAUSES = 8
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD
 # Numbers go round at kernel.pid_max (32768 at the least); within this age they have not.
 _AGE_OF_DOUBT_S = 1.0
 
@@ -54,6 +60,8 @@ class Hunt:
     """`last_pid()` before the first stage was started."""
     age_s: float
     """Seconds since then."""
+    _pauses: list[None] = field(default_factory=lambda: [None] * _MOST_PAUSES, init=False)
+    """That may still be made."""
 
     def find(self) -> list[int]:
         """The pids of those alive, in no particular order."""
@@ -99,9 +107,20 @@ class Hunt:
             if group in self.leaders or session in self.leaders:
                 return True
             environment = (_PROC / str(pid) / "environ").read_bytes()
+            while not environment and not int(stat[6]) & _KERNEL_THREAD and self._pause():
+                environment = (_PROC / str(pid) / "environ").read_bytes()
         except OSError:
             return False  # gone, or somebody else's: then it is not to be signalled either
         return self.mark != b"" and self.mark in environment.split(b"\0")
+
+    def _pause(self) -> bool:
+        """Wait a moment; False when this hunt has waited often enough."""
+        try:
+            self._pauses.pop()
+        except IndexError:
+            return False
+        time.sleep(_PAUSE_S)
+        return True
 
     def _kill(self, pid: int) -> bool:
         if not self._is_descendant(pid):

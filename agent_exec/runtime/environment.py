@@ -6,9 +6,22 @@ import os
 from collections.abc import Mapping
 
 MARK = "AGENT_EXEC_CALL"
-"""The variable by which descendants of a call are found; its value is the call's id."""
+"""The variable by which descendants of a call are found; its value is the call's id.
 
-_NOT_INHERITED = frozenset({b"PWD", b"OLDPWD", os.fsencode(MARK)})
+In a call within a call it is this name with ``_2``, and so on: the outer call must find
+what the inner one leaves.
+"""
+
+# No repository is there, so a worktree that holds them plants nothing in them.
+_OF_THE_SYSTEM = frozenset(
+    {"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"}
+)
+_NOT_INHERITED = frozenset({b"PWD", b"OLDPWD"})
+
+
+def is_mark(name: str) -> bool:
+    """May only a tool itself set this variable?"""
+    return name == MARK or name.startswith(f"{MARK}_")
 
 
 class ChildEnvironment:
@@ -20,10 +33,15 @@ class ChildEnvironment:
             up beneath it. Without links.
     """
 
+    mark: str
+    """The variable that marks our calls."""
+
     def __init__(self, variables: Mapping[bytes, bytes], worktree: str) -> None:
         self._variables = {
             name: value for name, value in variables.items() if name not in _NOT_INHERITED
         }
+        level = sum(is_mark(os.fsdecode(name)) for name in variables) + 1
+        self.mark = MARK if level == 1 else f"{MARK}_{level}"
         self._worktree = worktree
         self._words = self._join(self._variables, worktree)
         path = self._variables.get(b"PATH")
@@ -32,7 +50,8 @@ class ChildEnvironment:
     def search_path(self, extra: Mapping[str, str]) -> tuple[str, ...]:
         """The directories of PATH, in the environment that a call with `extra` has.
 
-        Relative and empty entries are left out, and those that lie in the worktree.
+        Relative and empty entries are left out, and those that lie in the worktree but for
+        the system's own.
         """
         return self._folders(extra["PATH"]) if "PATH" in extra else self._path
 
@@ -50,13 +69,15 @@ class ChildEnvironment:
             [
                 entry
                 for entry in path.split(os.pathsep)
-                if os.path.isabs(entry) and not self._holds(os.path.realpath(entry))
+                if os.path.isabs(entry) and self._is_trusted(os.path.realpath(entry))
             ]
         )
 
-    def _holds(self, folder: str) -> bool:
+    def _is_trusted(self, folder: str) -> bool:
         # Beneath a worktree that is the root directory lies every program there is.
-        return self._worktree != "/" and f"{folder}/".startswith(f"{self._worktree}/")
+        if self._worktree == "/" or folder in _OF_THE_SYSTEM:
+            return True
+        return not f"{folder}/".startswith(f"{self._worktree}/")
 
     @staticmethod
     def _join(variables: Mapping[bytes, bytes], cwd: str) -> tuple[bytes, ...]:

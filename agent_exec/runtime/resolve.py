@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from agent_exec.errors import InvalidCall, ProgramNotFound, TemplateError
 from agent_exec.model.call import ToolCall
 from agent_exec.model.request import Command, ExecRequest
-from agent_exec.runtime.environment import MARK, ChildEnvironment
+from agent_exec.runtime.checks import is_seconds
+from agent_exec.runtime.environment import ChildEnvironment, is_mark
 from agent_exec.runtime.mistakes import refuse_shell_syntax, split_line
 
 
@@ -33,10 +34,11 @@ def resolve(
     """
     if not call.stages:
         raise InvalidCall("a call has at least one stage; send argv such as ['git', 'status']")
-    if call.timeout_s is not None and not call.timeout_s > 0:
-        raise InvalidCall(f"timeout_s is {call.timeout_s}; send a number of seconds above 0")
-    if call.env:
-        _check_variables(call.env)
+    if call.timeout_s is not None and not is_seconds(call.timeout_s, above_zero=True):
+        raise InvalidCall(f"timeout_s is {call.timeout_s!r}; send a number of seconds above 0")
+    _check_variables(call.env)
+    _check_descriptor("stdout", call.stdout)
+    _check_descriptor("stderr", call.stderr)
     cwd = worktree if call.cwd is None else _directory(call.cwd, worktree)
     path = environment.search_path(call.env)
     return ExecRequest(
@@ -111,12 +113,14 @@ def _named_by_path(candidate: str) -> str:
 
 def _directory(cwd: str | os.PathLike[str], worktree: str) -> str:
     """Without links and dots: it is also the child's PWD, which may have none."""
-    path = os.fspath(cwd)
+    path = os.fspath(cwd) if isinstance(cwd, os.PathLike) else cwd
     _check_word(path, "cwd")
     return os.path.realpath(os.path.join(worktree, path))
 
 
 def _input(stdin: str | bytes | int | None) -> bytes | int | None:
+    if not isinstance(stdin, str | bytes):
+        _check_descriptor("stdin", stdin, "text, bytes, ")
     if not isinstance(stdin, str):
         return stdin
     try:
@@ -125,14 +129,23 @@ def _input(stdin: str | bytes | int | None) -> bytes | int | None:
         raise InvalidCall(f"stdin: {error.object[error.start]!r} is no character") from None
 
 
+def _check_descriptor(name: str, value: object, else_: str = "") -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InvalidCall(f"{name} is {value!r}; give {else_}a descriptor's number, or nothing")
+
+
 def _check_variables(env: Mapping[str, str]) -> None:
+    if not isinstance(env, Mapping):
+        raise InvalidCall(f"env is {env!r}; send names with their values, {{'NAME': 'value'}}")
     for name, value in env.items():
         _check_word(name, "env")
         _check_word(value, f"env, {name}")
         if not name or "=" in name:
             raise InvalidCall(f"env: no variable can be called {name!r}")
-    if MARK in env:
-        raise InvalidCall(f"env: {MARK} is the tool's own; leave it out")
+        if is_mark(name):
+            raise InvalidCall(f"env: {name} is the tool's own; leave it out")
 
 
 def _check_word(word: str, where: str) -> None:

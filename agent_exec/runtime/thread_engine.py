@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import errno
 import os
 import threading
@@ -39,8 +38,8 @@ class ThreadEngine:
     at most `max_concurrent` calls run at a time; later ones wait. A call's timeout starts
     when its launch does.
 
-    A fork leaves the child with an engine that runs nothing, and works. At interpreter
-    exit the engine closes itself.
+    A fork leaves the child with an engine that runs nothing, and works. An engine that
+    nobody refers to any more closes itself, and so does every engine at interpreter exit.
 
     A launch that hangs (a file system that does not answer, an OPEN of a FIFO) cannot be
     interrupted: `run`, when cancelled, goes on without it after a bounded wait, and the
@@ -58,7 +57,8 @@ class ThreadEngine:
         self._launcher = launcher
         self._lanes = _Lanes(max_concurrent)
         os.register_at_fork(after_in_child=partial(_start_afresh, weakref.ref(self)))
-        atexit.register(self.close)
+        # Also runs at interpreter exit, so that no child outlives us unnoticed.
+        self._finalizer = weakref.finalize(self, self._lanes.close)
 
     def run_sync(self, plan: CallPlan) -> Outcome:
         """Run `plan` on the calling thread, or wait for it there. Needs no event loop.
@@ -120,12 +120,13 @@ class ThreadEngine:
 
         Blocks until that is done, or for as long as SIGKILL may take.
         """
-        atexit.unregister(self.close)
-        self._lanes.close()
+        self._finalizer()
 
     def start_afresh(self) -> None:
         """Forget the calls and threads of the process that we were forked from."""
+        self._finalizer.detach()
         self._lanes = self._lanes.in_forked_child()
+        self._finalizer = weakref.finalize(self, self._lanes.close)
 
     async def _end_of(self, ticket: _Ticket, ended: Flag) -> None:
         try:
@@ -214,7 +215,7 @@ class _Lanes:
         self._inbox: SimpleQueue[_Ticket | None] = SimpleQueue()
         self._hiring = threading.Lock()
         self._submitted = 0  # and not ended
-        self._workers: list[threading.Lock] = []  # each unlocked when its worker has ended
+        self._workers: dict[int, threading.Lock] = {}  # unlocked when that thread has ended
 
     def in_forked_child(self) -> _Lanes:
         """Empty lanes; the calls of these belong to the parent."""
@@ -262,8 +263,8 @@ class _Lanes:
             while any(thread != me for thread in self._running.values()):
                 if not self._changed.wait(deadline - time.monotonic()):
                     break
-        for ended in self._workers:
-            if ended.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        for thread, ended in self._workers.items():
+            if thread != me and ended.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 ended.release()
 
     def _take_waiting(self) -> Iterator[_Ticket]:
@@ -277,14 +278,14 @@ class _Lanes:
         ended = threading.Lock()
         ended.acquire()
         try:
-            start_new_thread(self._work, (ended,))
+            worker = start_new_thread(self._work, (ended,))
         except RuntimeError as error:
             if self._workers:
                 return  # those there are will come to it
             ticket.call.abandon()
             name = pinned.name_of(ticket.call.plan.stages[0].executable)
             raise LaunchError(name, Step.SPAWN, errno.EAGAIN) from error
-        self._workers.append(ended)
+        self._workers[worker] = ended
 
     def _work(self, ended: threading.Lock) -> None:
         try:

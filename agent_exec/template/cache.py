@@ -17,7 +17,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from agent_exec.errors import Closed, LaunchError, Step
+from agent_exec.errors import Closed, LaunchError, Step, TemplateError
 from agent_exec.model.plan import TemplateUse
 from agent_exec.template.directory import open_directory
 from agent_exec.template.template import Template
@@ -67,10 +67,8 @@ class Lease:
         return self._entry.template
 
     def release(self) -> None:
-        """Give the template back. Idempotent."""
-        entry, self._entry = self._entry, None
-        if entry is not None:
-            self._cache._give_back(entry)  # noqa: SLF001 - one class in two halves
+        """Give the template back. Idempotent, from any thread."""
+        self._cache._take_back(self)  # noqa: SLF001 - one class in two halves
 
     def __enter__(self) -> Self:
         return self
@@ -128,8 +126,11 @@ class TemplateCache:
 
         Raises:
             TemplateError: It cannot be made; see `agent_exec.template.pin`.
+            Closed: The cache was closed.
         """
         with self._lock:
+            if self._closed:
+                raise Closed("the template cache is closed")
             entry = self._entries.get(program)
             if entry is not None:
                 self._entries.move_to_end(program)
@@ -150,19 +151,21 @@ class TemplateCache:
         """
         stale = lease._entry  # noqa: SLF001 - one class in two halves
         assert stale is not None, "the lease was released"
-        with self._lock:
-            current = self._entries.get(stale.program)
-            if current is stale:
-                del self._entries[stale.program]
-                self._drop(stale)
-            if current is stale or not stale.kept:
-                self._recreations += 1
+        self._forget_entry(stale)
         lease.release()
         with self._lock:
             current = self._entries.get(stale.program)
             if current is not None:
                 current.users += 1
-                return Lease(self, current, TemplateUse.RECREATED)
+        if current is not None:
+            fresh = Lease(self, current, TemplateUse.RECREATED)
+            try:
+                fresh.template.check()
+            except TemplateError:  # the file has changed once more
+                self._forget_entry(current)
+                fresh.release()
+            else:
+                return fresh
         return self._make(stale.program, TemplateUse.RECREATED, keep=stale.kept)
 
     def directory(self) -> int:
@@ -216,17 +219,16 @@ class TemplateCache:
         template = Template.create(program, credentials=self._credentials())
         entry = _Entry(program, template, kept=keep)
         entry.users = 1
-        if not keep:
-            return Lease(self, entry, use)
         with self._lock:
-            if self._closed:  # meanwhile
-                entry.kept = False
-                return Lease(self, entry, use)
-            rival = self._entries.get(program)
+            rival = self._entries.get(program) if keep else None
             if rival is not None:  # made meanwhile by another thread
                 rival.users += 1
                 entry.template.close()
                 return Lease(self, rival, use)
+            self._recreations += use is TemplateUse.RECREATED
+            if not keep or self._closed:
+                entry.kept = False
+                return Lease(self, entry, use)
             self._entries[program] = entry
             entry.users += 1
             if len(self._entries) > self._max_templates:
@@ -235,9 +237,18 @@ class TemplateCache:
                 self._drop(oldest)
         return Lease(self, entry, use)
 
-    def _give_back(self, entry: _Entry) -> None:
+    def _forget_entry(self, entry: _Entry) -> None:
+        """Keep it no longer, unless another stands in its place already."""
         with self._lock:
-            self._drop(entry)
+            if self._entries.get(entry.program) is entry:
+                del self._entries[entry.program]
+                self._drop(entry)
+
+    def _take_back(self, lease: Lease) -> None:
+        with self._lock:
+            entry, lease._entry = lease._entry, None  # noqa: SLF001 - one class in two halves
+            if entry is not None:
+                self._drop(entry)
 
     def _drop(self, entry: _Entry) -> None:
         """One user less; the last one closes the template. With the lock held."""

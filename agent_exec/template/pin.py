@@ -64,8 +64,8 @@ def pin_descriptor(execfd: int) -> Pinned:
 
     Raises:
         TemplateError: EBADF for a closed or O_PATH descriptor; ETXTBSY for one open for
-            writing; ENOEXEC also for a script: its interpreter has to open it by a name.
-            Otherwise as `pin_path`.
+            writing, unless it is a memfd open for both; ENOEXEC also for a script: its
+            interpreter has to open it by a name. Otherwise as `pin_path`.
     """
     shown = f"descriptor {execfd}"
     if execfd < 0:
@@ -77,10 +77,21 @@ def pin_descriptor(execfd: int) -> Pinned:
         fd = fcntl.fcntl(execfd, fcntl.F_DUPFD_CLOEXEC, FIRST_FD)
     except (OSError, OverflowError) as error:
         raise TemplateError(shown, getattr(error, "errno", None) or errno.EBADF) from None
-    if stat.S_ISREG(os.fstat(fd).st_mode) and mode & os.O_ACCMODE != os.O_RDONLY:
+    if stat.S_ISREG(os.fstat(fd).st_mode) and _may_not_write(fd, mode & os.O_ACCMODE):
         os.close(fd)
         raise TemplateError(shown, errno.ETXTBSY, "open for writing")
     return _checked(fd, None, shown)
+
+
+def _may_not_write(fd: int, mode: int) -> bool:
+    """Would the kernel refuse to execute a file for this writer of it? Not for a memfd's."""
+    if mode == os.O_RDONLY:
+        return False
+    try:
+        fcntl.fcntl(fd, fcntl.F_GET_SEALS)
+    except (AttributeError, OSError):
+        return True
+    return mode == os.O_WRONLY
 
 
 def _open(name: bytes) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeAlias
 
@@ -27,7 +28,7 @@ class Template:
     """
 
     def __init__(self, pinned: Pinned, credentials: bytes) -> None:
-        self._closed = False
+        self._open = [pinned.fd]
         self._executable = Executable(
             fd=pinned.fd,
             path=pinned.path,
@@ -57,7 +58,7 @@ class Template:
         Raises:
             TemplateError: EBADF when the template is closed.
         """
-        if self._closed:
+        if not self._open:
             raise TemplateError(self.name, errno.EBADF, "the template is closed")
         return self._executable
 
@@ -102,11 +103,15 @@ class Template:
             inherit_fds: Keep descriptors above 2 that are not close-on-exec.
 
         Raises:
-            TemplateError: EINVAL or E2BIG for malformed actions, EINVAL for an empty argv or
-                a NUL in a word; EBADF when the template is closed.
+            TemplateError: EINVAL or E2BIG for malformed actions, EINVAL for an empty argv,
+                what is no word, a NUL in one, or a name that no variable can have; EBADF
+                when the template is closed.
         """
-        words = (b"",) if argv is None else tuple([os.fsencode(word) for word in argv])
-        environment = () if envp is None else _environment(envp)
+        try:
+            words = (b"",) if argv is None else _encode(argv)
+            environment = () if envp is None else _environment(envp)
+        except (TypeError, ValueError) as error:
+            raise TemplateError(self.name, errno.EINVAL, str(error)) from None
         if not words:
             raise TemplateError(self.name, errno.EINVAL, "argv is empty; argv[0] is part of it")
         for word in (*words, *environment):
@@ -122,9 +127,8 @@ class Template:
 
     def close(self) -> None:
         """Let the file go. Children that run keep it; plans made before are void."""
-        if not self._closed:
-            self._closed = True
-            os.close(self._executable.fd)
+        with suppress(IndexError):
+            os.close(self._open.pop())  # atomic: whoever is second finds nothing
 
     def __enter__(self) -> Self:
         return self
@@ -138,13 +142,22 @@ class Template:
         self.close()
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True):
+        if getattr(self, "_open", None):
             self.close()
 
 
+def _encode(words: Sequence[Word]) -> tuple[bytes, ...]:
+    if isinstance(words, str | bytes):
+        raise TypeError(f"{words!r} is one word; give a sequence of them")
+    return tuple([os.fsencode(word) for word in words])
+
+
 def _environment(envp: Environment) -> tuple[bytes, ...]:
-    if isinstance(envp, Mapping):
-        return tuple(
-            [os.fsencode(name) + b"=" + os.fsencode(value) for name, value in envp.items()]
-        )
-    return tuple([os.fsencode(word) for word in envp])
+    if not isinstance(envp, Mapping):
+        return _encode(envp)
+    names = _encode(tuple(envp))
+    for name in names:
+        if not name or b"=" in name:
+            raise ValueError(f"no variable can be called {name!r}")
+    values = _encode(tuple(envp.values()))
+    return tuple([name + b"=" + value for name, value in zip(names, values, strict=True)])

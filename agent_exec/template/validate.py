@@ -33,7 +33,9 @@ def validate(actions: Sequence[Action], program: str) -> tuple[Action, ...]:
         raise TemplateError(program, errno.E2BIG, reason)
     for index, action in enumerate(actions):
         check = _CHECKS.get(action.type)
-        problem = f"no action has type {action.type}" if check is None else check(action)
+        problem = f"no action has type {action.type}" if check is None else _numbers(action)
+        if check is not None and not problem:
+            problem = check(action)
         if problem:
             raise TemplateError(program, errno.EINVAL, f"action {index}: {problem}")
     return tuple(actions)
@@ -43,6 +45,18 @@ def _unused(action: Action, *names: str) -> str:
     """The complaint about fields that the type does not use and that are not 0."""
     wrong = [name for name in names if getattr(action, name)]
     return f"{', '.join(wrong)} must be 0" if wrong else ""
+
+
+def _numbers(action: Action) -> str:
+    """The complaint about fields that the kernel's structure cannot hold."""
+    for name in ("flags", "fd", "newfd"):
+        if not _is_number(getattr(action, name), -(2**31), 2**31 - 1):
+            return f"{name} is no number of 32 bits"
+    return ""
+
+
+def _is_number(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and least <= value <= most
 
 
 def _close(action: Action) -> str:
@@ -72,8 +86,12 @@ def _open(action: Action) -> str:
         return "newfd is negative"
     if not isinstance(action.arg, OpenHow):
         return "arg is no OpenHow"
-    if b"\0" in action.arg.path:
-        return "the path holds a NUL"
+    how = action.arg
+    path: object = how.path
+    if not isinstance(path, bytes) or b"\0" in path:
+        return "the path is no bytes, or holds a NUL"
+    if not all(_is_number(value, 0, 2**64 - 1) for value in (how.flags, how.mode, how.resolve)):
+        return "flags, mode or resolve is no number of 64 bits"
     return _unused(action, "flags")
 
 
@@ -90,7 +108,7 @@ def _close_range(action: Action) -> str:
 def _signals(action: Action) -> str:
     if not isinstance(action.arg, frozenset):
         return "arg is no set of signals"
-    if any(not 1 <= signum <= _HIGHEST_SIGNAL for signum in action.arg):
+    if not all(_is_number(signum, 1, _HIGHEST_SIGNAL) for signum in action.arg):
         return f"signals are 1 to {_HIGHEST_SIGNAL}"
     return _unused(action, "flags", "fd", "newfd")
 

@@ -118,9 +118,16 @@ def test_what_a_call_leaves_behind_is_found_and_ended(
     assert not any(map(is_alive, outcome.survivors))
 
 
-def test_what_forks_faster_than_it_can_be_listed_is_ended(run: Run, plans: Plans) -> None:
-    script = 'env -i setsid sh -c "while :; do sleep 1000 & done" >/dev/null 2>&1 & sleep 0.1'
-    outcome = run(plans.call(plans.sh(script)))
+def test_what_forks_faster_than_it_can_be_listed_is_ended(
+    run: Run, plans: Plans, tmp_path: Path
+) -> None:
+    script = """
+        mkfifo "$1"
+        env -i setsid sh -c 'sleep 1000 & echo >"$1"; while :; do sleep 1000 & done' sh "$1" \\
+            >/dev/null 2>&1 &
+        read line <"$1"
+    """
+    outcome = run(plans.call(plans.sh(script, str(tmp_path / "fifo"))))
     assert len(outcome.survivors) > 1
     wait_until(lambda: not any(map(is_alive, outcome.survivors)))
 
@@ -183,18 +190,21 @@ def test_closing_ends_what_a_running_call_has_started(plans: Plans, runner: str)
 
 
 def test_an_init_host_keeps_no_zombie_of_what_it_killed(
-    runner: str, pid_namespace: tuple[str, ...]
+    runner: str, pid_namespace: tuple[str, ...], tmp_path: Path
 ) -> None:
     script = """
         with nothing_left_behind(), Plans(make_launcher(ENGINE)) as plans:
             engine = make_engine(ENGINE)
-            plan = plans.call(plans.sh("env -i setsid sleep 1000 & sleep 1000 & sleep 0.1"))
+            stay = "env -i setsid sh -c 'echo >$1; exec sleep 1000' sh $1"
+            script = f"sleep 1000 & mkfifo $1; {stay} & read line <$1"
+            plan = plans.call(plans.sh(script, sys.argv[2]))
             outcome = run_with(engine, sys.argv[1], plan)
             print(os.getpid(), len(outcome.survivors), outcome.contained)
             engine.close()
             del engine
     """
-    assert run_host(IN_CGROUPS, script, runner, wrapper=pid_namespace).stdout == "1 2 True\n"
+    done = run_host(IN_CGROUPS, script, runner, str(tmp_path / "fifo"), wrapper=pid_namespace)
+    assert done.stdout == "1 2 True\n"
 
 
 # Leaves
@@ -239,10 +249,15 @@ def test_the_leaf_of_a_kept_survivor_is_used_again_when_it_has_ended(
     assert (again.survivors, again.contained, leaves_of(engine)) == ((), True, leaves)
 
 
-def test_kept_survivors_outlive_the_engine_in_our_own_cgroup(plans: Plans) -> None:
+def test_kept_survivors_outlive_the_engine_in_our_own_cgroup(plans: Plans, tmp_path: Path) -> None:
     engine = make_engine(IN_CGROUPS)
-    script = "env -i setsid sh -c 'sleep 1000 & exec sleep 1000' >/dev/null 2>&1 & sleep 0.1"
-    outcome = engine.run_sync(plans.call(plans.sh(script), survivors=Survivors.KEEP))
+    script = """
+        mkfifo "$1"
+        env -i setsid sh -c 'sleep 1000 & echo >"$1"; exec sleep 1000' sh "$1" >/dev/null 2>&1 &
+        read line <"$1"
+    """
+    plan = plans.call(plans.sh(script, str(tmp_path / "fifo")), survivors=Survivors.KEEP)
+    outcome = engine.run_sync(plan)
     one, other = outcome.survivors
     with doomed(one), doomed(other):
         engine.close()
@@ -493,15 +508,17 @@ def test_a_forked_child_holds_nothing_of_the_cgroups(runner: str) -> None:
 
 
 def test_a_call_within_a_call_ends_with_it(run: Run, plans: Plans, engine: Engine) -> None:
-    """The inner engine makes its cgroups in ours; its host is killed in the middle."""
+    """The inner engine makes its cgroups in ours; its host is killed in the middle, and has
+    no guardian that would be quicker than we are."""
     inner = f"""
 import os, sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from realproc import *
-engine = make_engine({IN_CGROUPS!r})
+from agent_exec.launch import native
+engine = native.Engine(4, True, None)
 with Plans(VforkLauncher()) as plans:
     script = "env -i setsid sh -c 'echo $$ >&2; kill -9 $1; exec sleep 1000' sh $PPID & sleep 1000"
-    engine.run_sync(plans.call(plans.sh(script), stderr=2))
+    engine.run(plans.call(plans.sh(script), stderr=2))
 """
     environment = tuple(f"{name}={value}".encode() for name, value in os.environ.items())
     # By its full name it finds the packages of its environment.

@@ -5,10 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
-from realproc import Plans, finish, is_alive, run_with, wait_until
+from realproc import (
+    Plans,
+    finish,
+    is_alive,
+    make_launcher,
+    nothing_left_behind,
+    run_with,
+    wait_until,
+)
 
 from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.launch.base import Launcher
@@ -178,3 +187,12 @@ def test_a_template_that_turns_stale_between_two_stages(
     with pytest.raises(TemplateError):
         run_with(engine, runner, plans.call(sleep, sleep))
     assert [is_alive(pid) for pid in started] == [False, False]
+
+
+def test_an_engine_that_nobody_refers_to_ends_its_threads() -> None:
+    with nothing_left_behind(), Plans(make_launcher("portable")) as plans:
+        engine = ThreadEngine(PortableLauncher())
+        run_with(engine, "asyncio", plans.call(plans.stage("/bin/true")))
+        before = weakref.ref(engine)
+        del engine
+        assert before() is None

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_exec.errors import LaunchError, TemplateError
+from agent_exec.errors import Closed, LaunchError, TemplateError
 from agent_exec.model.plan import TemplateUse
-from agent_exec.template.cache import CacheStats, TemplateCache
+from agent_exec.template.cache import CacheStats, Lease, TemplateCache
+from agent_exec.template.template import Template
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -102,6 +103,80 @@ def replace(program: str) -> None:
     new.write_bytes(TRUE)
     new.chmod(0o755)
     new.rename(program)
+
+
+def test_a_renewal_does_not_hand_out_what_has_become_stale_meanwhile(
+    tmp_path: Path, programs: list[str]
+) -> None:
+    """Two calls meet the first update; the second comes between their renewals."""
+    cache = make(tmp_path, hot_after=1)
+    launch(cache, programs[0])
+    first, second = (cache.lease(programs[0]) for _ in range(2))
+    replace(programs[0])
+    first = cache.renew(first)
+    replace(programs[0])
+    second = cache.renew(second)
+    second.template.check()
+    assert (cache.stats.recreations, cache.stats.templates) == (2, 1)
+    first.release()
+    second.release()
+    assert launch(cache, programs[0]) is TemplateUse.HIT
+    cache.close()
+
+
+def test_a_renewal_counts_whether_or_not_the_template_was_kept(
+    tmp_path: Path, programs: list[str]
+) -> None:
+    cache = make(tmp_path, hot_after=3, max_templates=1)
+    cold = cache.lease(programs[0])
+    replace(programs[0])
+    cache.renew(cold).release()
+    assert cache.stats == CacheStats(misses=1, recreations=1)
+    cache.close()
+
+
+def test_a_closed_cache_lends_nothing(tmp_path: Path, programs: list[str]) -> None:
+    cache = make(tmp_path)
+    cache.close()
+    with pytest.raises(Closed):
+        cache.lease(programs[0])
+
+
+def test_threads_that_release_and_close_at_once_close_a_file_once(
+    tmp_path: Path, programs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[int] = []
+    close = os.close
+
+    def note(fd: int) -> None:
+        closed.append(fd)
+        close(fd)
+
+    monkeypatch.setattr(os, "close", note)
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(50):
+            template = Template.create(programs[0], credentials=b"us")
+            fd = template.executable.fd
+            cache = make(tmp_path, hot_after=1)
+            lease = cache.lease(programs[0])
+            cached = lease.template.executable.fd
+            start = threading.Barrier(4)
+
+            def end(
+                start: threading.Barrier = start,
+                template: Template = template,
+                lease: Lease = lease,
+                cache: TemplateCache = cache,
+            ) -> None:
+                start.wait()
+                template.close()
+                lease.release()
+                cache.close()
+
+            closed.clear()
+            for ending in [pool.submit(end) for _ in range(4)]:
+                ending.result()
+            assert (closed.count(fd), closed.count(cached)) == (1, 1)
 
 
 def test_a_stale_template_is_renewed_once_for_all_that_met_it(

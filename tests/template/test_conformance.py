@@ -15,11 +15,13 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from realproc import finish, read_probe
+from realproc import finish, read_probe, run_host
 
 from agent_exec.errors import LaunchError, TemplateError
 from agent_exec.launch.base import Launcher
@@ -245,6 +247,44 @@ def row_spawn_after_setresuid(bench: Bench) -> None:
         assert finish(template.spawn(["true"])) == (os.CLD_EXITED, 0)
 
 
+def row_spawn_closed_template(bench: Bench) -> None:
+    template = bench.create(TRUE)
+    template.close()
+    template.close()
+    assert refusal(lambda: template.spawn(["true"])) == errno.EBADF
+
+
+def row_spawn_no_descriptors(bench: Bench) -> None:
+    with bench.create(TRUE) as template:
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        taken = [os.open("/dev/null", os.O_RDONLY)]
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 1, limits[1]))
+            with suppress(OSError):
+                while True:
+                    taken.append(os.open("/dev/null", os.O_RDONLY))
+            with pytest.raises(LaunchError) as caught:
+                template.spawn(["true"])
+            assert caught.value.errno == errno.EMFILE
+        finally:
+            for fd in taken:
+                os.close(fd)
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert finish(template.spawn(["true"])) == (os.CLD_EXITED, 0)
+
+
+def row_create_memfd_open_for_both(bench: Bench) -> None:
+    fd = os.memfd_create("program")
+    try:
+        os.write(fd, Path(TRUE).read_bytes())
+        with bench.create(fd) as template:
+            assert finish(template.spawn(["true"])) == (os.CLD_EXITED, 0)
+            os.write(fd, b"x")
+            assert refusal(lambda: template.spawn(["true"])) == errno.ESTALE
+    finally:
+        os.close(fd)
+
+
 def row_spawn_256_actions(bench: Bench) -> None:
     with bench.create(TRUE) as template:
         assert finish(template.spawn(["true"], {}, [Action.sigdefault([1])] * 256))[1] == 0
@@ -317,6 +357,52 @@ def row_reading_and_running_change_nothing(bench: Bench) -> None:
             assert finish(template.spawn(["true"])) == (os.CLD_EXITED, 0)
 
 
+# mounts, in a namespace of their own
+
+MOUNTS: dict[str, str] = {
+    "create-noexec-mount": """
+        mount("-o", "remount,noexec", home)
+        say(lambda: SpawnTemplate.create(program, launcher=launcher))
+    """,
+    "stale-noexec-mount": """
+        template = SpawnTemplate.create(program, launcher=launcher)
+        mount("-o", "remount,noexec", home)
+        say(lambda: template.spawn(["true"]))
+    """,
+    "stale-bind-mount": """
+        template = SpawnTemplate.create(program, launcher=launcher)
+        mount("--bind", "/bin/false", program)
+        say(lambda: template.spawn(["true"]))
+    """,
+}
+
+
+@pytest.mark.parametrize("row", MOUNTS)
+def test_mounts_are_seen(tmp_path: Path, launcher_name: str, row: str) -> None:
+    if not ROOT:
+        pytest.skip("needs to be root, to mount")
+    script = """
+        import shutil, subprocess
+        from agent_exec.errors import TemplateError
+        from agent_exec.launch.spawn_template import SpawnTemplate
+        home = sys.argv[1]
+        program = home + "/program"
+        def mount(*words):
+            subprocess.run(["mount", *words], check=True)
+        def say(do):
+            try:
+                do()
+            except TemplateError as error:
+                print(error.errno)
+        mount("-t", "tmpfs", "tmpfs", home)
+        shutil.copy("/bin/true", program)
+        launcher = make_launcher(ENGINE)
+    """ + MOUNTS[row]
+    done = run_host(launcher_name, script, str(tmp_path), wrapper=("unshare", "--mount"))
+    expected = errno.EACCES if row.startswith("create") else errno.ESTALE
+    assert done.stdout == f"{expected}\n"
+
+
 # actions: what is malformed, by the table of fields
 
 MALFORMED: dict[str, Action] = {
@@ -347,7 +433,35 @@ MALFORMED: dict[str, Action] = {
     "sigdefault-no-arg": Action(ActionType.SIGDEFAULT),
     "sigdefault-fd": Action(ActionType.SIGDEFAULT, fd=1, arg=frozenset({1})),
     "unknown-type": Action(7),
+    "fd-of-more-than-32-bits": Action(ActionType.CLOSE, fd=2**31),
+    "open-flags-of-more-than-64-bits": Action(ActionType.OPEN, arg=OpenHow(b"/", flags=2**64)),
+    "open-path-of-no-bytes": Action(ActionType.OPEN, arg=OpenHow("/")),  # type: ignore[arg-type]
+    "open-path-with-nul": Action(ActionType.OPEN, arg=OpenHow(b"/\0")),
+    "signal-0": Action.sigdefault([0]),
+    "signal-65": Action.sigmask([65]),
 }
+
+
+@pytest.mark.parametrize(
+    ("argv", "envp", "says"),
+    [
+        pytest.param([], None, "argv is empty", id="no-argv"),
+        pytest.param("true", None, "give a sequence", id="a-string-for-argv"),
+        pytest.param(["a\0b"], None, "NUL", id="nul-in-argv"),
+        pytest.param([1], None, "int", id="a-number-in-argv"),
+        pytest.param(["\ud800"], None, "surrogates", id="no-character"),
+        pytest.param(["true"], "A=1", "give a sequence", id="a-string-for-envp"),
+        pytest.param(["true"], {"": "x"}, "can be called b''", id="a-variable-without-a-name"),
+        pytest.param(["true"], {"A=B": "x"}, "can be called", id="a-name-with-an-equals-sign"),
+        pytest.param(["true"], {"A": "\0"}, "NUL", id="nul-in-envp"),
+    ],
+)
+def test_words_that_no_program_can_be_given_are_refused(
+    bench: Bench, argv: Any, envp: Any, says: str
+) -> None:
+    with bench.create(TRUE) as template, pytest.raises(TemplateError, match=says) as caught:
+        template.spawn(argv, envp)
+    assert caught.value.errno == errno.EINVAL
 
 
 @pytest.mark.parametrize("row", MALFORMED)
@@ -571,8 +685,14 @@ def test_no_action_loses_the_program(bench: Bench, launcher_name: str) -> None:
 
 
 def test_the_page_lists_exactly_these_rows() -> None:
-    listed = dict(re.findall(r"^\| `([\w-]+)` \|.*\| (.+?) \|$", PAGE.read_text(), re.MULTILINE))
-    tested = {*CREATE, *STALE, *MALFORMED, *ROWS}
+    lines = re.findall(r"^\| `([\w-]+)` \|.*\| (.+?) \| (.+?) \|$", PAGE.read_text(), re.MULTILINE)
+    listed = {row: verdict for row, _, verdict in lines}
+    outcomes = {row: outcome for row, outcome, _ in lines}
+    for row, (_, number) in CREATE.items():
+        assert outcomes[row] == errno.errorcode[number], row
+    assert {outcomes[row] for row in STALE} == {"ESTALE"}
+    assert {outcomes[row] for row in MALFORMED} == {"EINVAL"}
+    tested = {*CREATE, *STALE, *MALFORMED, *MOUNTS, *ROWS}
     reproduced = {row for row, verdict in listed.items() if not verdict.startswith("not ")}
     assert reproduced == tested
     for row, verdict in listed.items():
