@@ -46,8 +46,6 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _BLANKS = re.compile(r"(?:[ \t]|\\\n)+")
 _CONTINUATIONS = re.compile(r"(?:\\\n)+")
 _COMMENT = re.compile(r"[^\n]*")
-# A brace expansion: a comma or two dots between braces.
-_BRACES = re.compile(r"\{.*?(?:,|\.\.).*\}", re.DOTALL)
 # bash takes carriage returns and the like for parts of words; people and models do not.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
@@ -311,9 +309,10 @@ def _add(pieces: list[Piece], kind: Kind, text: str) -> None:
 
 def _without_braces(pieces: list[Piece], offset: int) -> list[Piece]:
     if any(kind is Kind.PLAIN and "{" in text for kind, text in pieces):
-        # Quoted commas and dots do not count, but variables may hold anything.
+        # A comma or two dots between braces. Quoted ones do not count to bash; to us they do.
         seen = "".join(text for _, text in pieces)
-        if _BRACES.search(seen):
+        within = seen[seen.find("{") : seen.rfind("}") + 1]
+        if "," in within or ".." in within:
             raise NeedsBash("a brace expansion", offset)
     return pieces
 
