@@ -12,11 +12,6 @@ from agent_exec.errors import TemplateError
 from agent_exec.model.plan import Executable, Identity
 
 
-def is_noexec(executable: Executable) -> bool:
-    """Is the mount now one that nothing may be executed from?"""
-    return bool(os.fstatvfs(executable.fd).f_flag & getattr(os, "ST_NOEXEC", 0))
-
-
 def check(executable: Executable, credentials: bytes) -> None:
     """Refuse a template that must not be launched from, here and now.
 

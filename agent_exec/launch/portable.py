@@ -32,6 +32,7 @@ from agent_exec.model.action import (
 from agent_exec.model.child import Child
 from agent_exec.model.outcome import LauncherName
 from agent_exec.model.plan import Executable, SpawnPlan
+from agent_exec.template.pin import on_noexec_mount
 
 # libc tells only an errno. execve(2) knows the first two as well, for a process over its
 # limits, where clone(2) is the likelier to have met them.
@@ -323,7 +324,7 @@ def _as_launch_error(executable: Executable) -> Iterator[None]:
         yield
     except OSError as error:
         number = error.errno or errno.EIO
-        if number == errno.EACCES and pinned.is_noexec(executable):
+        if number == errno.EACCES and on_noexec_mount(executable):
             raise TemplateError(name, errno.ESTALE, "the mount is noexec now") from error
         step = Step.SPAWN if number in _OF_THE_SPAWN else Step.EXEC
         raise LaunchError(name, step, number) from error
