@@ -38,7 +38,7 @@ class AgentExecError(Exception):
     """Base class: catching it catches everything this package raises on purpose."""
 
 
-class InvalidCall(AgentExecError, ValueError):
+class InvalidCall(AgentExecError):
     """The call cannot be understood; the message says what to send instead.
 
     Also for a setting of `ExecTool` that makes no sense.

@@ -186,11 +186,13 @@ find_ignored(struct ax_found *found)
 /* Was the mount made noexec since the template was? Asked when an exec was refused, and not
  * before every one. */
 static bool
-is_noexec(int program_fd)
+is_noexec(const struct ax_launch *launch)
 {
     struct statvfs mount;
+    int result = launch->path == NULL ? fstatvfs(launch->program_fd, &mount)
+                                      : statvfs(launch->path, &mount);
 
-    return fstatvfs(program_fd, &mount) == 0 && mount.f_flag & ST_NOEXEC;
+    return result == 0 && mount.f_flag & ST_NOEXEC;
 }
 
 /* ax_spawn - start the program of a launch.
@@ -252,7 +254,7 @@ ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, struct ax_found
                errno == EINTR)
             ;
         if (launch->failure.step == AX_STEP_EXEC && launch->failure.error == EACCES &&
-            is_noexec(launch->program_fd))
+            is_noexec(launch))
             launch->failure = (struct ax_failure){AX_STEP_TEMPLATE, ESTALE, -1};
         return -1;
     }

@@ -7,7 +7,6 @@ and here, nowhere else.
 from __future__ import annotations
 
 import errno
-import os
 from enum import IntEnum
 from typing import TypeAlias
 
@@ -73,7 +72,7 @@ def launch_failure(
 ) -> LaunchError | TemplateError:
     """The exception for a failure that the C core reported; `action` -1 is none."""
     if step == _TEMPLATE_STEP:
-        return TemplateError(_name(executable), error)
+        return TemplateError(executable.name, error)
     return launch_error(
         executable, _STEPS[step], error, action=None if action < 0 else action, stage=stage
     )
@@ -83,9 +82,4 @@ def launch_error(
     executable: Executable, step: Step, error: int, *, action: int | None = None, stage: int = 0
 ) -> LaunchError:
     """A `LaunchError` that names `executable`."""
-    return LaunchError(_name(executable), step, error, action=action, stage=stage)
-
-
-def _name(executable: Executable) -> str:
-    path = executable.path
-    return f"descriptor {executable.fd}" if path is None else os.fsdecode(path)
+    return LaunchError(executable.name, step, error, action=action, stage=stage)

@@ -12,18 +12,6 @@ from agent_exec.errors import TemplateError
 from agent_exec.model.plan import Executable, Identity
 
 
-def name_of(executable: Executable) -> str:
-    """What to call `executable` in a message: its path, or what stands for it."""
-    if executable.path is None:
-        return f"descriptor {executable.fd}"
-    return os.fsdecode(executable.path)
-
-
-def is_noexec(executable: Executable) -> bool:
-    """Is the mount now one that nothing may be executed from?"""
-    return bool(os.fstatvfs(executable.fd).f_flag & getattr(os, "ST_NOEXEC", 0))
-
-
 def check(executable: Executable, credentials: bytes) -> None:
     """Refuse a template that must not be launched from, here and now.
 
@@ -37,11 +25,11 @@ def check(executable: Executable, credentials: bytes) -> None:
             for whatever reason (the RFC makes no difference).
     """
     if executable.credentials != credentials:
-        raise TemplateError(name_of(executable), errno.EACCES, "made with other credentials")
+        raise TemplateError(executable.name, errno.EACCES, "made with other credentials")
     try:
         by_fd = Identity.of(os.fstat(executable.fd))
         by_path = by_fd if executable.path is None else Identity.of(os.stat(executable.path))
     except OSError as error:
-        raise TemplateError(name_of(executable), errno.ESTALE, error.strerror or "") from error
+        raise TemplateError(executable.name, errno.ESTALE, error.strerror or "") from error
     if not by_fd == by_path == executable.identity:
-        raise TemplateError(name_of(executable), errno.ESTALE)
+        raise TemplateError(executable.name, errno.ESTALE)

@@ -32,6 +32,7 @@ from agent_exec.model.action import (
 from agent_exec.model.child import Child
 from agent_exec.model.outcome import LauncherName
 from agent_exec.model.plan import Executable, SpawnPlan
+from agent_exec.template.pin import on_noexec_mount
 
 # libc tells only an errno. execve(2) knows the first two as well, for a process over its
 # limits, where clone(2) is the likelier to have met them.
@@ -262,7 +263,7 @@ class PortableLauncher:
                 raise ValueError(f"embedded NUL: {word!r}")
         executable = plan.executable
         pinned.check(executable, self.credentials())
-        name = pinned.name_of(executable)
+        name = executable.name
         if executable.script and executable.path is None:
             raise TemplateError(name, errno.ESTALE, "a script is executed by path")
         with ExitStack() as owned:
@@ -318,12 +319,12 @@ class PortableLauncher:
 
 @contextmanager
 def _as_launch_error(executable: Executable) -> Iterator[None]:
-    name = pinned.name_of(executable)
+    name = executable.name
     try:
         yield
     except OSError as error:
         number = error.errno or errno.EIO
-        if number == errno.EACCES and pinned.is_noexec(executable):
+        if number == errno.EACCES and on_noexec_mount(executable):
             raise TemplateError(name, errno.ESTALE, "the mount is noexec now") from error
         step = Step.SPAWN if number in _OF_THE_SPAWN else Step.EXEC
         raise LaunchError(name, step, number) from error

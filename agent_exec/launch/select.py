@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 
-from agent_exec.errors import Unsupported
+from agent_exec.errors import LaunchError, Unsupported
 from agent_exec.launch.base import Launcher
 
 CHOICES = ("auto", "vfork", "portable")
 
 
 def why_not_vfork() -> str | None:
-    """Why the `vfork` launcher cannot be used here; None when it can."""
+    """Why the `vfork` launcher cannot be used here; None when it can. Tried once in a process."""
     if importlib.util.find_spec("agent_exec._native") is None:
         return "this installation was built without the C core (agent_exec._native)"
-    from agent_exec.launch.vfork import works_here  # noqa: PLC0415 - absent on some systems
-
-    if not works_here():
+    try:
+        from agent_exec.launch.vfork_probe import WORKS  # noqa: PLC0415 - absent on some systems
+    except (OSError, LaunchError) as error:  # and tried again the next time
+        return f"it could not be tried: {error}"
+    if not WORKS:
         return "a vfork child does not share memory with its parent on this system"
     return None
 

@@ -10,7 +10,7 @@ from agent_exec.launch.base import Launcher
 from agent_exec.launch.select import select_launcher
 from agent_exec.model.action import Action
 from agent_exec.model.child import Child
-from agent_exec.template.pin import Pinned, pin_descriptor, pin_path
+from agent_exec.template.pin import Pinned, may_be_executed, pin_descriptor, pin_path
 from agent_exec.template.template import Environment, Template, Word
 
 
@@ -63,4 +63,10 @@ class SpawnTemplate(Template):
                 EBADF.
             LaunchError: The child never became the program; step, errno and action say why.
         """
-        return self.launcher.spawn(self.plan(argv, envp, actions, inherit_fds=inherit_fds))
+        plan = self.plan(argv, envp, actions, inherit_fds=inherit_fds)
+        if not may_be_executed(plan.executable) and self._is_ours():
+            self.check()
+        return self.launcher.spawn(plan)
+
+    def _is_ours(self) -> bool:
+        return self.executable.credentials == self.launcher.credentials()

@@ -92,6 +92,15 @@ class Executable:
     """Starts with ``#!``: executed by path, because a close-on-exec descriptor cannot be."""
     credentials: bytes
     """What `Launcher.credentials()` said when the template was made."""
+    execfd: int | None = None
+    """The caller's number of the descriptor that `fd` is a copy of, for messages."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message: its path, or words for a descriptor."""
+        if self.path is not None:
+            return os.fsdecode(self.path)
+        return f"descriptor {self.fd if self.execfd is None else self.execfd}"
 
 
 class SpawnPlan(NamedTuple):

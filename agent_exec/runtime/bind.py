@@ -14,7 +14,7 @@ from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Stdio, Survivors
 from agent_exec.runtime.environment import ChildEnvironment
 from agent_exec.runtime.spill import OutputFile
 from agent_exec.template.cache import Lease, TemplateCache
-from agent_exec.template.directory import open_directory
+from agent_exec.template.directory import Directory
 from agent_exec.template.template import Template
 
 
@@ -40,7 +40,7 @@ class Bound:
         self.stdout_file: OutputFile | None = None
         self.stderr_file: OutputFile | None = None
         self._settings = settings
-        self._directory: int | None = None
+        self._directory: Directory | None = None
         with ExitStack() as undo:
             undo.callback(self.release, ran=False)
             for command in grant.request.commands:
@@ -76,9 +76,7 @@ class Bound:
         for file in (self.stdout_file, self.stderr_file):
             if file is not None:
                 file.close(keep=ran)
-        if self._directory is not None:
-            os.close(self._directory)
-            self._directory = None
+        self._directory = None
 
     def _plan(self) -> CallPlan:
         request, settings = self.grant.request, self._settings
@@ -127,13 +125,13 @@ class Bound:
     def _cwd(self) -> int:
         cwd = self.grant.request.cwd
         if cwd == self._settings.cache.worktree:
-            return self._settings.cache.directory()
-        if self._directory is None:
+            self._directory = self._settings.cache.directory()
+        elif self._directory is None:
             try:
-                self._directory = open_directory(cwd)
+                self._directory = Directory(cwd)
             except OSError as error:
                 raise LaunchError(cwd, Step.CWD, error.errno or errno.EIO) from None
-        return self._directory
+        return self._directory.fd
 
     def _file(self, name: str) -> OutputFile:
         settings = self._settings

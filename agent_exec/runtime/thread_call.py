@@ -151,7 +151,7 @@ class ThreadCall:
             try:
                 ends = self._wiring.ends_of(index)
             except OSError as error:
-                name = pinned.name_of(stage.executable)
+                name = stage.executable.name
                 number = error.errno or errno.EIO
                 raise LaunchError(name, Step.STDIO, number, stage=index) from error
             self._start(index, stage, ends)

@@ -16,7 +16,6 @@ from queue import Empty, SimpleQueue
 import anyio
 
 from agent_exec.errors import Closed, LaunchError, Step
-from agent_exec.launch import pinned
 from agent_exec.launch.base import Launcher
 from agent_exec.model.outcome import Outcome
 from agent_exec.model.plan import CallPlan
@@ -168,7 +167,7 @@ def _make_flag(plan: CallPlan) -> Flag:
 
 
 def _no_descriptors(plan: CallPlan, error: OSError) -> LaunchError:
-    name = pinned.name_of(plan.stages[0].executable)
+    name = plan.stages[0].executable.name
     return LaunchError(name, Step.STDIO, error.errno or errno.EMFILE)
 
 
@@ -302,7 +301,7 @@ class _Lanes:
             if self._workers:
                 return  # those there are will come to it
             ticket.call.abandon()
-            name = pinned.name_of(ticket.call.plan.stages[0].executable)
+            name = ticket.call.plan.stages[0].executable.name
             raise LaunchError(name, Step.SPAWN, errno.EAGAIN) from error
         self._workers.append(ended)
 

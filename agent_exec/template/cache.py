@@ -9,17 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
 from typing import Self
 
 from agent_exec.errors import Closed, LaunchError, Step, TemplateError
 from agent_exec.model.plan import TemplateUse
-from agent_exec.template.directory import open_directory
+from agent_exec.template.directory import Directory
 from agent_exec.template.template import Template
 
 HOT_AFTER = 2
@@ -36,6 +34,7 @@ class CacheStats:
     hits: int = 0
     misses: int = 0
     recreations: int = 0
+    """Templates made in place of stale ones."""
     evictions: int = 0
     templates: int = 0
     """Open in the cache now."""
@@ -44,13 +43,13 @@ class CacheStats:
 class _Entry:
     """A template and how many use it: the cache counts as one while it keeps it."""
 
-    __slots__ = ("kept", "program", "template", "users")
+    __slots__ = ("hot", "program", "template", "users")
 
-    def __init__(self, program: str, template: Template, *, kept: bool) -> None:
+    def __init__(self, program: str, template: Template, *, hot: bool) -> None:
         self.program = program
         self.template = template
-        self.kept = kept
-        self.users = 0
+        self.hot = hot
+        self.users = 1
 
 
 class Lease:
@@ -71,8 +70,8 @@ class Lease:
         return self._entry.template
 
     def release(self) -> None:
-        """Give the template back. Idempotent, from any thread."""
-        self._cache._take_back(self)  # noqa: SLF001 - one class in two halves
+        """Give the template back. Idempotent, also among threads."""
+        self._cache._give_back(self)  # noqa: SLF001 - one class in two halves
 
     def __enter__(self) -> Self:
         return self
@@ -112,15 +111,14 @@ class TemplateCache:
         self._hot_after = hot_after
         self._max_templates = max_templates
         self._credentials = credentials
+        self._pid = os.getpid()
         self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._launches: OrderedDict[str, int] = OrderedDict()
         self._hits = self._misses = self._recreations = self._evictions = 0
-        self._directories: list[int] = []
-        self._directory_key: tuple[int, int] | None = None
+        self._directory: Directory | None = None
         self._closed = False
-        weakref.finalize(self, _close_all, self._directories).atexit = False
-        os.register_at_fork(after_in_child=partial(_forget, weakref.ref(self)))
 
     def lease(self, program: str) -> Lease:
         """The template of `program` (an absolute path), from the cache or made now.
@@ -132,18 +130,14 @@ class TemplateCache:
             TemplateError: It cannot be made; see `agent_exec.template.pin`.
             Closed: The cache was closed.
         """
-        with self._lock:
-            if self._closed:
-                raise Closed("the template cache is closed")
-            entry = self._entries.get(program)
-            if entry is not None:
-                self._entries.move_to_end(program)
+        with self._alone():
+            cached = self._lend(program, TemplateUse.HIT)
+            if cached is not None:
                 self._hits += 1
-                entry.users += 1
-                return Lease(self, entry, TemplateUse.HIT)
+                return cached
             self._misses += 1
             hot = self._count(program) >= self._hot_after
-        return self._make(program, TemplateUse.MISS, keep=hot)
+        return self._make(program, TemplateUse.MISS, hot=hot)
 
     def renew(self, lease: Lease) -> Lease:
         """A fresh template in place of a stale one, which is released.
@@ -151,66 +145,71 @@ class TemplateCache:
         Calls that met the same stale template at once get the same fresh one.
 
         Raises:
-            TemplateError: As `lease`; the stale one has been released all the same.
+            TemplateError, Closed: As `lease`; the stale one has been released all the same.
         """
         stale = lease._entry  # noqa: SLF001 - one class in two halves
         assert stale is not None, "the lease was released"
-        self._forget_entry(stale)
-        lease.release()
-        with self._lock:
-            current = self._entries.get(stale.program)
-            if current is not None:
-                current.users += 1
+        self._discard(lease)
+        with self._alone():
+            current = self._lend(stale.program, TemplateUse.RECREATED)
         if current is not None:
-            fresh = Lease(self, current, TemplateUse.RECREATED)
-            try:
-                fresh.template.check()
-            except TemplateError:  # the file has changed once more
-                self._forget_entry(current)
-                fresh.release()
-            else:
-                return fresh
-        return self._make(stale.program, TemplateUse.RECREATED, keep=stale.kept)
+            if self._is_true(current.template):
+                return current
+            self._discard(current)
+        return self._make(stale.program, TemplateUse.RECREATED, hot=stale.hot)
 
-    def directory(self) -> int:
-        """The worktree's descriptor, for FCHDIR; borrowed, valid until `close`.
+    def directory(self) -> Directory:
+        """The worktree, open for FCHDIR.
 
         Looked at anew each time: when the path names another directory than before, that
-        one is opened. The old one stays open for the calls that are starting in it.
+        one is opened. The old one stays open while a call that starts in it refers to it.
 
         Raises:
             LaunchError: At step cwd, when it cannot be opened.
             Closed: The cache was closed.
         """
         try:
-            status = os.stat(self.worktree)
-            key = (status.st_dev, status.st_ino)
-            with self._lock:
-                if self._closed:
-                    raise Closed("the template cache is closed")
-                if key != self._directory_key:
-                    self._reopen()
-                return self._directories[-1]
+            current = self._directory
+            if current is None or not current.is_at(self.worktree):
+                current = Directory(self.worktree)
         except OSError as error:
             raise LaunchError(self.worktree, Step.CWD, error.errno or errno.EIO) from None
+        with self._alone():
+            self._refuse_if_closed()
+            self._directory = current
+        return current
 
     @property
     def stats(self) -> CacheStats:
         """Counts since the cache was made."""
-        with self._lock:
+        with self._alone():
             return CacheStats(
                 self._hits, self._misses, self._recreations, self._evictions, len(self._entries)
             )
 
     def close(self) -> None:
         """Drop every template; those on loan close when they are given back. Idempotent."""
-        with self._lock:
+        with self._alone():
             self._closed = True
             entries, self._entries = self._entries, OrderedDict()
             for entry in entries.values():
                 self._drop(entry)
             self._launches.clear()
-            self._close_directories()
+            self._directory = None
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise Closed("the template cache is closed")
+
+    def _lend(self, program: str, use: TemplateUse) -> Lease | None:
+        """The template that is in the cache, if one is. With the lock held."""
+        self._refuse_if_closed()
+        entry = self._entries.get(program)
+        if entry is None:
+            return None
+        self._entries.move_to_end(program)
+        entry.users += 1
+        return Lease(self, entry, use)
 
     def _count(self, program: str) -> int:
         launches = self._launches.pop(program, 0) + 1
@@ -219,37 +218,46 @@ class TemplateCache:
             self._launches.popitem(last=False)
         return launches
 
-    def _make(self, program: str, use: TemplateUse, *, keep: bool) -> Lease:
+    def _is_true(self, template: Template) -> bool:
+        try:
+            template.check()
+        except TemplateError:
+            return False
+        return template.executable.credentials == self._credentials()
+
+    def _make(self, program: str, use: TemplateUse, *, hot: bool) -> Lease:
         template = Template.create(program, credentials=self._credentials())
-        entry = _Entry(program, template, kept=keep)
-        entry.users = 1
-        with self._lock:
-            rival = self._entries.get(program) if keep else None
-            if rival is not None:  # made meanwhile by another thread
+        with self._alone():
+            rival = self._entries.get(program) if hot else None
+            if rival is not None and rival.template.is_twin_of(template):
+                template.close()  # another thread has made the same meanwhile
                 rival.users += 1
-                entry.template.close()
                 return Lease(self, rival, use)
             self._recreations += use is TemplateUse.RECREATED
-            if not keep or self._closed:
-                entry.kept = False
-                return Lease(self, entry, use)
-            self._entries[program] = entry
-            entry.users += 1
-            if len(self._entries) > self._max_templates:
-                _, oldest = self._entries.popitem(last=False)
-                self._evictions += 1
-                self._drop(oldest)
+            entry = _Entry(program, template, hot=hot)
+            if hot and rival is None and not self._closed:
+                self._keep(entry)
         return Lease(self, entry, use)
 
-    def _forget_entry(self, entry: _Entry) -> None:
-        """Keep it no longer, unless another stands in its place already."""
-        with self._lock:
-            if self._entries.get(entry.program) is entry:
+    def _keep(self, entry: _Entry) -> None:
+        self._entries[entry.program] = entry
+        entry.users += 1
+        if len(self._entries) > self._max_templates:
+            _, oldest = self._entries.popitem(last=False)
+            self._evictions += 1
+            self._drop(oldest)
+
+    def _discard(self, lease: Lease) -> None:
+        """Give back a template that is not to be lent again."""
+        entry = lease._entry  # noqa: SLF001 - one class in two halves
+        with self._alone():
+            if entry is not None and self._entries.get(entry.program) is entry:
                 del self._entries[entry.program]
                 self._drop(entry)
+        lease.release()
 
-    def _take_back(self, lease: Lease) -> None:
-        with self._lock:
+    def _give_back(self, lease: Lease) -> None:
+        with self._alone():
             entry, lease._entry = lease._entry, None  # noqa: SLF001 - one class in two halves
             if entry is not None:
                 self._drop(entry)
@@ -260,31 +268,23 @@ class TemplateCache:
         if entry.users == 0:
             entry.template.close()
 
-    def _reopen(self) -> None:
-        directory = open_directory(self.worktree)
-        self._directories.append(directory)
-        status = os.fstat(directory)
-        self._directory_key = (status.st_dev, status.st_ino)
+    def _alone(self) -> threading.Lock:
+        """The lock of this process; in a forked child, when nothing of the parent's is left.
+
+        The parent's lock may be held for ever, by a thread that the child does not have. A
+        hook for forks would outlive the cache: the interpreter cannot take one back.
+        """
+        pid = os.getpid()
+        if pid != self._pid:
+            lock = self._locks.setdefault(pid, threading.Lock())  # the same for every thread
+            with lock:
+                if pid != self._pid:
+                    self._start_afresh()
+                    self._lock, self._pid = lock, pid
+        return self._lock
 
     def _start_afresh(self) -> None:
-        """After a fork: nothing of the parent's, whose lock may be held for ever."""
-        self._lock = threading.Lock()
         for entry in self._entries.values():
             entry.template.close()
         self._entries = OrderedDict()
-        self._close_directories()
-
-    def _close_directories(self) -> None:
-        _close_all(self._directories)
-        self._directory_key = None
-
-
-def _close_all(directories: list[int]) -> None:
-    while directories:
-        os.close(directories.pop())
-
-
-def _forget(cache: weakref.ref[TemplateCache]) -> None:
-    inherited = cache()
-    if inherited is not None:
-        inherited._start_afresh()  # noqa: SLF001 - the cache's own hook
+        self._directory = None

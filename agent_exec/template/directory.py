@@ -1,4 +1,4 @@
-"""Open a directory for FCHDIR."""
+"""Open directories for FCHDIR."""
 
 from __future__ import annotations
 
@@ -9,14 +9,37 @@ FIRST_FD = 3
 """0, 1 and 2 are the child's, also where the host runs without them."""
 
 
-def open_directory(path: str) -> int:
-    """A close-on-exec descriptor of at least 3, which the caller closes.
-
-    Not O_PATH: the RFC's FCHDIR refuses that.
+class Directory:
+    """An open directory. It closes when nobody refers to it any more.
 
     Raises:
         OSError: ENOENT, ENOTDIR, EACCES, EMFILE.
     """
+
+    __slots__ = ("_key", "fd")
+
+    def __init__(self, path: str) -> None:
+        self.fd = _open(path)
+        """Close-on-exec, at least 3; borrowed, valid while this object is referred to."""
+        status = os.fstat(self.fd)
+        self._key = (status.st_dev, status.st_ino)
+
+    def is_at(self, path: str) -> bool:
+        """Does `path` still name it?
+
+        Raises:
+            OSError: The path cannot be looked at.
+        """
+        status = os.stat(path)
+        return (status.st_dev, status.st_ino) == self._key
+
+    def __del__(self) -> None:
+        if hasattr(self, "fd"):
+            os.close(self.fd)
+
+
+def _open(path: str) -> int:
+    # Not O_PATH: the RFC's FCHDIR refuses that.
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     if fd >= FIRST_FD:
         return fd

@@ -12,8 +12,8 @@ import threading
 from dataclasses import dataclass
 
 from agent_exec.errors import TemplateError
-from agent_exec.model.plan import Identity
-from agent_exec.template import elf
+from agent_exec.model.plan import Executable, Identity
+from agent_exec.template import formats
 from agent_exec.template.directory import FIRST_FD
 
 _PATH_MAX = 4096
@@ -29,6 +29,8 @@ class Pinned:
 
     fd: int
     path: bytes | None
+    execfd: int | None
+    """The caller's number of the descriptor that `fd` is a copy of; None when it has a path."""
     identity: Identity
     script: bool
 
@@ -40,13 +42,17 @@ def pin_path(path: str | bytes | os.PathLike[str]) -> Pinned:
     found out by the launch.
 
     Raises:
-        TemplateError: EINVAL for a path that is empty, relative, too long or holds a NUL; what
-            the file system said (ENOENT, ENOTDIR, ELOOP, EACCES); EACCES for what is no
-            regular file, has no execute permission or lies on a noexec mount; ETXTBSY while
+        TemplateError: EINVAL for what is no path, and for one that is empty, relative, too
+            long or holds a NUL; what the file system said (ENOENT, ENOTDIR, ELOOP, EACCES);
+            EACCES for what is no regular file, has no execute permission or lies on a noexec
+            mount; ETXTBSY while
             somebody has it open for writing (where the kernel can be asked: 6.14);
             ENOEXEC for what is no program of this machine; EMFILE, ENFILE.
     """
-    name = os.fsencode(path)
+    try:
+        name = os.fsencode(path)
+    except (TypeError, UnicodeEncodeError) as error:
+        raise TemplateError(ascii(path), errno.EINVAL, str(error)) from None
     shown = os.fsdecode(name)
     if not name.startswith(b"/") or b"\0" in name:
         raise TemplateError(shown, errno.EINVAL, "a template takes an absolute path")
@@ -56,7 +62,7 @@ def pin_path(path: str | bytes | os.PathLike[str]) -> Pinned:
         fd = _open(name)
     except OSError as error:
         raise TemplateError(shown, error.errno or errno.EIO) from None
-    return _checked(fd, name, shown)
+    return _checked(fd, name, None, shown)
 
 
 def pin_descriptor(execfd: int) -> Pinned:
@@ -64,8 +70,9 @@ def pin_descriptor(execfd: int) -> Pinned:
 
     Raises:
         TemplateError: EBADF for a closed or O_PATH descriptor; ETXTBSY for one open for
-            writing, unless it is a memfd open for both; ENOEXEC also for a script: its
-            interpreter has to open it by a name. Otherwise as `pin_path`.
+            writing, except that memfd_create(2) made, which execve(2) does not count as a
+            writer; ENOEXEC also for a script: its interpreter has to open it by a name.
+            Otherwise as `pin_path`.
     """
     shown = f"descriptor {execfd}"
     if execfd < 0:
@@ -74,24 +81,46 @@ def pin_descriptor(execfd: int) -> Pinned:
         mode = fcntl.fcntl(execfd, fcntl.F_GETFL)
         if mode & getattr(os, "O_PATH", 0):
             raise TemplateError(shown, errno.EBADF, "opened with O_PATH")
+        _check_access(execfd, mode & os.O_ACCMODE, shown)
         fd = fcntl.fcntl(execfd, fcntl.F_DUPFD_CLOEXEC, FIRST_FD)
     except (OSError, OverflowError) as error:
         raise TemplateError(shown, getattr(error, "errno", None) or errno.EBADF) from None
-    if stat.S_ISREG(os.fstat(fd).st_mode) and _may_not_write(fd, mode & os.O_ACCMODE):
-        os.close(fd)
+    return _checked(fd, None, execfd, shown)
+
+
+def may_be_executed(executable: Executable) -> bool:
+    """Does access(2) allow it, here and now? Not the last word: it goes by the real user.
+
+    Unlike statvfs(3), it finds a noexec mount without asking the file system.
+    """
+    return os.access(executable.path or _name(executable.fd), os.X_OK)
+
+
+def on_noexec_mount(executable: Executable) -> bool:
+    """Does the file that would be executed lie on a noexec mount now?
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
+    return _is_noexec(executable.fd if executable.path is None else executable.path)
+
+
+def _is_noexec(file: int | bytes) -> bool:
+    return bool(os.statvfs(file).f_flag & getattr(os, "ST_NOEXEC", 0))
+
+
+def _check_access(execfd: int, access: int, shown: str) -> None:
+    if access == os.O_RDONLY or not stat.S_ISREG(os.fstat(execfd).st_mode):
+        return
+    if access == os.O_WRONLY or not _is_memfd(execfd):
         raise TemplateError(shown, errno.ETXTBSY, "open for writing")
-    return _checked(fd, None, shown)
 
 
-def _may_not_write(fd: int, mode: int) -> bool:
-    """Would the kernel refuse to execute a file for this writer of it? Not for a memfd's."""
-    if mode == os.O_RDONLY:
-        return False
+def _is_memfd(fd: int) -> bool:
     try:
-        fcntl.fcntl(fd, fcntl.F_GET_SEALS)
-    except (AttributeError, OSError):
-        return True
-    return mode == os.O_WRONLY
+        return os.readlink(f"/proc/self/fd/{fd}").startswith("/memfd:")
+    except FileNotFoundError:  # no /proc
+        return False
 
 
 def _open(name: bytes) -> int:
@@ -111,10 +140,10 @@ def _open(name: bytes) -> int:
         os.close(fd)
 
 
-def _checked(fd: int, path: bytes | None, shown: str) -> Pinned:
+def _checked(fd: int, path: bytes | None, execfd: int | None, shown: str) -> Pinned:
     try:
         status = os.fstat(fd)
-        _check_permission(fd, status, shown)
+        _check_permission(fd, path, status, shown)
         script = _check_format(fd, path, shown)
     except OSError as error:
         os.close(fd)
@@ -122,26 +151,31 @@ def _checked(fd: int, path: bytes | None, shown: str) -> Pinned:
     except TemplateError:
         os.close(fd)
         raise
-    return Pinned(fd, path, Identity.of(status), script)
+    return Pinned(fd, path, execfd, Identity.of(status), script)
 
 
-def _check_permission(fd: int, status: os.stat_result, shown: str) -> None:
+def _check_permission(fd: int, path: bytes | None, status: os.stat_result, shown: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise TemplateError(shown, errno.EACCES, "not a regular file")
     refusal = _ask_kernel(fd)
     if refusal is None:
-        refusal = 0 if _may_execute(fd, status) else errno.EACCES
+        refusal = 0 if _may_execute(fd, path, status) else errno.EACCES
     if refusal:
         raise TemplateError(shown, refusal)
 
 
-def _may_execute(fd: int, status: os.stat_result) -> bool:
+def _may_execute(fd: int, path: bytes | None, status: os.stat_result) -> bool:
     """What can be told without the kernel's own answer, which also knows security modules."""
-    noexec = os.fstatvfs(fd).f_flag & getattr(os, "ST_NOEXEC", 0)
-    if noexec or not status.st_mode & 0o111:
+    if _is_noexec(fd) or not status.st_mode & 0o111:
         return False
-    folder = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
-    return os.access(f"{folder}/{fd}", os.X_OK, effective_ids=True)
+    # Elsewhere /dev/fd/N has a mode of its own.
+    name = path if path is not None and sys.platform != "linux" else _name(fd)
+    return os.access(name, os.X_OK, effective_ids=True)
+
+
+def _name(fd: int) -> bytes:
+    folder = b"/proc/self/fd" if sys.platform == "linux" else b"/dev/fd"
+    return b"%b/%d" % (folder, fd)
 
 
 def _ask_kernel(fd: int) -> int | None:
@@ -189,12 +223,12 @@ def _release() -> tuple[int, int]:
 
 def _check_format(fd: int, path: bytes | None, shown: str) -> bool:
     try:
-        header = os.pread(fd, elf.HEADER_SIZE, 0)
+        header = os.pread(fd, formats.HEADER_SIZE, 0)
     except OSError as error:
         if error.errno == errno.EBADF:  # O_PATH: it may be executed, not read
             return False
         raise
-    found = elf.look_at(header)
+    found = formats.look_at(header)
     if found.problem:
         raise TemplateError(shown, errno.ENOEXEC, found.problem)
     if found.script and path is None:

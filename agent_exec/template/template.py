@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -12,7 +12,7 @@ from typing import Self, TypeAlias
 from agent_exec.errors import TemplateError
 from agent_exec.model.action import Action
 from agent_exec.model.plan import Executable, Identity, SpawnPlan
-from agent_exec.template.pin import Pinned, pin_descriptor, pin_path
+from agent_exec.template.pin import Pinned, on_noexec_mount, pin_descriptor, pin_path
 from agent_exec.template.validate import validate
 
 Word: TypeAlias = str | bytes
@@ -35,6 +35,7 @@ class Template:
             identity=pinned.identity,
             script=pinned.script,
             credentials=credentials,
+            execfd=pinned.execfd,
         )
 
     @classmethod
@@ -65,26 +66,35 @@ class Template:
     @property
     def name(self) -> str:
         """The path as given, or words for a descriptor."""
-        path = self._executable.path
-        return f"descriptor {self._executable.fd}" if path is None else os.fsdecode(path)
+        return self._executable.name
+
+    def is_twin_of(self, other: Template) -> bool:
+        """Were both made from the same file, as it was, with the same credentials?"""
+        ours, theirs = self._executable, other._executable
+        return (ours.identity, ours.credentials) == (theirs.identity, theirs.credentials)
 
     def check(self) -> None:
-        """Is the file still the one that was pinned? Launchers ask the same at every spawn.
+        """Is the file still the one that was pinned, where programs may be executed?
+
+        Launchers ask the first half at every spawn.
 
         Raises:
             TemplateError: ESTALE when the path or the descriptor no longer has the
-                identity, or the path cannot be looked at. Not sticky: what is right again
-                is right again.
+                identity, the path cannot be looked at, or its mount is noexec now. Not
+                sticky: what is right again is right again.
         """
         pinned = self.executable
         try:
             seen = [os.fstat(pinned.fd)]
             if pinned.path is not None:
                 seen.append(os.stat(pinned.path))
+            noexec = on_noexec_mount(pinned)
         except OSError as error:
             raise TemplateError(self.name, errno.ESTALE, os.strerror(error.errno or 0)) from None
         if any(Identity.of(status) != pinned.identity for status in seen):
             raise TemplateError(self.name, errno.ESTALE)
+        if noexec:
+            raise TemplateError(self.name, errno.ESTALE, "its mount is noexec now")
 
     def plan(
         self,
@@ -103,20 +113,17 @@ class Template:
             inherit_fds: Keep descriptors above 2 that are not close-on-exec.
 
         Raises:
-            TemplateError: EINVAL or E2BIG for malformed actions, EINVAL for an empty argv,
-                what is no word, a NUL in one, or a name that no variable can have; EBADF
-                when the template is closed.
+            TemplateError: EINVAL or E2BIG for malformed actions; EINVAL for an empty argv, for
+                what is no word or holds a NUL, and for what names no variable; EBADF when
+                the template is closed.
         """
         try:
-            words = (b"",) if argv is None else _encode(argv)
+            words = (b"",) if argv is None else _words(argv)
             environment = () if envp is None else _environment(envp)
         except (TypeError, ValueError) as error:
             raise TemplateError(self.name, errno.EINVAL, str(error)) from None
         if not words:
             raise TemplateError(self.name, errno.EINVAL, "argv is empty; argv[0] is part of it")
-        for word in (*words, *environment):
-            if b"\0" in word:
-                raise TemplateError(self.name, errno.EINVAL, f"a NUL in {word!r}")
         return SpawnPlan(
             executable=self.executable,
             argv=words,
@@ -126,9 +133,9 @@ class Template:
         )
 
     def close(self) -> None:
-        """Let the file go. Children that run keep it; plans made before are void."""
-        with suppress(IndexError):
-            os.close(self._open.pop())  # atomic: whoever is second finds nothing
+        """Let the file go. Children that run keep it; plans made before are void. Idempotent."""
+        with suppress(IndexError):  # one thread of any number gets it
+            os.close(self._open.pop())
 
     def __enter__(self) -> Self:
         return self
@@ -142,22 +149,29 @@ class Template:
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_open", None):
+        if getattr(self, "_open", ()):
             self.close()
 
 
-def _encode(words: Sequence[Word]) -> tuple[bytes, ...]:
+def _words(words: Iterable[Word]) -> tuple[bytes, ...]:
     if isinstance(words, str | bytes):
-        raise TypeError(f"{words!r} is one word; give a sequence of them")
-    return tuple([os.fsencode(word) for word in words])
+        raise TypeError(f"{words!r} is one word, not a sequence of words")
+    encoded = tuple([os.fsencode(word) for word in words])
+    for word in encoded:
+        if b"\0" in word:
+            raise ValueError(f"a NUL in {word!r}")
+    return encoded
 
 
 def _environment(envp: Environment) -> tuple[bytes, ...]:
     if not isinstance(envp, Mapping):
-        return _encode(envp)
-    names = _encode(tuple(envp))
+        words = _words(envp)
+        for word in words:
+            if word.find(b"=") < 1:
+                raise ValueError(f"{word!r} is not NAME=value")
+        return words
+    names = _words(envp.keys())
     for name in names:
         if not name or b"=" in name:
-            raise ValueError(f"no variable can be called {name!r}")
-    values = _encode(tuple(envp.values()))
-    return tuple([name + b"=" + value for name, value in zip(names, values, strict=True)])
+            raise ValueError(f"{name!r} is no name of a variable")
+    return tuple([b"%b=%b" % pair for pair in zip(names, _words(envp.values()), strict=True)])

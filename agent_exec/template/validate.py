@@ -19,6 +19,7 @@ from agent_exec.model.action import (
 )
 
 _HIGHEST_SIGNAL = 64
+_FIELDS = ("type", "flags", "fd", "newfd")
 
 
 def validate(actions: Sequence[Action], program: str) -> tuple[Action, ...]:
@@ -32,31 +33,30 @@ def validate(actions: Sequence[Action], program: str) -> tuple[Action, ...]:
         reason = f"{len(actions)} actions, at most {MAX_ACTIONS}"
         raise TemplateError(program, errno.E2BIG, reason)
     for index, action in enumerate(actions):
-        check = _CHECKS.get(action.type)
-        problem = f"no action has type {action.type}" if check is None else _numbers(action)
-        if check is not None and not problem:
-            problem = check(action)
+        problem = _problem(action)
         if problem:
             raise TemplateError(program, errno.EINVAL, f"action {index}: {problem}")
     return tuple(actions)
+
+
+def _problem(action: object) -> str:
+    if not isinstance(action, Action):
+        return "no Action"
+    for name in _FIELDS:
+        if not _is_number(getattr(action, name), -(2**31), 2**31):
+            return f"{name} is no 32-bit number"
+    check = _CHECKS.get(action.type)
+    return f"no action has type {action.type}" if check is None else check(action)
+
+
+def _is_number(value: object, lowest: int, limit: int) -> bool:
+    return isinstance(value, int) and lowest <= value < limit
 
 
 def _unused(action: Action, *names: str) -> str:
     """The complaint about fields that the type does not use and that are not 0."""
     wrong = [name for name in names if getattr(action, name)]
     return f"{', '.join(wrong)} must be 0" if wrong else ""
-
-
-def _numbers(action: Action) -> str:
-    """The complaint about fields that the kernel's structure cannot hold."""
-    for name in ("flags", "fd", "newfd"):
-        if not _is_number(getattr(action, name), -(2**31), 2**31 - 1):
-            return f"{name} is no number of 32 bits"
-    return ""
-
-
-def _is_number(value: object, least: int, most: int) -> bool:
-    return isinstance(value, int) and least <= value <= most
 
 
 def _close(action: Action) -> str:
@@ -86,13 +86,23 @@ def _open(action: Action) -> str:
         return "newfd is negative"
     if not isinstance(action.arg, OpenHow):
         return "arg is no OpenHow"
-    how = action.arg
+    return _open_how(action.arg) or _unused(action, "flags")
+
+
+def _open_how(how: OpenHow) -> str:
     path: object = how.path
-    if not isinstance(path, bytes) or b"\0" in path:
-        return "the path is no bytes, or holds a NUL"
-    if not all(_is_number(value, 0, 2**64 - 1) for value in (how.flags, how.mode, how.resolve)):
-        return "flags, mode or resolve is no number of 64 bits"
-    return _unused(action, "flags")
+    if not isinstance(path, bytes):
+        return "the path is not bytes"
+    if b"\0" in path:
+        return "the path holds a NUL"
+    # openat2(2) knows no other bits, and says so in the child.
+    if not _is_number(how.flags, 0, 2**31):
+        return "flags that open(2) does not have"
+    if not _is_number(how.mode, 0, 0o10000):
+        return "a mode above 07777"
+    if not _is_number(how.resolve, 0, 2**64):
+        return "resolve is no 64-bit number"
+    return ""
 
 
 def _close_range(action: Action) -> str:
@@ -108,7 +118,7 @@ def _close_range(action: Action) -> str:
 def _signals(action: Action) -> str:
     if not isinstance(action.arg, frozenset):
         return "arg is no set of signals"
-    if not all(_is_number(signum, 1, _HIGHEST_SIGNAL) for signum in action.arg):
+    if any(not _is_number(signum, 1, _HIGHEST_SIGNAL + 1) for signum in action.arg):
         return f"signals are 1 to {_HIGHEST_SIGNAL}"
     return _unused(action, "flags", "fd", "newfd")
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from realproc import Plans
+from realproc import Plans, run_host
 
 from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.model.action import Action, OpenHow
@@ -191,3 +191,30 @@ def test_the_engine_goes_on_after_a_failure(
     for _ in range(20):
         assert is_stale(run, plan)
     assert run(plans.call(plans.stage("/bin/echo", "on"))).stdout.head == b"on\n"
+
+
+def test_a_mount_that_has_become_noexec_makes_a_template_stale(
+    engine_name: str, runner: str, tmp_path: Path
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs to be root, to mount")
+    script = """
+        import shutil, subprocess
+        from agent_exec.errors import TemplateError
+        def mount(*words):
+            subprocess.run(["mount", *words], check=True)
+        mount("-t", "tmpfs", "tmpfs", sys.argv[2])
+        program = shutil.copy("/bin/true", sys.argv[2])
+        engine = make_engine(ENGINE)
+        with Plans(make_launcher(ENGINE)) as plans:
+            plan = plans.call(plans.stage(program))
+            print(run_with(engine, sys.argv[1], plan).stages[0].exit_code)
+            mount("-o", "remount,noexec", sys.argv[2])
+            try:
+                run_with(engine, sys.argv[1], plan)
+            except TemplateError as error:
+                print(os.strerror(error.errno))
+        engine.close()
+    """
+    done = run_host(engine_name, script, runner, str(tmp_path), wrapper=("unshare", "--mount"))
+    assert done.stdout == "0\nStale file handle\n"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +19,6 @@ from hypothesis import strategies as st
 from agent_exec.errors import Closed, LaunchError, TemplateError
 from agent_exec.model.plan import TemplateUse
 from agent_exec.template.cache import CacheStats, Lease, TemplateCache
-from agent_exec.template.template import Template
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -105,80 +107,6 @@ def replace(program: str) -> None:
     new.rename(program)
 
 
-def test_a_renewal_does_not_hand_out_what_has_become_stale_meanwhile(
-    tmp_path: Path, programs: list[str]
-) -> None:
-    """Two calls meet the first update; the second comes between their renewals."""
-    cache = make(tmp_path, hot_after=1)
-    launch(cache, programs[0])
-    first, second = (cache.lease(programs[0]) for _ in range(2))
-    replace(programs[0])
-    first = cache.renew(first)
-    replace(programs[0])
-    second = cache.renew(second)
-    second.template.check()
-    assert (cache.stats.recreations, cache.stats.templates) == (2, 1)
-    first.release()
-    second.release()
-    assert launch(cache, programs[0]) is TemplateUse.HIT
-    cache.close()
-
-
-def test_a_renewal_counts_whether_or_not_the_template_was_kept(
-    tmp_path: Path, programs: list[str]
-) -> None:
-    cache = make(tmp_path, hot_after=3, max_templates=1)
-    cold = cache.lease(programs[0])
-    replace(programs[0])
-    cache.renew(cold).release()
-    assert cache.stats == CacheStats(misses=1, recreations=1)
-    cache.close()
-
-
-def test_a_closed_cache_lends_nothing(tmp_path: Path, programs: list[str]) -> None:
-    cache = make(tmp_path)
-    cache.close()
-    with pytest.raises(Closed):
-        cache.lease(programs[0])
-
-
-def test_threads_that_release_and_close_at_once_close_a_file_once(
-    tmp_path: Path, programs: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    closed: list[int] = []
-    close = os.close
-
-    def note(fd: int) -> None:
-        closed.append(fd)
-        close(fd)
-
-    monkeypatch.setattr(os, "close", note)
-    with ThreadPoolExecutor(4) as pool:
-        for _ in range(50):
-            template = Template.create(programs[0], credentials=b"us")
-            fd = template.executable.fd
-            cache = make(tmp_path, hot_after=1)
-            lease = cache.lease(programs[0])
-            cached = lease.template.executable.fd
-            start = threading.Barrier(4)
-
-            def end(
-                start: threading.Barrier = start,
-                template: Template = template,
-                lease: Lease = lease,
-                cache: TemplateCache = cache,
-            ) -> None:
-                start.wait()
-                template.close()
-                lease.release()
-                cache.close()
-
-            closed.clear()
-            for ending in [pool.submit(end) for _ in range(4)]:
-                ending.result()
-            assert (closed.count(fd), closed.count(cached)) == (1, 1)
-
-
 def test_a_stale_template_is_renewed_once_for_all_that_met_it(
     tmp_path: Path, programs: list[str]
 ) -> None:
@@ -204,6 +132,138 @@ def test_a_stale_template_is_renewed_once_for_all_that_met_it(
     cache.close()
 
 
+def test_every_renewal_of_a_cold_template_is_a_recreation(
+    cache: TemplateCache, programs: list[str]
+) -> None:
+    for count in (1, 2):
+        with cache.lease(programs[count]) as lease:
+            replace(programs[count])
+            with cache.renew(lease) as renewed:
+                renewed.template.check()
+                assert renewed.use is TemplateUse.RECREATED
+        assert cache.stats == CacheStats(misses=count, recreations=count)
+
+
+def test_renewing_an_evicted_template_is_a_recreation(tmp_path: Path, programs: list[str]) -> None:
+    cache = make(tmp_path, hot_after=1, max_templates=1)
+    evicted = cache.lease(programs[0])
+    launch(cache, programs[1])
+    replace(programs[0])
+    with cache.renew(evicted) as renewed:
+        renewed.template.check()
+    assert cache.stats == CacheStats(misses=2, recreations=1, evictions=2, templates=1)
+    assert launch(cache, programs[0]) is TemplateUse.HIT
+    cache.close()
+
+
+def test_a_renewal_never_gets_a_template_that_is_stale_again(
+    tmp_path: Path, programs: list[str]
+) -> None:
+    """Two calls meet a stale template; before the second renews it, there is another update."""
+    cache = make(tmp_path, hot_after=1)
+    first, second = cache.lease(programs[0]), cache.lease(programs[0])
+    replace(programs[0])
+    cache.renew(first).release()
+    replace(programs[0])
+    with cache.renew(second) as renewed:
+        renewed.template.check()
+    assert (cache.stats.recreations, cache.stats.templates) == (2, 1)
+    cache.close()
+
+
+def test_a_renewal_never_gets_a_template_of_other_credentials(
+    tmp_path: Path, programs: list[str]
+) -> None:
+    who = [b"before"]
+    cache = TemplateCache(str(tmp_path), hot_after=2, credentials=lambda: who[0])
+    cold = cache.lease(programs[0])
+    launch(cache, programs[0])  # now in the cache, for those we were
+    who[0] = b"after"
+    with cache.renew(cold) as renewed:
+        assert renewed.template.executable.credentials == b"after"
+    cache.close()
+
+
+def test_threads_that_make_the_same_template_at_once_share_one(
+    tmp_path: Path, programs: list[str]
+) -> None:
+    cache, meanwhile = interrupted(tmp_path)
+    meanwhile.append(lambda: cache.lease(programs[0]))
+    with cache.lease(programs[0]) as ours:
+        (rival,) = meanwhile
+        with rival as theirs:
+            assert ours.template is theirs.template
+        ours.template.check()
+        assert cache.stats == CacheStats(misses=2, templates=1)
+    assert launch(cache, programs[0]) is TemplateUse.HIT
+    cache.close()
+
+
+def test_a_thread_that_made_another_template_meanwhile_keeps_its_own(
+    tmp_path: Path, programs: list[str]
+) -> None:
+    cache, meanwhile = interrupted(tmp_path)
+
+    def lease_and_replace() -> Lease:
+        made = cache.lease(programs[0])
+        replace(programs[0])
+        return made
+
+    meanwhile.append(lease_and_replace)
+    with cache.lease(programs[0]) as ours:
+        (rival,) = meanwhile
+        with rival as theirs:
+            assert ours.template is not theirs.template
+        ours.template.check()
+    assert cache.stats == CacheStats(misses=2, templates=1)
+    cache.close()
+
+
+def interrupted(worktree: Path) -> tuple[TemplateCache, list[Any]]:
+    """A cache that is interrupted while it makes a template, once.
+
+    What is in the list is called then, and replaced by what it returns.
+    """
+    meanwhile: list[Any] = []
+
+    def credentials() -> bytes:
+        if meanwhile and callable(meanwhile[0]):
+            do = meanwhile.pop()
+            meanwhile.append(do())
+        return b"us"
+
+    return TemplateCache(str(worktree), hot_after=1, credentials=credentials), meanwhile
+
+
+def test_a_closed_cache_lends_nothing(tmp_path: Path, programs: list[str]) -> None:
+    cache = make(tmp_path, hot_after=1)
+    held = cache.lease(programs[0])
+    fd = held.template.executable.fd
+    cache.close()
+    for ask in (
+        lambda: cache.lease(programs[0]),
+        lambda: cache.renew(held),
+        cache.directory,
+    ):
+        with pytest.raises(Closed):
+            ask()
+    with pytest.raises(OSError, match="Bad file"):  # the renewal has released it all the same
+        os.fstat(fd)
+
+
+def test_a_cache_that_closes_while_a_template_is_made_does_not_keep_it(
+    tmp_path: Path, programs: list[str]
+) -> None:
+    cache, meanwhile = interrupted(tmp_path)
+    meanwhile.append(cache.close)
+    with cache.lease(programs[0]) as lease:
+        lease.template.check()
+        assert cache.stats.templates == 0
+        fd = lease.template.executable.fd
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(fd)
+
+
 def test_renewing_a_program_that_is_gone_fails_and_keeps_nothing(
     tmp_path: Path, programs: list[str]
 ) -> None:
@@ -213,7 +273,7 @@ def test_renewing_a_program_that_is_gone_fails_and_keeps_nothing(
     with pytest.raises(TemplateError) as caught:
         cache.renew(lease)
     assert caught.value.errno == errno.ENOENT
-    assert cache.stats.templates == 0
+    assert cache.stats == CacheStats(misses=1)
     cache.close()
 
 
@@ -237,17 +297,40 @@ def test_a_forked_child_finds_an_empty_cache(tmp_path: Path, programs: list[str]
     cache.directory()
     pid = os.fork()
     if pid == 0:
-        same = launch(cache, programs[0]) is TemplateUse.MISS and cache.directory() >= 3
+        same = launch(cache, programs[0]) is TemplateUse.MISS and cache.directory().fd >= 3
         os._exit(0 if same else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert launch(cache, programs[0]) is TemplateUse.HIT
     cache.close()
 
 
+def test_a_forked_child_has_a_lock_of_its_own(tmp_path: Path, programs: list[str]) -> None:
+    """Another thread, which the child does not have, may have held it."""
+    cache = make(tmp_path, hot_after=1)
+    with cache._lock:
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(10)
+            launch(cache, programs[0])
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    cache.close()
+
+
+def test_a_cache_leaves_nothing_in_the_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hooks for forks stay for ever."""
+    hooks: list[object] = []
+    monkeypatch.setattr(os, "register_at_fork", lambda **hook: hooks.append(hook))
+    gone = weakref.ref(make(tmp_path))
+    assert (gone(), hooks) == (None, [])
+
+
 def test_the_worktrees_descriptor_is_kept(cache: TemplateCache, tmp_path: Path) -> None:
-    fd = cache.directory()
-    assert cache.directory() == fd
-    assert os.path.samestat(os.fstat(fd), tmp_path.stat())
+    directory = cache.directory()
+    assert cache.directory() is directory
+    assert os.path.samestat(os.fstat(directory.fd), tmp_path.stat())
 
 
 def test_a_worktree_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
@@ -261,9 +344,25 @@ def test_a_worktree_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
     assert (caught.value.step, caught.value.errno) == ("cwd", errno.ENOENT)
     worktree.mkdir()
     new = cache.directory()
-    assert os.path.samestat(os.fstat(new), worktree.stat())
-    assert os.path.samestat(os.fstat(old), (tmp_path / "moved").stat())  # still for its calls
+    assert os.path.samestat(os.fstat(new.fd), worktree.stat())
+    assert os.path.samestat(os.fstat(old.fd), (tmp_path / "moved").stat())  # still for its calls
     cache.close()
+
+
+def test_a_replaced_worktree_is_closed_when_no_call_starts_in_it(tmp_path: Path) -> None:
+    worktree = tmp_path / "tree"
+    worktree.mkdir()
+    cache = make(worktree)
+    fds = [cache.directory().fd]
+    for number in range(5):
+        worktree.rename(tmp_path / f"old{number}")
+        worktree.mkdir()
+        fds.append(cache.directory().fd)
+        with pytest.raises(OSError, match="Bad file"):
+            os.fstat(fds[-2])
+    cache.close()
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(fds[-1])
 
 
 def test_bounds_below_one_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Bash text: parse what can run without bash, or say why bash is needed."""

@@ -1,0 +1,231 @@
+"""Tokens to a script: lists, pipelines, commands, redirections."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from agent_exec.shell.lexer import Lexer, Token, TokenKind
+from agent_exec.shell.needs_bash import NeedsBash
+from agent_exec.shell.syntax import (
+    Assignment,
+    Item,
+    Joint,
+    Kind,
+    Operator,
+    Piece,
+    Pipeline,
+    Redirection,
+    Script,
+    SimpleCommand,
+    Word,
+)
+
+# Words that mean something to the grammar where a command could begin.
+_RESERVED = frozenset(
+    {
+        *("if", "then", "elif", "else", "fi", "case", "esac", "for", "select", "while", "until"),
+        *("do", "done", "in", "function", "time", "coproc", "{", "}", "[[", "]]", "!"),
+    }
+)
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|\[)")
+_BY_BASH_ITSELF = ("/dev/tcp/", "/dev/udp/", "/dev/fd/", "/dev/std")
+
+
+def parse(text: str) -> Script:
+    """What `text` says, if all of it runs without bash. An empty text is an empty script.
+
+    Raises:
+        NeedsBash: Something in it has no form in `agent_exec.shell.syntax`, or is wrong:
+            bash says what, after it has run the lines before.
+    """
+    return _Parser(text).script()
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A command whose here-documents may not have been read yet."""
+
+    line: int
+    assignments: list[Assignment] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+    redirections: list[Redirection] = field(default_factory=list)
+
+    def finish(self) -> SimpleCommand:
+        return SimpleCommand(
+            tuple(self.assignments), tuple(self.words), tuple(self.redirections), self.line
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Awaited:
+    """A here-document that begins at the next line."""
+
+    draft: _Draft
+    index: int
+    delimiter: str
+    quoted: bool
+    strip_tabs: bool
+
+
+@dataclass(slots=True)
+class _Chain:
+    """A pipeline of drafts."""
+
+    joint: Joint
+    negated: bool
+    drafts: list[_Draft] = field(default_factory=list)
+    errors_too: list[bool] = field(default_factory=list)
+
+    def finish(self) -> Item:
+        commands = tuple(draft.finish() for draft in self.drafts)
+        return Item(self.joint, Pipeline(commands, tuple(self.errors_too), self.negated))
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self._lexer = Lexer(text)
+        self._awaited: list[_Awaited] = []
+        self._token = self._lexer.next()
+
+    def script(self) -> Script:
+        chains: list[_Chain] = []
+        self._skip_newlines()
+        joint = Joint.ALWAYS
+        while self._token.kind is not TokenKind.END:
+            chains.append(self._pipeline(joint))
+            joint = self._joint()
+        if joint is not Joint.ALWAYS:
+            raise NeedsBash("an operator with nothing after it", self._token.offset)
+        if self._awaited:
+            raise NeedsBash("a here-document without its end", self._token.offset)
+        return Script(tuple(chain.finish() for chain in chains))
+
+    def _advance(self) -> None:
+        self._token = self._lexer.next()
+
+    def _newline(self) -> None:
+        """Read the here-documents that begin here, then the next token."""
+        for awaited in self._awaited:
+            body = self._lexer.body(
+                awaited.delimiter, quoted=awaited.quoted, strip_tabs=awaited.strip_tabs
+            )
+            redirection = awaited.draft.redirections[awaited.index]
+            target = Word((Piece(Kind.QUOTED, body),))
+            awaited.draft.redirections[awaited.index] = redirection._replace(target=target)
+        self._awaited.clear()
+        self._advance()
+
+    def _skip_newlines(self) -> None:
+        while self._token.kind is TokenKind.NEWLINE:
+            self._newline()
+
+    def _joint(self) -> Joint:
+        """What joins the pipeline just read to the next."""
+        token = self._token
+        if token.kind is TokenKind.END:
+            return Joint.ALWAYS
+        if token.kind is TokenKind.NEWLINE:
+            self._skip_newlines()
+            return Joint.ALWAYS
+        assert token.kind is TokenKind.JOINT, "a pipeline ends at a joint"
+        self._advance()
+        joint = Joint(token.text)
+        self._skip_newlines()
+        return joint
+
+    def _pipeline(self, joint: Joint) -> _Chain:
+        negated = _bare(self._token) == "!"
+        if negated:
+            self._advance()
+        chain = _Chain(joint, negated)
+        while True:
+            chain.drafts.append(self._command())
+            token = self._token
+            if token.kind is not TokenKind.JOINT or token.text not in ("|", "|&"):
+                return chain
+            chain.errors_too.append(token.text == "|&")
+            self._advance()
+            self._skip_newlines()
+
+    def _command(self) -> _Draft:
+        draft = _Draft(self._token.line)
+        while True:
+            token = self._token
+            if token.kind is TokenKind.WORD:
+                if not draft.words:
+                    self._first_word(draft, token)
+                else:
+                    draft.words.append(token.word)
+                self._advance()
+            elif token.kind is TokenKind.REDIRECTION:
+                self._redirection(draft, token)
+            else:
+                break
+        if not draft.words and not draft.redirections:
+            if draft.assignments:
+                raise NeedsBash("an assignment to a variable of the shell", token.offset)
+            raise NeedsBash("a syntax error", token.offset)
+        if not draft.words and draft.assignments:
+            raise NeedsBash("an assignment to a variable of the shell", token.offset)
+        return draft
+
+    def _first_word(self, draft: _Draft, token: Token) -> None:
+        """A word where a command could begin: an assignment, a name, or grammar."""
+        if _bare(token) in _RESERVED:
+            raise NeedsBash("a compound command", token.offset)
+        first = token.word.pieces[0] if token.word.pieces else Piece(Kind.QUOTED, "")
+        assignment = _ASSIGNMENT.match(first.text) if first.kind is Kind.PLAIN else None
+        if assignment is None:
+            if "".join(piece.text for piece in token.word.pieces).startswith("%"):
+                raise NeedsBash("a job", token.offset)
+            draft.words.append(token.word)
+            return
+        if assignment.group(2) != "=":
+            raise NeedsBash("an array or an appending assignment", token.offset)
+        value = token.word.pieces[1:]
+        if first.text[assignment.end() :]:
+            value = (Piece(Kind.PLAIN, first.text[assignment.end() :]), *value)
+        draft.assignments.append(Assignment(assignment.group(1), Word(value)))
+
+    def _redirection(self, draft: _Draft, token: Token) -> None:
+        operator = token.operator
+        if operator is Operator.HERE_DOCUMENT:
+            delimiter, quoted = self._lexer.delimiter()
+            self._awaited.append(
+                _Awaited(
+                    draft, len(draft.redirections), delimiter, quoted, token.text.endswith("-")
+                )
+            )
+            draft.redirections.append(Redirection(token.fd, operator, Word(())))
+            self._advance()
+            return
+        self._advance()
+        target = self._token
+        if target.kind is not TokenKind.WORD:
+            raise NeedsBash("a redirection to nothing", token.offset)
+        word = target.word
+        if operator in (Operator.DUPLICATE_OUT, Operator.DUPLICATE_IN):
+            # bash expands any other target twice.
+            if _bare(target) not in ("0", "1", "2"):
+                raise NeedsBash("a descriptor above 2, closed or computed", token.offset)
+        elif operator is not Operator.HERE_STRING:
+            literal = word.literal
+            if any(kind is Kind.PLAIN and _may_match(text) for kind, text in word.pieces):
+                raise NeedsBash("a pattern as the target of a redirection", target.offset)
+            if literal is not None and literal.startswith(_BY_BASH_ITSELF):
+                raise NeedsBash("a file that bash makes up", target.offset)
+        draft.redirections.append(Redirection(token.fd, operator, word))
+        self._advance()
+
+
+def _may_match(text: str) -> bool:
+    return any(char in text for char in "*?[")
+
+
+def _bare(token: Token) -> str | None:
+    """The text of a word without quotes or expansions."""
+    pieces = token.word.pieces
+    if token.kind is TokenKind.WORD and len(pieces) == 1 and pieces[0].kind is Kind.PLAIN:
+        return pieces[0].text
+    return None
