@@ -15,6 +15,8 @@ class Launcher(Protocol):
     Either `spawn` returns a child that has already passed execve(2), or it raises
     and no process is left behind: `TemplateError` when the executable is stale, was
     made by other credentials or in another process, `LaunchError` for everything else.
+    A mount that has become noexec is met by the exec (EACCES), unless the caller asked
+    `Template.check` before.
     """
 
     name: LauncherName

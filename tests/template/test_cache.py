@@ -310,6 +310,7 @@ def test_a_forked_child_has_a_lock_of_its_own(tmp_path: Path, programs: list[str
     with cache._lock:
         pid = os.fork()
         if pid == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(10)
             launch(cache, programs[0])
             os._exit(0)
