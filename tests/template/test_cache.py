@@ -165,8 +165,9 @@ def test_a_renewal_never_gets_a_template_that_is_stale_again(
     replace(programs[0])
     cache.renew(first).release()
     replace(programs[0])
-    with cache.renew(second) as renewed:
+    with cache.renew(second) as renewed, cache.lease(programs[0]) as later:
         renewed.template.check()
+        assert later.template is renewed.template
     assert (cache.stats.recreations, cache.stats.templates) == (2, 1)
     cache.close()
 
@@ -212,10 +213,11 @@ def test_a_thread_that_made_another_template_meanwhile_keeps_its_own(
     meanwhile.append(lease_and_replace)
     with cache.lease(programs[0]) as ours:
         (rival,) = meanwhile
-        with rival as theirs:
+        with rival as theirs, cache.lease(programs[0]) as later:
             assert ours.template is not theirs.template
+            assert later.template is theirs.template
         ours.template.check()
-    assert cache.stats == CacheStats(misses=2, templates=1)
+    assert cache.stats == CacheStats(hits=1, misses=2, templates=1)
     cache.close()
 
 
