@@ -174,12 +174,16 @@ read_open(const struct ax_names *names, PyObject *how, struct ax_action *action)
 {
     Py_ssize_t size;
 
-    return read_bytes(how, names->path_, &action->path, &size) < 0 ||
-                   read_unsigned(how, names->flags_, &action->how.flags) < 0 ||
-                   read_unsigned(how, names->mode_, &action->how.mode) < 0 ||
-                   read_unsigned(how, names->resolve_, &action->how.resolve) < 0
-               ? -1
-               : 0;
+    if (read_bytes(how, names->path_, &action->path, &size) < 0 ||
+        read_unsigned(how, names->flags_, &action->how.flags) < 0 ||
+        read_unsigned(how, names->mode_, &action->how.mode) < 0 ||
+        read_unsigned(how, names->resolve_, &action->how.resolve) < 0)
+        return -1;
+    if (action->path == NULL || strlen(action->path) != (size_t)size) {
+        PyErr_SetString(PyExc_ValueError, "the path of an OPEN is None or holds a NUL");
+        return -1;
+    }
+    return 0;
 }
 
 static int

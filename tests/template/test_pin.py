@@ -71,6 +71,25 @@ def test_who_is_not_root_may_execute_what_its_mode_allows(
     assert done.stdout == f"{found}\n"
 
 
+def test_whoever_acts_as_somebody_else_may_execute_what_that_user_may(
+    launcher_name: str, kernel: str, open_to_all: Path
+) -> None:
+    """The effective user counts; access(2) by itself would ask for the real one."""
+    path = open_to_all / "program"
+    path.write_bytes(Path("/bin/true").read_bytes())
+    path.chmod(0o744)
+    look = """
+    os.setegid(65534); os.seteuid(65534)
+    try:
+        create(sys.argv[1])
+        print("made")
+    except TemplateError as error:
+        print(errno.errorcode[error.errno])
+    """
+    done = run_host(launcher_name, HOST + kernel + look, str(path))
+    assert done.stdout == "EACCES\n"
+
+
 @pytest.mark.parametrize(
     "kernel",
     [
@@ -137,6 +156,14 @@ def test_what_is_no_path_is_refused(path: str, reason: str) -> None:
     with pytest.raises(TemplateError, match=reason) as caught:
         pin_path(path)
     assert os.strerror(caught.value.errno) == "Invalid argument"
+
+
+def test_a_path_has_as_many_bytes_as_the_system_allows() -> None:
+    """4095, and the NUL."""
+    with pytest.raises(TemplateError, match="not a regular file"):
+        pin_path("/" + "./" * 2047)
+    with pytest.raises(TemplateError, match="at most 4095 bytes"):
+        pin_path("/" + "./" * 2047 + ".")
 
 
 def test_what_no_descriptor_can_be_is_not_open() -> None:

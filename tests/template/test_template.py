@@ -148,6 +148,14 @@ def test_the_c_core_cuts_no_number(field: str, value: int) -> None:
             launcher.spawn(plan)
 
 
+def test_a_launcher_cuts_no_path(launcher: Launcher) -> None:
+    """Should a plan reach it that was not validated."""
+    with SpawnTemplate.create(TRUE, launcher=launcher) as template:
+        opened = Action.open(1, OpenHow(b"/dev/null\0.txt"))
+        with pytest.raises(ValueError, match=r"NUL|null"):
+            launcher.spawn(template.plan(["true"])._replace(actions=(opened,)))
+
+
 # Names
 
 
