@@ -42,13 +42,14 @@ stage_sanitize() {
     # Without the trap of forking beside busy threads: the runtime's own locks do not survive it.
     # Without the test that memory does not grow: what was freed is kept back to find its late use.
     # Without the test of refused memory: the sanitizers' allocator ends the process where libc's says no.
+    # Without the portable launcher, which is Python.
     # Leaks are counted by our own tests: CPython keeps much until the end on purpose.
     # Reports go to files, because a child of a test may have them too.
     LD_PRELOAD=$(gcc -print-file-name=libasan.so) \
         ASAN_OPTIONS="detect_leaks=0:log_path=$WORK/sanitizer_reports/asan" \
         UBSAN_OPTIONS="print_stacktrace=1:log_path=$WORK/sanitizer_reports/ubsan" \
         PYTHONMALLOC=malloc \
-        run_pytest sanitized 1200 -k "not trap_05_fork and not zombie_or_byte and not no_memory_left" "${NATIVE_TESTS[@]}" || status=$?
+        run_pytest sanitized 1200 -k "not trap_05_fork and not zombie_or_byte and not no_memory_left and not portable" "${NATIVE_TESTS[@]}" || status=$?
     no_reports
     return "$status"
 }
