@@ -64,7 +64,7 @@ def test_input_passes_through(cli: Cli) -> None:
         pytest.param(["run", "--", "true"], 125, "policy 'default'", id="no-policy"),
         pytest.param(["run", "-p", "strict", "--", "true"], 125, "'strict'", id="other-policy"),
         pytest.param(["run", "-p", "open", "-w", "nope", "--", "true"], 125, "nope", id="worktree"),
-        pytest.param(["run", "-p", "open"], 2, "argv", id="no-argv"),
+        pytest.param(["run", "-p", "open"], 2, "Missing argument", id="no-argv"),
         pytest.param(["run", "--nope", "--", "true"], 2, "--nope", id="unknown-option"),
         pytest.param(
             ["run", "-p", "open", "--launcher", "warp", "--", "true"], 125, "warp", id="launcher"
