@@ -62,7 +62,7 @@ def outcome(template: SpawnTemplate, *actions: Action) -> str:
 
 
 HOST = """
-    import ctypes, resource, shutil
+    import ctypes, resource, shutil, warnings
     from conformance import *
     def create(source):
         return SpawnTemplate.create(source, launcher=make_launcher(ENGINE))
@@ -132,6 +132,7 @@ HOSTS = {
     "spawn-no-memory": """
     new_pid_namespace = 0x20000000
     assert ctypes.CDLL(None).unshare(new_pid_namespace) == 0
+    warnings.simplefilter("ignore")  # CPython 3.12: of a fork beside other threads
     init = os.fork()
     if init == 0:
         os._exit(0)

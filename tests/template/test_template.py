@@ -51,6 +51,8 @@ def interrupt(name: str, at: int, do: Callable[[], object], body: Callable[[], o
         return trace
 
     before = sys.gettrace()
+    # CPython 3.12 looks whether any frame has this when it is told to trace, and not later.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         body()
