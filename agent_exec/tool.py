@@ -6,6 +6,7 @@ import errno
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
@@ -290,15 +291,21 @@ def _call(stages: tuple[tuple[str, ...], ...], options: CallOptions) -> ToolCall
 
 def _words(argv: Sequence[str]) -> tuple[str, ...]:
     # A string is a sequence of strings, too: let resolve() say so, as of what is no sequence.
-    if isinstance(argv, str | bytes) or not isinstance(argv, Iterable):
-        return argv  # type: ignore[return-value]
-    return tuple(argv)
+    return tuple(argv) if _is_list(argv) else argv  # type: ignore[return-value]
 
 
 def _stages(stages: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    if isinstance(stages, str | bytes) or not isinstance(stages, Iterable):
+    if not _is_list(stages):
         raise checks.wrong("pipeline", stages, "a list of argv such as [['ls'], ['head']]")
     return tuple([_words(argv) for argv in stages])
+
+
+def _is_list(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return True
+    # A set has no order, and of a mapping only the keys would be left.
+    no_list = (str, bytes, bytearray, AbstractSet, Mapping)
+    return isinstance(value, Iterable) and not isinstance(value, no_list)
 
 
 def _result(bound: Bound, outcome: Outcome) -> ToolResult:

@@ -350,6 +350,8 @@ def test_what_no_child_can_be_given_is_an_invalid_call(run: Run, options: dict[s
         pytest.param(None, {}, "argv is None; it has to be a list of words", id="no-argv"),
         pytest.param(5, {}, "argv is 5; it has to be a list of words", id="argv-number"),
         pytest.param(b"ls", {}, "argv is b'ls'; it has to be a list of words", id="argv-bytes"),
+        pytest.param({"true"}, {}, "argv is {'true'}; it has to be a list", id="argv-set"),
+        pytest.param({"true": 1}, {}, "argv is {'true': 1}; it has to be a list", id="argv-dict"),
         pytest.param(
             ["head", 5], {}, r"argv\[1\] is 5; it has to be a string, such as '5'", id="word-number"
         ),
@@ -406,6 +408,9 @@ def test_a_value_of_the_wrong_type_is_told_with_the_right_one(
             id="lines",
         ),
         pytest.param([["true"], 5], "argv is 5; it has to be a list of words", id="number"),
+        pytest.param({("true",)}, "pipeline is .*; it has to be a list of argv", id="set"),
+        pytest.param({"true": ["true"]}, "pipeline is .*; it has to be a list of argv", id="dict"),
+        pytest.param([["true"], {"true"}], "argv is {'true'}; it has to be a list", id="set-in-it"),
         pytest.param([["true"]] * 1025, "at most 1024 stages, not 1025", id="too-many"),
     ],
 )
