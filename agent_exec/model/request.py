@@ -3,17 +3,58 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
 
 from agent_exec.model.call import ToolCall
+from agent_exec.model.effect import EffectKind
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One argument vector, and the program that its first word names."""
+class Source(StrEnum):
+    """Where the input of a command comes from."""
+
+    NOTHING = "nothing"
+    TEXT = "text"
+    """Literal text: the call's, or a here-document's."""
+    PIPE = "pipe"
+    """The command before it in a pipeline."""
+    FILE = "file"
+    OPEN = "open"
+    """A descriptor that the caller hands on."""
+
+
+class FileUse(NamedTuple):
+    """A redirection: what becomes of a file that the call itself names."""
+
+    kind: EffectKind
+    """READ or WRITE; one that does both is two."""
+    path: str
+    """As written: absolute, or relative to the directory of the command."""
+
+
+class Command(NamedTuple):
+    """One argument vector, and what is known of how it runs.
+
+    The fields after `program` are for judging it.
+    """
 
     argv: tuple[str, ...]
-    program: str
-    """Absolute path."""
+    program: str | None
+    """Absolute path; None for a builtin of the shell, and for what has not been found."""
+    cwd: str | None = None
+    """Absolute; None for that of the request."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Set for this command: by the call, a prefix, or an ``export`` before it."""
+    files: tuple[FileUse, ...] = ()
+    patterns: frozenset[int] = frozenset()
+    """Indices of words that are globs, unexpanded: each stands for any number of words."""
+    stdin: Source = Source.NOTHING
+    text: str | None = None
+    """The input, when `stdin` is TEXT."""
+    builtin: bool = False
+    """Done by the shell itself: echo, cd, test."""
+    certain: bool = True
+    """False: from text that only bash understands; words or whole commands may be missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.model.action import Action
 from agent_exec.model.decision import Grant
 from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Stdio, Survivors
+from agent_exec.model.request import Command
 from agent_exec.runtime.environment import ChildEnvironment
 from agent_exec.runtime.spill import OutputFile
 from agent_exec.template.cache import Lease, TemplateCache
@@ -44,7 +45,7 @@ class Bound:
         with ExitStack() as undo:
             undo.callback(self.release, ran=False)
             for command in grant.request.commands:
-                self.leases.append(settings.cache.lease(command.program))
+                self.leases.append(settings.cache.lease(_program(command)))
             self.plan = self._plan()
             undo.pop_all()
 
@@ -61,9 +62,9 @@ class Bound:
         self.grant = grant
         cache = self._settings.cache
         for index, command in enumerate(grant.request.commands):
-            lease = self.leases[index]
-            if lease.template.name != command.program:
-                self.leases[index] = cache.lease(command.program)
+            lease, program = self.leases[index], _program(command)
+            if lease.template.name != program:
+                self.leases[index] = cache.lease(program)
                 lease.release()
             elif refusal.errno == errno.EACCES or _is_stale(lease.template):
                 self.leases[index] = cache.renew(lease)
@@ -138,6 +139,11 @@ class Bound:
         return OutputFile.create(
             settings.output_folder, f"{self.grant.request.id}.{name}", settings.output_cap
         )
+
+
+def _program(command: Command) -> str:
+    assert command.program is not None, "resolve() finds the program of every stage"
+    return command.program
 
 
 def _is_stale(template: Template) -> bool:

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from agent_exec.shell.needs_bash import NeedsBash
-from agent_exec.shell.syntax import Kind, Operator, Piece, Word
+from agent_exec.model.script import Kind, Operator, Piece, Word
 
 
 class TokenKind(Enum):

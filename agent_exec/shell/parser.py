@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agent_exec.shell.lexer import Lexer, Token, TokenKind
 from agent_exec.shell.needs_bash import NeedsBash
-from agent_exec.shell.syntax import (
+from agent_exec.model.script import (
     Assignment,
     Item,
     Joint,
@@ -36,7 +36,7 @@ def parse(text: str) -> Script:
     """What `text` says, if all of it runs without bash. An empty text is an empty script.
 
     Raises:
-        NeedsBash: Something in it has no form in `agent_exec.shell.syntax`, or is wrong:
+        NeedsBash: Something in it has no form in `agent_exec.model.script`, or is wrong:
             bash says what, after it has run the lines before.
     """
     return _Parser(text).script()

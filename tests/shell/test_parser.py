@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agent_exec.shell.needs_bash import NeedsBash
 from agent_exec.shell.parser import parse
-from agent_exec.shell.syntax import (
+from agent_exec.model.script import (
     Assignment,
     Item,
     Joint,

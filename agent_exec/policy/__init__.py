@@ -1,0 +1,1 @@
+"""YAML to a policy; a request to a decision."""
