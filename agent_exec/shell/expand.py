@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from agent_exec.shell.needs_bash import NeedsBash
 from agent_exec.model.script import Kind, Word, has_pattern
+from agent_exec.shell.needs_bash import NeedsBash
 
 # bash sets or computes these itself, so their value is not that of the environment.
 COMPUTED = frozenset(

@@ -10,8 +10,8 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-from agent_exec.shell.needs_bash import NeedsBash
 from agent_exec.model.script import Kind, Operator, Piece, Word
+from agent_exec.shell.needs_bash import NeedsBash
 
 
 class TokenKind(Enum):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from agent_exec.shell.lexer import Lexer, Token, TokenKind
-from agent_exec.shell.needs_bash import NeedsBash
 from agent_exec.model.script import (
     Assignment,
     Item,
@@ -20,6 +18,8 @@ from agent_exec.model.script import (
     SimpleCommand,
     Word,
 )
+from agent_exec.shell.lexer import Lexer, Token, TokenKind
+from agent_exec.shell.needs_bash import NeedsBash
 
 # Words that mean something to the grammar where a command could begin.
 _RESERVED = frozenset(

@@ -12,9 +12,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from agent_exec.model.script import Joint, Kind, Operator, Script, has_pattern
 from agent_exec.shell.expand import Scope, expand_all
 from agent_exec.shell.parser import parse
-from agent_exec.model.script import Joint, Kind, Operator, Script, has_pattern
 
 BUILTINS = subprocess.run(
     ["bash", "-c", "compgen -b"], check=True, capture_output=True, text=True

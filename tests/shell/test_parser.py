@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_exec.shell.needs_bash import NeedsBash
-from agent_exec.shell.parser import parse
 from agent_exec.model.script import (
     Assignment,
     Item,
@@ -21,6 +19,8 @@ from agent_exec.model.script import (
     SimpleCommand,
     Word,
 )
+from agent_exec.shell.needs_bash import NeedsBash
+from agent_exec.shell.parser import parse
 
 
 def plain(text: str) -> Word:
