@@ -50,6 +50,8 @@ class Command(NamedTuple):
     stdin: Source = Source.NOTHING
     text: str | None = None
     """The input, when `stdin` is TEXT."""
+    more: tuple[str, ...] | None = None
+    """Words that nobody knows yet follow: names of files beneath these paths, or () for any."""
     builtin: bool = False
     """Done by the shell itself: echo, cd, test."""
     certain: bool = True

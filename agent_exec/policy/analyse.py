@@ -1,0 +1,127 @@
+"""Commands to what they do. Pure: nothing is looked up, nothing is believed of a path.
+
+What a command does is the sum of what its table says of its words, its redirections and
+its variables. A command that it would run follows right after it in the list; see `Analysed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from agent_exec.model.analysis import Analysed
+from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.model.request import Command
+from agent_exec.policy.argv import meaning_of
+from agent_exec.policy.meaning import Inner, Meaning
+from agent_exec.policy.tables import Tables
+from agent_exec.shell.reading import Scope, read
+
+MOST_LEVELS = 16
+"""Of commands inside commands; deeper ones are unknown."""
+MOST_COMMANDS = 10_000
+"""Of one call; what comes after them is unknown."""
+
+
+def analyse(
+    commands: Sequence[Command], tables: Tables, *, cwd: str, variables: Mapping[str, str]
+) -> tuple[Analysed, ...]:
+    """What `commands` do, and every command that they would run. Never raises.
+
+    Args:
+        commands: Of one call, in the order of its text.
+        tables: What is known of programs.
+        cwd: Where commands work that name no other directory.
+        variables: The environment of the call, for shell texts inside.
+    """
+    walk = _Walk(tables, cwd, variables)
+    for command in commands:
+        walk.add(command, of=None, level=0)
+    return tuple(walk.found)
+
+
+class _Walk:
+    def __init__(self, tables: Tables, cwd: str, variables: Mapping[str, str]) -> None:
+        self.found: list[Analysed] = []
+        self._tables = tables
+        self._cwd = cwd
+        self._variables = variables
+
+    def add(self, command: Command, *, of: int | None, level: int) -> None:
+        if len(self.found) >= MOST_COMMANDS:
+            return  # the command that is one too many says so, below
+        index = len(self.found)
+        name, meaning = self._meaning(command)
+        effects = [
+            *meaning.effects,
+            *(Effect(EffectKind.EXECUTE, argv=inner.argv) for inner in meaning.inner),
+            *_of_files(command),
+            *self._of_variables(command),
+        ]
+        if not command.certain:
+            effects.append(Effect(EffectKind.UNKNOWN, because="only bash knows all of its words"))
+        too_deep = level == MOST_LEVELS and (meaning.inner or meaning.texts)
+        if too_deep or len(self.found) == MOST_COMMANDS - 1:
+            effects.append(Effect(EffectKind.UNKNOWN, because="too many commands in commands"))
+        self.found.append(Analysed(command, of, name, tuple(effects)))
+        if too_deep:
+            return
+        for inner in meaning.inner:
+            self.add(_inner_command(command, inner), of=index, level=level + 1)
+        for text in meaning.texts:
+            self._add_text(command, text, index, level)
+
+    def _add_text(self, outer: Command, text: str, index: int, level: int) -> None:
+        variables = {**self._variables, **dict(outer.variables)}
+        scope = Scope(variables=variables, home=variables.get("HOME"), cwd=outer.cwd or self._cwd)
+        reading = read(text, scope)
+        if not reading.complete:
+            because = "a shell text of which not every command is known"
+            self._mark(index, Effect(EffectKind.UNKNOWN, because=because))
+        for command in reading.commands:
+            inherited = command._replace(variables=(*outer.variables, *command.variables))
+            self.add(inherited, of=index, level=level + 1)
+
+    def _mark(self, index: int, effect: Effect) -> None:
+        analysed = self.found[index]
+        self.found[index] = analysed._replace(effects=(*analysed.effects, effect))
+
+    def _meaning(self, command: Command) -> tuple[tuple[str, ...], Meaning]:
+        if not command.argv:
+            return (), Meaning()  # redirections alone
+        name = command.argv[0].rpartition("/")[2]
+        table = self._tables.get(name, builtin=command.builtin)
+        if table is None:
+            because = f"nobody has said what {name} does"
+            return (name,), Meaning((Effect(EffectKind.UNKNOWN, because=because),))
+        return meaning_of(command, table)
+
+    def _of_variables(self, command: Command) -> list[Effect]:
+        environment = self._tables.environment
+        return [
+            effect
+            for name, value in command.variables
+            for effect in environment.effects(name, value)
+        ]
+
+
+def _of_files(command: Command) -> list[Effect]:
+    return [
+        Effect(file.kind, file.path, because="a redirection")
+        for file in command.files
+        if file.path != "/dev/null"
+    ]
+
+
+def _inner_command(outer: Command, inner: Inner) -> Command:
+    return outer._replace(
+        argv=inner.argv,
+        program=None,
+        patterns=inner.patterns,
+        more=inner.more,
+        variables=(*outer.variables, *inner.variables),
+        cwd=outer.cwd if inner.cwd is None else inner.cwd,
+        files=(),
+        stdin=outer.stdin if inner.stdin is None else inner.stdin,
+        text=outer.text if inner.stdin is None else None,
+        builtin=False,
+    )

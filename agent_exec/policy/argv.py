@@ -1,0 +1,317 @@
+"""One argument vector and its table to what it means."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Sequence
+
+from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.model.request import Command, Source
+from agent_exec.policy.languages import WORD_LANGUAGES
+from agent_exec.policy.meaning import Inner, Meaning, unknown
+from agent_exec.policy.options import Parsed, parse
+from agent_exec.policy.roles import MEANINGS
+from agent_exec.policy.table import Mode, Operand, Option, Role, Table
+
+_NO_MODE = Mode(frozenset())
+# What a word that nobody knows may at most be to a program, so that any word may stand there.
+_READ_AT_MOST = frozenset({Role.DATA, Role.READ, Role.DIRECTORY})
+
+
+def meaning_of(command: Command, table: Table) -> tuple[tuple[str, ...], Meaning]:
+    """The program's name with its sub-commands, and what the command means."""
+    found = _Meaning(command)
+    name = found.read(table, 1)
+    return name, found.total()
+
+
+class _Meaning:
+    """Collects what one command means."""
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self._argv = command.argv
+        self._parts: list[Meaning] = []
+        self._directory: str | None = None
+
+    def total(self) -> Meaning:
+        effects: list[Effect] = []
+        inner: list[Inner] = []
+        texts: list[str] = []
+        for part in self._parts:
+            effects += part.effects
+            inner += part.inner
+            texts += part.texts
+        return Meaning(tuple(effects), tuple(inner), tuple(texts))
+
+    def read(self, table: Table, start: int) -> tuple[str, ...]:
+        """Words from `start` on, by `table`. The name of what they are the arguments of."""
+        argv = self._argv
+        if len(argv) == start + 1 and argv[start] in table.alone and self._command.more is None:
+            return (table.name,)
+        if table.anything is not None:
+            self._parts.append(Meaning(table.anything))
+            return (table.name,)
+        if table.language is not None:
+            self._parts.append(WORD_LANGUAGES[table.language](argv, self._command.patterns))
+            return (table.name,)
+        parsed = parse(table, argv, start)
+        mode = _mode(table, parsed)
+        self._options(parsed, mode)
+        self._effects(table.effects if mode.effects is None else mode.effects)
+        if table.commands is not None:
+            return (table.name, *self._sub_command(table, parsed))
+        self._operands(table, mode, parsed)
+        return (table.name,)
+
+    def _options(self, parsed: Parsed, mode: Mode) -> None:
+        for word in parsed.unknown:
+            self._say_unknown(f"nobody has said what {word} does")
+        for given in parsed.options:
+            option = given.option
+            if given.negated:
+                continue
+            self._effects(option.effects, option.because)
+            roles = mode.values.get(option.names[0], _roles(option))
+            for (index, word), role in zip(given.values, roles, strict=False):
+                if index in self._command.patterns:
+                    self._say_unknown(f"a glob is the value of {option.names[0]}")
+                self._word(word, role, option.because or f"the value of {option.names[0]}")
+                if role is Role.DIRECTORY:
+                    self._directory = os.path.join(self._directory or "", word)
+
+    def _sub_command(self, table: Table, parsed: Parsed) -> tuple[str, ...]:
+        commands = table.commands
+        assert commands is not None
+        if self._command.more is not None:
+            self._say_unknown("words that nobody knows yet may be options")
+        if not parsed.operands:
+            if table.default is None:
+                self._effects(table.none)
+                return ()
+            return self.read(commands[table.default], len(self._argv))
+        index, word = parsed.operands[0]
+        found = commands.get(word)
+        if found is None or index in self._command.patterns:
+            self._say_unknown(f"nobody has said what {table.name} {word} does")
+            return (word,)
+        return self.read(found, index + 1)
+
+    def _operands(self, table: Table, mode: Mode, parsed: Parsed) -> None:
+        operands = list(parsed.operands)
+        if table.keys is not None:
+            operands = [each for each in operands if not self._key(table, each[1])]
+        more = self._command.more
+        if not operands and more is None:
+            self._effects(table.none if mode.none is None else mode.none)
+            self._stdin(table)
+            return
+        specs = _present(table.operands if mode.operands is None else mode.operands, parsed)
+        override = next(
+            (given.option.operands for given in parsed.options if given.option.operands), None
+        )
+        stands_for_many = [index in self._command.patterns for index, _ in operands]
+        for place, (index, word) in enumerate(operands):
+            if (
+                stands_for_many[place]
+                and _may_be_option(index, word, parsed)
+                and not _reads_at_most(table)
+            ):
+                self._say_unknown(f"{word} may match names that are options")
+            reached = _reached(specs, place, stands_for_many, more=more is not None)
+            if None in reached:
+                self._say_unknown(f"one operand too many: {word}")
+            if len(reached) > 1:
+                self._say_unknown(f"what {word} is depends on what globs match")
+            for spec in filter(None, reached):
+                self._effects(spec.effects)
+                if spec.role is Role.COMMAND:
+                    self._inner(index, parsed)
+                    return
+                self._word(word, _overridden(spec.role, override), "")
+                if word == "-":
+                    self._stdin(table)
+        if more is not None:
+            self._more(table, specs, len(operands), override, more)
+
+    def _key(self, table: Table, word: str) -> bool:
+        """An operand KEY=VALUE."""
+        key, equals, value = word.partition("=")
+        assert table.keys is not None
+        role = table.keys.get(key)
+        if not equals or role is None:
+            return False
+        self._word(value, role, f"{key}=")
+        return True
+
+    def _inner(self, index: int, parsed: Parsed) -> None:
+        command = self._command
+        if command.argv[index] == "":
+            self._say_unknown("an inner command without a name")
+            return
+        self._parts.append(
+            Meaning(
+                inner=(
+                    Inner(
+                        command.argv[index:],
+                        frozenset(at - index for at in command.patterns if at >= index),
+                        more=command.more,
+                        variables=parsed.assignments,
+                        cwd=self._cwd(),
+                    ),
+                )
+            )
+        )
+
+    def _cwd(self) -> str | None:
+        if self._directory is None:
+            return None
+        return os.path.join(self._command.cwd or "", self._directory)
+
+    def _stdin(self, table: Table) -> None:
+        """What a program takes its input for."""
+        if table.stdin is None:
+            return
+        command = self._command
+        if table.stdin is Role.SHELL and command.stdin is Source.TEXT and command.text is not None:
+            self._parts.append(Meaning(texts=(command.text,)))
+        elif command.stdin is not Source.NOTHING:
+            kind = EffectKind.READ if table.stdin is Role.READ else EffectKind.EXECUTE
+            self._parts.append(Meaning((Effect(kind, because="runs what its input says"),)))
+
+    def _more(
+        self,
+        table: Table,
+        specs: Sequence[Operand],
+        n_operands: int,
+        override: Role | None,
+        more: tuple[str, ...],
+    ) -> None:
+        """Any number of words follow: names beneath `more`, or any at all."""
+        if not _reads_at_most(table):
+            self._say_unknown("words from its input may be options")
+        reached = [
+            _overridden(spec.role, override)
+            for spec in specs[min(n_operands, len(specs) - 1) :]
+            if specs
+        ]
+        for role in dict.fromkeys(reached):
+            if role is Role.READ and more:
+                for path in more:
+                    self._word(path, role, "names from its input")
+            elif role is not Role.DATA:
+                self._say_unknown("names from its input")
+        if not reached:
+            self._say_unknown("operands that its table does not know")
+
+    def _word(self, word: str, role: Role, because: str) -> None:
+        part = MEANINGS[role](word, because)
+        if self._directory is not None:
+            part = part._replace(effects=tuple(map(self._beneath, part.effects)))
+        if role is Role.LINE and self._directory is not None:
+            part = part._replace(inner=tuple(i._replace(cwd=self._cwd()) for i in part.inner))
+        self._parts.append(part)
+
+    def _beneath(self, effect: Effect) -> Effect:
+        assert self._directory is not None
+        if effect.path is None:
+            return effect
+        return effect._replace(path=os.path.join(self._directory, effect.path))
+
+    def _effects(self, effects: tuple[Effect, ...], because: str = "") -> None:
+        if not effects:
+            return
+        if because:
+            effects = tuple([effect._replace(because=because) for effect in effects])
+        if self._directory is not None:
+            effects = tuple(map(self._beneath, effects))
+        self._parts.append(Meaning(effects))
+
+    def _say_unknown(self, because: str) -> None:
+        self._parts.append(unknown(because))
+
+
+def _may_be_option(index: int, word: str, parsed: Parsed) -> bool:
+    """May a glob match a name that begins with a dash, where options are read?"""
+    ended = parsed.ended_at is not None and index >= parsed.ended_at
+    return not ended and word[0] in "-+*?["
+
+
+def _reads_at_most(table: Table) -> bool:
+    """No option of it does more than to read what it names."""
+    return all(
+        not option.effects and option.operands is None and _READ_AT_MOST.issuperset(_roles(option))
+        for option in table.options.values()
+    )
+
+
+def _roles(option: Option) -> tuple[Role, ...]:
+    if option.values:
+        return option.values
+    return () if option.attached is None else (option.attached,)
+
+
+def _mode(table: Table, parsed: Parsed) -> Mode:
+    if not table.modes:
+        return _NO_MODE
+    names = parsed.names
+    for mode in table.modes:
+        fits = not mode.given or not mode.given.isdisjoint(names)
+        if fits and mode.unless.isdisjoint(names):
+            return mode
+    return _NO_MODE
+
+
+def _present(operands: Sequence[Operand], parsed: Parsed) -> list[Operand]:
+    names = parsed.names
+    return [
+        operand
+        for operand in operands
+        if operand.unless.isdisjoint(names)
+        and (not operand.given or not operand.given.isdisjoint(names))
+    ]
+
+
+def _reached(
+    specs: Sequence[Operand], place: int, stands_for_many: Sequence[bool], *, more: bool
+) -> list[Operand | None]:
+    """What the operand at `place` may be; None: one too many.
+
+    A glob stands for one word or more. So an operand with no glob before it has its number
+    from the start, and one with no glob from it on has its number from the end.
+    """
+    itself, n_after = stands_for_many[place], len(stands_for_many) - 1 - place
+    from_start = from_end = range(1)
+    if itself or any(stands_for_many[:place]):
+        from_start = range(len(specs) + 1)
+    if itself or more or any(stands_for_many[place + 1 :]):
+        from_end = range(len(specs) + 1)
+    repeated = next((at for at, spec in enumerate(specs) if spec.repeats), None)
+    places = {
+        _place(specs, repeated, place + shift, place + shift + n_after + extra + 1)
+        for shift in from_start
+        for extra in from_end
+    }
+    return [None if at is None else specs[at] for at in sorted(places, key=_none_last)]
+
+
+def _none_last(at: int | None) -> tuple[bool, int]:
+    return (True, 0) if at is None else (False, at)
+
+
+def _place(
+    specs: Sequence[Operand], repeated: int | None, place: int, n_operands: int
+) -> int | None:
+    if repeated is None:
+        return place if place < len(specs) else None
+    n_after = len(specs) - 1 - repeated
+    from_end = n_operands - 1 - place
+    if from_end < n_after and place >= min(repeated, n_operands - n_after):
+        return len(specs) - 1 - from_end
+    return min(place, repeated)
+
+
+def _overridden(role: Role, override: Role | None) -> Role:
+    """An option may say what the files among the operands are to the program."""
+    files = (Role.READ, Role.WRITE, Role.UPDATE)
+    return role if override is None or role not in files else override

@@ -1,0 +1,67 @@
+"""Variables that make a program run, load or read something."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.policy.table_source import TableError
+
+
+class Environment(NamedTuple):
+    """What a variable does, by its name. No kinds of effects: it is harmless."""
+
+    exact: Mapping[str, tuple[EffectKind, ...]]
+    """By NAME, and by NAME=VALUE, which counts before."""
+    patterns: tuple[tuple[re.Pattern[str], tuple[EffectKind, ...]], ...]
+    """Names with a star, the longest first."""
+
+    def effects(self, name: str, value: str) -> tuple[Effect, ...]:
+        """Of a variable that is set for a command. One that no rule knows is unknown."""
+        kinds = self.exact.get(f"{name}={value}")
+        if kinds is None:
+            kinds = self.exact.get(name)
+        if kinds is None:
+            kinds = next((kinds for names, kinds in self.patterns if names.fullmatch(name)), None)
+        if kinds is None:
+            return (Effect(EffectKind.UNKNOWN, because=f"nobody has said what {name} does"),)
+        return tuple([Effect(kind, because=f"the variable {name}") for kind in kinds])
+
+
+def make_environment(source: Mapping[str, Any], where: str) -> Environment:
+    """From ``environment.yaml``: ``harmless``, ``read``, ``execute``, ...: lists of names.
+
+    A name may hold ``*``. Exact names come before those with a star, and among these the
+    longer: so ``GIT_AUTHOR_NAME`` may be harmless where ``GIT_*`` executes. ``PAGER=cat``
+    speaks of one value only.
+
+    Raises:
+        TableError: It has another key, or what is no list of names.
+    """
+    rules: dict[str, tuple[EffectKind, ...]] = {}
+    for key, names in source.items():
+        kinds = () if key == "harmless" else (_kind(key, where),)
+        if not isinstance(names, Sequence) or isinstance(names, str):
+            raise TableError(f"{where}.{key}: a list of names is wanted")
+        for name in names:
+            if not isinstance(name, str) or name in rules:
+                raise TableError(f"{where}.{key}: {name!r} is no name, or stands there twice")
+            rules[name] = kinds
+    stars = sorted((name for name in rules if "*" in name), key=lambda name: (-len(name), name))
+    return Environment(
+        {name: kinds for name, kinds in rules.items() if "*" not in name},
+        tuple((_pattern(name), rules[name]) for name in stars),
+    )
+
+
+def _kind(word: str, where: str) -> EffectKind:
+    try:
+        return EffectKind(word)
+    except ValueError:
+        raise TableError(f"{where}: {word!r} is no kind of effect, nor harmless") from None
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL)

@@ -1,0 +1,45 @@
+"""What a part of a command means: effects, and commands that it would run in turn."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.model.request import Source
+
+# Named by many commands, and neither read nor written in any sense that matters.
+_NOWHERE = frozenset({"-", "/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr"})
+
+
+class Inner(NamedTuple):
+    """A command inside a command."""
+
+    argv: tuple[str, ...]
+    patterns: frozenset[int] = frozenset()
+    """Indices of words that stand for any number of names of files."""
+    more: tuple[str, ...] | None = None
+    """See `agent_exec.model.request.Command.more`."""
+    variables: tuple[tuple[str, str], ...] = ()
+    stdin: Source | None = None
+    """None: that of the outer command; the same for `cwd`."""
+    cwd: str | None = None
+    """Relative to that of the outer command, or absolute."""
+
+
+class Meaning(NamedTuple):
+    """Of a word, a text or an argument vector. All empty: it only computes."""
+
+    effects: tuple[Effect, ...] = ()
+    inner: tuple[Inner, ...] = ()
+    texts: tuple[str, ...] = ()
+    """Shell texts that would be run."""
+
+
+def unknown(because: str) -> Meaning:
+    """Of what is not understood."""
+    return Meaning((Effect(EffectKind.UNKNOWN, because=because),))
+
+
+def on(kind: EffectKind, path: str | None, because: str = "") -> tuple[Effect, ...]:
+    """An effect on a path; none where the path is no file."""
+    return () if path in _NOWHERE else (Effect(kind, path, because=because),)

@@ -1,0 +1,224 @@
+"""An argument vector to the options and operands that its program would see.
+
+Source: getopt_long(3); POSIX.1-2017, XBD 12.2, Utility Syntax Guidelines.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from agent_exec.policy.table import Option, Role, Syntax, Table
+
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_NUMBER = re.compile(r"-[0-9]+")
+
+
+class Given(NamedTuple):
+    """An option that was given, and its values: (index of the word, text)."""
+
+    option: Option
+    values: tuple[tuple[int, str], ...] = ()
+    negated: bool = False
+
+
+class Parsed(NamedTuple):
+    """What a program sees. `unknown`: words that its table does not explain."""
+
+    options: tuple[Given, ...]
+    operands: tuple[tuple[int, str], ...]
+    """(index of the word, text)."""
+    assignments: tuple[tuple[str, str], ...]
+    unknown: tuple[str, ...]
+    ended_at: int | None
+    """From the word of this index on, none is an option."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """First names of the options that were given."""
+        return frozenset([given.option.names[0] for given in self.options if not given.negated])
+
+
+def parse(table: Table, argv: Sequence[str], start: int = 1) -> Parsed:
+    """Read `argv` from `start` on. Never raises: what is not understood is `unknown`."""
+    return _Parser(table, argv, start).run()
+
+
+class _Parser:
+    def __init__(self, table: Table, argv: Sequence[str], start: int) -> None:
+        self._table = table
+        self._argv = argv
+        self._at = start
+        self._options: list[Given] = []
+        self._operands: list[tuple[int, str]] = []
+        self._assignments: list[tuple[str, str]] = []
+        self._unknown: list[str] = []
+        self._ended_at: int | None = None
+
+    def run(self) -> Parsed:
+        table, argv = self._table, self._argv
+        if table.old_style and self._at < len(argv) and argv[self._at][:1] not in ("-", ""):
+            self._old_style()
+        stops = table.syntax is Syntax.POSIX or table.commands is not None
+        if table.syntax is Syntax.WORDS:
+            self._ended_at = self._at
+        while self._at < len(argv):
+            word = argv[self._at]
+            if self._ended_at is not None or not self._is_option(word):
+                if table.plus is not None and word.startswith("+") and self._ended_at is None:
+                    self._plus(word)
+                elif table.assignments and not self._operands and _ASSIGNMENT.match(word):
+                    name, _, value = word.partition("=")
+                    self._assignments.append((name, value))
+                else:
+                    self._operands.append((self._at, word))
+                    if stops and self._ended_at is None:
+                        self._ended_at = self._at
+                self._at += 1
+            elif word == "--":
+                self._at += 1
+                self._ended_at = self._at
+            else:
+                self._option(word)
+        return Parsed(
+            tuple(self._options),
+            tuple(self._operands),
+            tuple(self._assignments),
+            tuple(self._unknown),
+            self._ended_at,
+        )
+
+    @staticmethod
+    def _is_option(word: str) -> bool:
+        return len(word) > 1 and word[0] == "-"
+
+    def _plus(self, word: str) -> None:
+        role = self._table.plus
+        assert role is not None
+        self._options.append(Given(Option(("+",), (role,)), ((self._at, word[1:]),)))
+
+    def _option(self, word: str) -> None:
+        table = self._table
+        if table.syntax is Syntax.SINGLE:
+            self._single(word)
+        elif word.startswith("--"):
+            self._long(word)
+        elif table.numeric and _NUMBER.fullmatch(word):
+            self._at += 1
+        else:
+            self._bundle(word, 1)
+
+    def _single(self, word: str) -> None:
+        name, equals, value = word.partition("=")
+        option = self._table.options.get(name)
+        if option is None and name.startswith("--"):
+            option = self._table.options.get(name[1:])
+        if option is None:
+            self._reject(word)
+        else:
+            self._take(option, value if equals else None, self._at)
+
+    def _long(self, word: str) -> None:
+        name, equals, value = word.partition("=")
+        option = self._find_long(name)
+        if option is None:
+            negated = self._find_negated(name)
+            if negated is None or equals:
+                self._reject(word)
+            else:
+                self._options.append(Given(negated, (), negated=True))
+                self._at += 1
+            return
+        if equals and not option.values and option.attached is None:
+            self._reject(word)
+            return
+        self._take(option, value if equals else None, self._at)
+
+    def _find_long(self, name: str) -> Option | None:
+        """By its name, or by what only one option begins with."""
+        table = self._table
+        option = table.options.get(name)
+        if option is not None:
+            return option
+        longs = table.longs
+        at = bisect_left(longs, name)
+        found: Option | None = None
+        while at < len(longs) and longs[at].startswith(name):
+            candidate = table.options[longs[at]]
+            if found is not None and candidate is not found:
+                return None
+            found = candidate
+            at += 1
+        return found
+
+    def _find_negated(self, name: str) -> Option | None:
+        if not self._table.negatable or not name.startswith("--no-"):
+            return None
+        return self._find_long(f"--{name[5:]}")
+
+    def _bundle(self, word: str, begin: int) -> None:
+        """``-abVALUE``: letters up to the first that takes a value."""
+        options = self._table.options
+        whole = options.get(word)
+        if whole is not None:  # a long option with one dash, where a program has some
+            self._take(whole, None, self._at)
+            return
+        for place in range(begin, len(word)):
+            option = options.get(f"-{word[place]}")
+            if option is None:
+                self._reject(word)
+                return
+            rest = word[place + 1 :]
+            if option.values or option.attached is not None:
+                self._take(option, rest or None, self._at)
+                return
+            self._options.append(Given(option))
+        self._at += 1
+
+    def _old_style(self) -> None:
+        """``tar xzf FILE``: the values follow, in the order of their letters."""
+        word = self._argv[self._at]
+        self._at += 1
+        for letter in word:
+            option = self._table.options.get(f"-{letter}")
+            if option is None:
+                self._unknown.append(word)
+                return
+            values = []
+            for _ in option.values:
+                if self._at == len(self._argv):
+                    self._unknown.append(word)
+                    return
+                values.append((self._at, self._argv[self._at]))
+                self._at += 1
+            self._options.append(Given(option, tuple(values)))
+
+    def _take(self, option: Option, attached: str | None, index: int) -> None:
+        """An option and its values, of which the first may be attached."""
+        self._at = index + 1
+        values: list[tuple[int, str]] = []
+        if attached is not None:
+            values.append((index, attached))
+        wanted = len(option.values)
+        while len(values) < wanted:
+            if self._at == len(self._argv):
+                self._unknown.append(f"{self._argv[index]} without its value")
+                return
+            values.append((self._at, self._argv[self._at]))
+            self._at += 1
+        self._options.append(Given(option, tuple(values)))
+
+    def _reject(self, word: str) -> None:
+        self._unknown.append(word)
+        self._at += 1
+
+
+def roles_of(option: Option, given: Given, override: tuple[Role, ...] | None) -> tuple[Role, ...]:
+    """One role for each value of `given`."""
+    if override is not None and given.values:
+        return override[: len(given.values)]
+    if option.values:
+        return option.values[: len(given.values)]
+    return (option.attached,) if option.attached is not None and given.values else ()

@@ -1,0 +1,75 @@
+"""A word and its role to what it means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.policy.languages import TEXT_LANGUAGES
+from agent_exec.policy.meaning import Inner, Meaning, on, unknown
+from agent_exec.policy.table import Role
+
+_PLAIN_LINE = re.compile(r"[A-Za-z0-9_@%+=:,./ \t-]*")
+
+
+def _nothing(_word: str, _because: str) -> Meaning:
+    return Meaning()
+
+
+def _on_path(*kinds: EffectKind) -> Callable[[str, str], Meaning]:
+    def meaning(word: str, because: str) -> Meaning:
+        return Meaning(tuple([effect for kind in kinds for effect in on(kind, word, because)]))
+
+    return meaning
+
+
+def _of_kind(kind: EffectKind) -> Callable[[str, str], Meaning]:
+    def meaning(word: str, because: str) -> Meaning:
+        return Meaning((Effect(kind, because=because or word),))
+
+    return meaning
+
+
+def _code(_word: str, because: str) -> Meaning:
+    return Meaning((Effect(EffectKind.EXECUTE, because=because or "runs a text as code"),))
+
+
+def _shell(word: str, _because: str) -> Meaning:
+    return Meaning(texts=(word,))
+
+
+def _line(word: str, _because: str) -> Meaning:
+    if not _PLAIN_LINE.fullmatch(word) or not word.split():
+        return unknown("an argument vector in one word, with quotes or variables")
+    return Meaning(inner=(Inner(tuple(word.split())),))
+
+
+def _text(language: str) -> Callable[[str, str], Meaning]:
+    def meaning(word: str, _because: str) -> Meaning:
+        return TEXT_LANGUAGES[language](word)
+
+    return meaning
+
+
+MEANINGS: Mapping[Role, Callable[[str, str], Meaning]] = {
+    Role.DATA: _nothing,
+    Role.READ: _on_path(EffectKind.READ),
+    Role.WRITE: _on_path(EffectKind.WRITE),
+    Role.UPDATE: _on_path(EffectKind.READ, EffectKind.WRITE),
+    Role.DELETE: _on_path(EffectKind.DELETE),
+    Role.MOVE: _on_path(EffectKind.READ, EffectKind.DELETE),
+    Role.EXECUTE: _on_path(EffectKind.EXECUTE),
+    Role.DIRECTORY: _on_path(EffectKind.READ),
+    Role.CODE: _code,
+    Role.SHELL: _shell,
+    Role.LINE: _line,
+    Role.NETWORK: _of_kind(EffectKind.NETWORK),
+    Role.STATE: _of_kind(EffectKind.STATE),
+    Role.PRIVILEGE: _of_kind(EffectKind.PRIVILEGE),
+    Role.UNKNOWN: _of_kind(EffectKind.UNKNOWN),
+    Role.SED: _text("sed"),
+    Role.AWK: _text("awk"),
+    Role.JQ: _text("jq"),
+}
+"""COMMAND is not here: it is not one word."""

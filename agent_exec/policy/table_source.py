@@ -1,0 +1,243 @@
+"""The words of `policies/tools/*.yaml` to tables. See docs/guides/add-a-tool-table.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from agent_exec.errors import PolicyError
+from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.policy.table import Mode, Operand, Option, Role, Syntax, Table
+
+_KEYS = frozenset(
+    {
+        *("also", "versioned", "syntax", "numeric", "plus", "negatable", "old_style"),
+        *("assignments", "keys", "alone", "flags", "values", "optional", "options", "operands"),
+        *("none", "effects", "anything", "stdin", "modes", "commands", "default", "language"),
+    }
+)
+_OPTION_KEYS = frozenset({"value", "values", "optional", "effects", "operands", "because"})
+_OPERAND_KEYS = frozenset({"role", "unless", "if", "effects"})
+_MODE_KEYS = frozenset({"if", "unless", "operands", "none", "effects", "values"})
+
+_Member = TypeVar("_Member", Syntax, Role, EffectKind)
+
+
+class TableError(PolicyError):
+    """A tool table is wrong; the message names the place in it."""
+
+
+def make_table(name: str, source: Mapping[str, Any], where: str) -> Table:
+    """The table that `source` describes.
+
+    Args:
+        name: Of the program or sub-command.
+        source: As it stands in the YAML.
+        where: For messages: the file, and the keys that led here.
+
+    Raises:
+        TableError: Something in it has no meaning.
+    """
+    _known(source, _KEYS, where)
+    options = _options(source, where)
+    spellings = {spelling: option for option in options for spelling in option.names}
+    if len(spellings) != sum(len(option.names) for option in options):
+        names = [spelling for option in options for spelling in option.names]
+        twice = sorted({spelling for spelling in names if names.count(spelling) > 1})
+        raise TableError(f"{where}: {', '.join(twice)} stands there more than once")
+    commands = source.get("commands")
+    plus = source.get("plus")
+    anything = source.get("anything")
+    stdin = source.get("stdin")
+    return Table(
+        name=name,
+        syntax=_member(Syntax, source.get("syntax", "gnu"), f"{where}.syntax"),
+        options=spellings,
+        longs=tuple(sorted(spelling for spelling in spellings if spelling.startswith("--"))),
+        numeric=bool(source.get("numeric", False)),
+        plus=None if plus is None else _role(plus, f"{where}.plus"),
+        negatable=bool(source.get("negatable", False)),
+        old_style=bool(source.get("old_style", False)),
+        assignments=bool(source.get("assignments", False)),
+        keys=None if "keys" not in source else _roles(source["keys"], f"{where}.keys"),
+        alone=frozenset(_words(source.get("alone", ["--help", "--version"]), f"{where}.alone")),
+        operands=_operands(source.get("operands", []), spellings, f"{where}.operands"),
+        none=_effects(source.get("none", []), f"{where}.none"),
+        effects=_effects(source.get("effects", []), f"{where}.effects"),
+        anything=None if anything is None else _effects(anything, f"{where}.anything"),
+        stdin=None if stdin is None else _role(stdin, f"{where}.stdin"),
+        modes=tuple(
+            _mode(mode, spellings, f"{where}.modes[{index}]")
+            for index, mode in enumerate(source.get("modes", []))
+        ),
+        commands=None if commands is None else _commands(commands, f"{where}.commands"),
+        default=source.get("default"),
+        language=source.get("language"),
+    )
+
+
+def names_of(name: str, source: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    """What the program is called: `name`, and what stands under ``also``."""
+    if not isinstance(source, Mapping):
+        raise TableError(f"{where}: a table is a mapping, not {source!r}")
+    return (name, *_words(source.get("also", []), f"{where}.also"))
+
+
+def _commands(source: Mapping[str, Any], where: str) -> Mapping[str, Table]:
+    tables: dict[str, Table] = {}
+    for key, table in source.items():
+        place = f"{where}.{key}"
+        if not isinstance(table, Mapping):
+            raise TableError(f"{place}: a table is a mapping, not {table!r}")
+        names = [name.strip() for name in str(key).split(",")]
+        for name in (*names, *_words(table.get("also", []), f"{place}.also")):
+            if name in tables:
+                raise TableError(f"{place}: {name} stands there more than once")
+            tables[name] = make_table(names[0], table, place)
+    return tables
+
+
+def _options(source: Mapping[str, Any], where: str) -> list[Option]:
+    options = [
+        *(Option(_names(each)) for each in _list(source.get("flags", []), f"{where}.flags")),
+        *(
+            Option(_names(each), values=(Role.DATA,))
+            for each in _list(source.get("values", []), f"{where}.values")
+        ),
+        *(
+            Option(_names(each), attached=Role.DATA)
+            for each in _list(source.get("optional", []), f"{where}.optional")
+        ),
+    ]
+    for key, detail in (source.get("options") or {}).items():
+        options.append(_option(_names(key), detail or {}, f"{where}.options.{key}"))
+    for option in options:
+        for spelling in option.names:
+            if len(spelling) < 2 or spelling[0] != "-":
+                raise TableError(f"{where}: {spelling!r} is no option; it has no dash")
+    return options
+
+
+def _option(names: tuple[str, ...], source: Mapping[str, Any], where: str) -> Option:
+    if not isinstance(source, Mapping):
+        raise TableError(f"{where}: an option is a mapping such as {{value: read}}")
+    _known(source, _OPTION_KEYS, where)
+    values = source.get("values", [source["value"]] if "value" in source else [])
+    optional = source.get("optional")
+    operands = source.get("operands")
+    return Option(
+        names,
+        values=tuple(_role(role, where) for role in values),
+        attached=None if optional is None else _role(optional, where),
+        effects=_effects(source.get("effects", []), where),
+        operands=None if operands is None else _role(operands, where),
+        because=source.get("because", ""),
+    )
+
+
+def _operands(
+    source: Sequence[Any], spellings: Mapping[str, Option], where: str
+) -> tuple[Operand, ...]:
+    operands = tuple(_operand(each, spellings, where) for each in _list(source, where))
+    if sum(operand.repeats for operand in operands) > 1:
+        raise TableError(f"{where}: only one of the operands may repeat")
+    return operands
+
+
+def _operand(source: Any, spellings: Mapping[str, Option], where: str) -> Operand:  # noqa: ANN401
+    if isinstance(source, str):
+        source = {"role": source}
+    if not isinstance(source, Mapping):
+        raise TableError(f"{where}: an operand is a role or a mapping, not {source!r}")
+    _known(source, _OPERAND_KEYS, where)
+    role = str(source.get("role", ""))
+    return Operand(
+        _role(role.removesuffix("*"), where),
+        repeats=role.endswith("*"),
+        unless=_firsts(source.get("unless", []), spellings, where),
+        given=_firsts(source.get("if", []), spellings, where),
+        effects=_effects(source.get("effects", []), where),
+    )
+
+
+def _mode(source: Mapping[str, Any], spellings: Mapping[str, Option], where: str) -> Mode:
+    _known(source, _MODE_KEYS, where)
+    values = {}
+    for key, role in (source.get("values") or {}).items():
+        for first in _firsts([key], spellings, where):
+            values[first] = tuple(_role(each, where) for each in _list_of(role))
+    operands, none, effects = source.get("operands"), source.get("none"), source.get("effects")
+    return Mode(
+        _firsts(source.get("if", []), spellings, where),
+        unless=_firsts(source.get("unless", []), spellings, where),
+        operands=None if operands is None else _operands(operands, spellings, where),
+        none=None if none is None else _effects(none, where),
+        effects=None if effects is None else _effects(effects, where),
+        values=values,
+    )
+
+
+def _firsts(words: Iterable[str], spellings: Mapping[str, Option], where: str) -> frozenset[str]:
+    firsts = set()
+    for word in words:
+        for spelling in _names(word):
+            if spelling not in spellings:
+                raise TableError(f"{where}: there is no option {spelling}")
+            firsts.add(spellings[spelling].names[0])
+    return frozenset(firsts)
+
+
+def _effects(source: Iterable[str], where: str) -> tuple[Effect, ...]:
+    effects = []
+    for text in _list(source, where):
+        if not isinstance(text, str):
+            raise TableError(f"{where}: an effect is a kind, or a kind and a path: {text!r}")
+        kind, _, path = text.partition(" ")
+        effects.append(Effect(_member(EffectKind, kind, where), path or None))
+    return tuple(effects)
+
+
+def _roles(source: Mapping[str, str], where: str) -> Mapping[str, Role]:
+    return {str(key): _role(role, where) for key, role in source.items()}
+
+
+def _role(word: object, where: str) -> Role:
+    return _member(Role, word, where)
+
+
+def _member(kind: type[_Member], word: object, where: str) -> _Member:
+    try:
+        return kind(str(word))
+    except ValueError:
+        known = ", ".join(member.value for member in kind)
+        raise TableError(f"{where}: {word!r} is none of {known}") from None
+
+
+def _names(text: object) -> tuple[str, ...]:
+    return tuple(name.strip() for name in str(text).split(","))
+
+
+def _list(source: object, where: str) -> Sequence[Any]:
+    if not isinstance(source, list):
+        raise TableError(f"{where}: a list is wanted, not {source!r}")
+    return source
+
+
+def _list_of(source: object) -> Sequence[Any]:
+    return source if isinstance(source, list) else [source]
+
+
+def _words(source: object, where: str) -> Sequence[str]:
+    words = _list(source, where)
+    for word in words:
+        if not isinstance(word, str):
+            raise TableError(f"{where}: {word!r} is no string; quote it")
+    return words
+
+
+def _known(source: Mapping[str, Any], keys: frozenset[str], where: str) -> None:
+    unknown = sorted(map(str, source.keys() - keys))
+    if unknown:
+        raise TableError(
+            f"{where}: there is no {', '.join(unknown)}; there are {', '.join(sorted(keys))}"
+        )
