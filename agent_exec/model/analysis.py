@@ -19,3 +19,5 @@ class Analysed(NamedTuple):
     effects: tuple[Effect, ...]
     rest: int = 1
     """Index of the first word after the name."""
+    plain: tuple[str, ...] = ()
+    """Directories: the rest is right if no name beneath them would be split by xargs."""

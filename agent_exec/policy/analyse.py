@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import Effect, EffectKind
-from agent_exec.model.request import Command
+from agent_exec.model.request import Command, Source
 from agent_exec.policy.argv import meaning_of
+from agent_exec.policy.listers import names_listed
 from agent_exec.policy.meaning import Inner, Meaning
 from agent_exec.policy.tables import Tables
 from agent_exec.shell.reading import Scope, read
@@ -50,7 +51,7 @@ class _Walk:
         if len(self.found) >= MOST_COMMANDS:
             return  # the command that is one too many says so, below
         index = len(self.found)
-        name, rest, meaning = self._meaning(command)
+        name, rest, meaning = self._meaning(command, of)
         effects = [
             *meaning.effects,
             *(Effect(EffectKind.EXECUTE, argv=inner.argv) for inner in meaning.inner),
@@ -62,7 +63,7 @@ class _Walk:
         too_deep = level == MOST_LEVELS and (meaning.inner or meaning.texts)
         if too_deep or len(self.found) == MOST_COMMANDS - 1:
             effects.append(Effect(EffectKind.UNKNOWN, because="too many commands in commands"))
-        self.found.append(Analysed(command, of, name, tuple(effects), rest))
+        self.found.append(Analysed(command, of, name, tuple(effects), rest, meaning.plain))
         if too_deep:
             return
         for inner in meaning.inner:
@@ -85,7 +86,14 @@ class _Walk:
         analysed = self.found[index]
         self.found[index] = analysed._replace(effects=(*analysed.effects, effect))
 
-    def _meaning(self, command: Command) -> tuple[tuple[str, ...], int, Meaning]:
+    def _names(self, command: Command, of: int | None) -> tuple[str, ...] | None:
+        """Beneath what lie the files that a command reads the names of."""
+        if command.stdin is not Source.PIPE:
+            return None
+        siblings = [found for found in self.found if found.of == of]
+        return names_listed(siblings)
+
+    def _meaning(self, command: Command, of: int | None) -> tuple[tuple[str, ...], int, Meaning]:
         if not command.argv:
             return (), 0, Meaning()  # redirections alone
         name = command.argv[0].rpartition("/")[2]
@@ -97,7 +105,8 @@ class _Walk:
         if table is None:
             because = f"nobody has said what {name} does"
             return (name,), 1, Meaning((Effect(EffectKind.UNKNOWN, because=because),))
-        return meaning_of(command, table)
+        names = None if table.language is None else self._names(command, of)
+        return meaning_of(command, table, names)
 
     def _of_variables(self, command: Command) -> list[Effect]:
         environment = self._tables.environment

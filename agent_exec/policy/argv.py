@@ -18,9 +18,20 @@ _NO_MODE = Mode(frozenset())
 _READ_AT_MOST = frozenset({Role.DATA, Role.READ, Role.DIRECTORY})
 
 
-def meaning_of(command: Command, table: Table) -> tuple[tuple[str, ...], int, Meaning]:
-    """The program's name with its sub-commands, the index after it, and what all means."""
-    found = _Meaning(command)
+def meaning_of(
+    command: Command, table: Table, names: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], int, Meaning]:
+    """What a command means.
+
+    Args:
+        command: The command.
+        table: Its program's.
+        names: Directories beneath which lie the files that its input lists; None: unknown.
+
+    Returns:
+        The program's name with its sub-commands, the index after these, and the meaning.
+    """
+    found = _Meaning(command, names)
     name = found.read(table, 1)
     return name, found.rest, found.total()
 
@@ -28,8 +39,9 @@ def meaning_of(command: Command, table: Table) -> tuple[tuple[str, ...], int, Me
 class _Meaning:
     """Collects what one command means."""
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, names: tuple[str, ...] | None) -> None:
         self._command = command
+        self._names = names
         self._argv = command.argv
         self._parts: list[Meaning] = []
         self._directory: str | None = None
@@ -39,11 +51,13 @@ class _Meaning:
         effects: list[Effect] = []
         inner: list[Inner] = []
         texts: list[str] = []
+        plain: list[str] = []
         for part in self._parts:
             effects += part.effects
             inner += part.inner
             texts += part.texts
-        return Meaning(tuple(effects), tuple(inner), tuple(texts))
+            plain += part.plain
+        return Meaning(tuple(effects), tuple(inner), tuple(texts), tuple(plain))
 
     def read(self, table: Table, start: int) -> tuple[str, ...]:
         """Words from `start` on, by `table`. The name of what they are the arguments of."""
@@ -55,7 +69,7 @@ class _Meaning:
             self._parts.append(Meaning(table.anything))
             return (table.name,)
         if table.language is not None:
-            self._parts.append(WORD_LANGUAGES[table.language](argv, self._command.patterns))
+            self._parts.append(self._by_language(table.language))
             return (table.name,)
         parsed = parse(table, argv, start)
         mode = _mode(table, parsed)
@@ -65,6 +79,11 @@ class _Meaning:
             return (table.name, *self._sub_command(table, parsed))
         self._operands(table, mode, parsed)
         return (table.name,)
+
+    def _by_language(self, language: str) -> Meaning:
+        if self._command.more is not None:
+            return unknown("words that nobody knows yet")
+        return WORD_LANGUAGES[language](self._argv, self._command.patterns, self._names)
 
     def _options(self, parsed: Parsed, mode: Mode) -> None:
         for word in parsed.unknown:

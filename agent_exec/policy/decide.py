@@ -125,6 +125,10 @@ def _effects(found: Analysed, program: Program | None, facts: Facts, here: str) 
     if program is not None and program.distrusted is not None:
         because = f"{program.path} is run, and {program.distrusted}"
         effects.append(Effect(EffectKind.EXECUTE, program.path, because=because))
+    for folder in found.plain:
+        if not facts.plain.get(absolute(folder, here), False):
+            because = f"names of files beneath {folder} may be split into other words"
+            effects.append(Effect(EffectKind.UNKNOWN, because=because))
     seen = []
     for effect in effects:
         real = None

@@ -24,6 +24,8 @@ class Facts(NamedTuple):
     """Absolute, as commands name them -> without links, as far as they exist."""
     programs: Mapping[str, Program | None]
     """By `program_key`; None: there is none."""
+    plain: Mapping[str, bool]
+    """Directory, as `paths` has it -> no name beneath it has blanks, quotes or backslashes."""
 
 
 def program_key(name: str, cwd: str) -> str:

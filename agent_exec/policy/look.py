@@ -12,6 +12,9 @@ from agent_exec.model.effect import EffectKind
 from agent_exec.policy.facts import Facts, Program, program_key
 from agent_exec.policy.policy import Trust
 
+# What xargs splits at, or takes for quotes; also at every other blank of any locale.
+_NOT_PLAIN = re.compile(r"[\s'\"\\]")
+_MOST_NAMES = 50_000
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -29,6 +32,7 @@ def look(
     """
     paths: dict[str, str] = {}
     programs: dict[str, Program | None] = {}
+    plain: dict[str, bool] = {}
     for found in analysed:
         command = found.command
         here = cwd if command.cwd is None else os.path.join(cwd, command.cwd)
@@ -37,11 +41,15 @@ def look(
                 named = absolute(effect.path, here)
                 if named not in paths:
                     paths[named] = _real(named, itself=effect.kind is EffectKind.DELETE)
+        for folder in found.plain:
+            named = absolute(folder, here)
+            if named not in plain:
+                plain[named] = _has_plain_names(named)
         if command.argv and not command.builtin:
             key = program_key(command.argv[0], here)
             if key not in programs:
                 programs[key] = _program(command.argv[0], here, worktree, path, trust)
-    return Facts(paths, programs)
+    return Facts(paths, programs, plain)
 
 
 def absolute(path: str, cwd: str) -> str:
@@ -59,6 +67,18 @@ def _real(named: str, *, itself: bool) -> str:
         if name not in ("", ".", ".."):
             return os.path.join(os.path.realpath(folder or "/"), name)
     return os.path.realpath(named)
+
+
+def _has_plain_names(named: str) -> bool:
+    """False also where there are too many to look at."""
+    left = _MOST_NAMES
+    if _NOT_PLAIN.search(named):
+        return False
+    for _folder, folders, files in os.walk(named):
+        left -= len(folders) + len(files)
+        if left < 0 or any(map(_NOT_PLAIN.search, (*folders, *files))):
+            return False
+    return True
 
 
 def _program(

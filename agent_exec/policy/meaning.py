@@ -33,6 +33,8 @@ class Meaning(NamedTuple):
     inner: tuple[Inner, ...] = ()
     texts: tuple[str, ...] = ()
     """Shell texts that would be run."""
+    plain: tuple[str, ...] = ()
+    """Directories: that is all, if no name beneath them has blanks, quotes or backslashes."""
 
 
 def unknown(because: str) -> Meaning:

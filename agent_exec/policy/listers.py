@@ -1,0 +1,62 @@
+"""Which pipelines print the names of files, and where those lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent_exec.model.analysis import Analysed
+from agent_exec.model.effect import EffectKind
+from agent_exec.model.request import Source
+
+_LISTS = frozenset({"find", "fd", "fdfind"})
+_LISTS_WHEN = {
+    "rg": frozenset({"-l", "--files-with-matches", "--files", "--files-without-match"}),
+    "grep": frozenset({"-l", "--files-with-matches", "-rl", "-lr", "-ril", "-irl", "-rli", "-L"}),
+    "git": frozenset({"ls-files"}),
+}
+# Print some of the lines of their input, unchanged.
+_PASSES = frozenset({"head", "tail", "sort", "uniq", "tac", "grep", "rg", "shuf"})
+_OTHER_TEXT = frozenset({"-printf", "-ls", "-fprintf", "-exec", "-execdir", "-ok", "-okdir"})
+
+
+def names_listed(pipeline: Sequence[Analysed]) -> tuple[str, ...] | None:
+    """Directories beneath which lie all files whose names the last command prints.
+
+    Args:
+        pipeline: Commands, of which each may read what the one before it prints.
+
+    Returns:
+        None when it may print anything else.
+    """
+    for found in reversed(pipeline):
+        name = found.name[0] if found.name else ""
+        words = found.command.argv[1:]
+        if found.command.certain and _lists(name, words):
+            paths = [effect.path for effect in found.effects if effect.kind is EffectKind.READ]
+            known = tuple(path for path in paths if path is not None)
+            return known if known and len(known) == len(paths) else None
+        reads = any(effect.kind is EffectKind.READ for effect in found.effects)
+        if name not in _PASSES or reads or found.command.stdin is not Source.PIPE:
+            return None
+        if _changes_lines(name, words):
+            return None
+    return None
+
+
+def _lists(name: str, words: Sequence[str]) -> bool:
+    if name in _LISTS:
+        return _OTHER_TEXT.isdisjoint(words)
+    return not _LISTS_WHEN.get(name, frozenset()).isdisjoint(words)
+
+
+def _changes_lines(name: str, words: Sequence[str]) -> bool:
+    """Does a filter print more than whole lines: counts, numbers, names of its own?"""
+    if name == "uniq":
+        return any(word.startswith("-") for word in words)
+    if name in ("grep", "rg"):
+        options = [word for word in words if word.startswith("-")]
+        harmless = {"-v", "-i", "-E", "-F", "-e", "-w", "-x", "-iv", "-vi", "-vE", "-Ev", "-iE"}
+        return not harmless.issuperset(options)
+    if name in ("head", "tail"):
+        return any(word.startswith(("-c", "--bytes", "-v", "--verbose")) for word in words)
+    return False
