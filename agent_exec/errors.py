@@ -84,7 +84,18 @@ class CallRejected(AgentExecError):
 
 
 class Denied(CallRejected):
-    """A rule said no."""
+    """A rule said no, or nobody was there to say yes.
+
+    Attributes:
+        decision: The `Decision`, with the reasons.
+    """
+
+    def __init__(self, message: str, decision: object = None) -> None:
+        super().__init__(message)
+        self.decision = decision
+
+    def __reduce__(self) -> tuple[type[Denied], tuple[str, object]]:
+        return type(self), (str(self), self.decision)
 
 
 class ApprovalRefused(CallRejected):

@@ -10,15 +10,21 @@ from collections.abc import Set as AbstractSet
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
-from agent_exec.errors import InvalidCall, PolicyError, TemplateError
+from agent_exec.errors import Denied, InvalidCall, TemplateError
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Grant, Route, Verdict
 from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import Containment, Limits, Survivors
+from agent_exec.model.request import ExecRequest
 from agent_exec.model.result import ToolResult
+from agent_exec.policy.decide import Planned
+from agent_exec.policy.judge import Judge
+from agent_exec.policy.load import load_policy
+from agent_exec.policy.load_tables import load_tables
+from agent_exec.policy.policy import Policy
 from agent_exec.runtime import checks
 from agent_exec.runtime.bind import Bound, Settings
-from agent_exec.runtime.environment import ChildEnvironment
+from agent_exec.runtime.environment import ChildEnvironment, policy_environment
 from agent_exec.runtime.render import render
 from agent_exec.runtime.resolve import resolve
 from agent_exec.runtime.select import select_engine
@@ -54,7 +60,8 @@ class ExecTool:
 
     Args:
         worktree: The directory that calls work in.
-        policy: What may run. Only ``"open"`` exists in this release: it allows everything.
+        policy: What may run: a shipped name (``read-only``, ``default``, ``workspace``,
+            ``strict``, ``open``), the path of a file, or a `Policy`.
         launcher: ``auto``, ``vfork`` or ``portable``.
         hot_after: Launches of a program from which on its spawn template is kept, at least 1.
         max_templates: How many are kept, at least 1.
@@ -84,7 +91,7 @@ class ExecTool:
         self,
         worktree: str | os.PathLike[str] = ".",
         *,
-        policy: str = "default",
+        policy: str | os.PathLike[str] | Policy = "default",
         launcher: str = "auto",
         hot_after: int = HOT_AFTER,
         max_templates: int = MAX_TEMPLATES,
@@ -97,11 +104,12 @@ class ExecTool:
         output_dir: str | os.PathLike[str] | None = None,
         output_file_bytes: int = 256 * 1024 * 1024,
     ) -> None:
-        _check_policy(policy)
         self.worktree = os.path.realpath(_absolute("worktree", worktree))
         if not os.path.isdir(self.worktree):
             raise InvalidCall(f"the worktree {self.worktree} is no directory")
         # Before the engine is made, which nobody would close.
+        if not isinstance(policy, Policy):
+            policy = load_policy(policy, worktree=self.worktree)
         checks.whole_number("hot_after", hot_after, least=1)
         checks.whole_number("max_templates", max_templates, least=1)
         checks.whole_number("max_concurrent", max_concurrent, least=1, most=checks.MOST_CALLS)
@@ -123,6 +131,13 @@ class ExecTool:
         self._engine, chosen = select_engine(
             launcher, max_concurrent=max_concurrent, containment=contained
         )
+        variables = policy_environment(policy, os.environb)
+        self._judge = Judge(
+            policy,
+            load_tables(),
+            worktree=self.worktree,
+            variables={os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()},
+        )
         self._settings = Settings(
             cache=TemplateCache(
                 self.worktree,
@@ -130,7 +145,7 @@ class ExecTool:
                 max_templates=max_templates,
                 credentials=chosen.credentials,
             ),
-            environment=ChildEnvironment(os.environb, self.worktree),
+            environment=ChildEnvironment(variables, self.worktree),
             limits=limits,
             survivors=kept,
             output_folder=outputs,
@@ -249,10 +264,18 @@ class ExecTool:
         request = resolve(
             call, id_=id_, worktree=self.worktree, environment=self._settings.environment
         )
-        decision = Decision(
-            request, Verdict.ALLOW, Route.DIRECT, ("the policy open allows everything",)
-        )
+        decision = self._decide(request)
+        if decision.verdict is not Verdict.ALLOW:
+            raise _refusal(decision)
         return Grant(request, decision)
+
+    def _decide(self, request: ExecRequest) -> Decision:
+        return self._judge.judge(
+            request.commands,
+            cwd=request.cwd,
+            planned=Planned(Route.DIRECT),
+            variables=request.call.env or {},
+        )
 
     def _renew(self, bound: Bound, error: TemplateError) -> None:
         """The launcher refused a template, before anything had started."""
@@ -262,12 +285,11 @@ class ExecTool:
         bound.renew(self._grant(request.call, request.id), error)
 
 
-def _check_policy(policy: str) -> None:
-    if policy != "open":
-        raise PolicyError(
-            f"there is no policy {policy!r} in this release: nothing is judged yet. "
-            "Pass policy='open' (-p open) to allow everything"
-        )
+def _refusal(decision: Decision) -> Denied:
+    reasons = "; ".join(decision.because)
+    if decision.verdict is Verdict.ASK:
+        return Denied(f"somebody would have to be asked, and nobody is there: {reasons}", decision)
+    return Denied(reasons, decision)
 
 
 def _absolute(name: str, value: str | os.PathLike[str]) -> str:
@@ -310,7 +332,7 @@ def _is_list(value: object) -> bool:
 
 def _result(bound: Bound, outcome: Outcome) -> ToolResult:
     return render(
-        bound.grant.decision,
+        bound.grant,
         outcome,
         [lease.use for lease in bound.leases],
         stdout_file=None if bound.stdout_file is None else bound.stdout_file.path,

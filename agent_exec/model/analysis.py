@@ -17,3 +17,5 @@ class Analysed(NamedTuple):
     name: tuple[str, ...]
     """The program's name and its sub-commands, as its table has them: ``("git", "push")``."""
     effects: tuple[Effect, ...]
+    rest: int = 1
+    """Index of the first word after the name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from agent_exec.model.effect import Effect
 from agent_exec.model.request import ExecRequest
 
 
@@ -14,6 +15,14 @@ class Verdict(StrEnum):
     ALLOW = "allow"
     ASK = "ask"
     DENY = "deny"
+
+    @property
+    def rank(self) -> int:
+        """Higher is stricter."""
+        return _RANKS[self]
+
+
+_RANKS = {Verdict.ALLOW: 0, Verdict.ASK: 1, Verdict.DENY: 2}
 
 
 class Route(StrEnum):
@@ -25,13 +34,62 @@ class Route(StrEnum):
     """The text goes to ``bash -c``."""
 
 
-class Decision(NamedTuple):
-    """A verdict on one request, with its reasons."""
+class Executor(StrEnum):
+    """Who runs it."""
 
-    request: ExecRequest
+    OURS = "ours"
+    HOST = "host"
+    """Only the judgement is ours: nothing may rest on our environment, hardening or sandbox."""
+
+
+class Ruling(NamedTuple):
+    """The verdict on one command."""
+
+    argv: tuple[str, ...]
+    program: str | None
+    """Absolute path; None for a builtin, and where none was found."""
+    of: int | None
+    """Index of the command that would run it."""
     verdict: Verdict
-    route: Route
+    effects: tuple[Effect, ...]
+    rules: tuple[str, ...]
+    """Ids of the rules that gave the verdict; empty: no rule covers it."""
     because: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """One of the ``commands`` of ``check --json``."""
+        return {
+            "argv": list(self.argv),
+            "program": self.program,
+            "of": self.of,
+            "verdict": self.verdict.value,
+            "effects": [_effect_to_json(effect) for effect in self.effects],
+            "rules": list(self.rules),
+        }
+
+
+class Decision(NamedTuple):
+    """A verdict on one call, with everything that gave it."""
+
+    verdict: Verdict
+    route: Route | None
+    route_reason: str | None = None
+    """Why a shell is needed; None on the direct route."""
+    commands: tuple[Ruling, ...] = ()
+    because: tuple[str, ...] = ()
+    error: str | None = None
+    """The call cannot be understood."""
+
+    def to_json(self) -> dict[str, object]:
+        """The object of ``check --json``, without its ``id``."""
+        return {
+            "verdict": self.verdict.value,
+            "route": None if self.route is None else self.route.value,
+            "route_reason": self.route_reason,
+            "commands": [command.to_json() for command in self.commands],
+            "because": list(self.because),
+            "error": self.error,
+        }
 
 
 class Grant(NamedTuple):
@@ -39,3 +97,17 @@ class Grant(NamedTuple):
 
     request: ExecRequest
     decision: Decision
+
+
+def strictest(*verdicts: Verdict) -> Verdict:
+    """Of several; ALLOW of none."""
+    return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.ALLOW)
+
+
+def _effect_to_json(effect: Effect) -> dict[str, object]:
+    shown: dict[str, object] = {"kind": effect.kind.value}
+    if effect.path is not None:
+        shown["path"] = effect.path
+    if effect.argv is not None:
+        shown["argv"] = list(effect.argv)
+    return shown

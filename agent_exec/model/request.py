@@ -50,12 +50,12 @@ class Command(NamedTuple):
     stdin: Source = Source.NOTHING
     text: str | None = None
     """The input, when `stdin` is TEXT."""
-    more: tuple[str, ...] | None = None
-    """Words that nobody knows yet follow: names of files beneath these paths, or () for any."""
     builtin: bool = False
     """Done by the shell itself: echo, cd, test."""
     certain: bool = True
     """False: from text that only bash understands; words or whole commands may be missing."""
+    more: tuple[str, ...] | None = None
+    """Words that nobody knows yet follow: names of files beneath these paths, or () for any."""
 
 
 class ExecRequest(NamedTuple):

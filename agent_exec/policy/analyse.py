@@ -50,7 +50,7 @@ class _Walk:
         if len(self.found) >= MOST_COMMANDS:
             return  # the command that is one too many says so, below
         index = len(self.found)
-        name, meaning = self._meaning(command)
+        name, rest, meaning = self._meaning(command)
         effects = [
             *meaning.effects,
             *(Effect(EffectKind.EXECUTE, argv=inner.argv) for inner in meaning.inner),
@@ -62,7 +62,7 @@ class _Walk:
         too_deep = level == MOST_LEVELS and (meaning.inner or meaning.texts)
         if too_deep or len(self.found) == MOST_COMMANDS - 1:
             effects.append(Effect(EffectKind.UNKNOWN, because="too many commands in commands"))
-        self.found.append(Analysed(command, of, name, tuple(effects)))
+        self.found.append(Analysed(command, of, name, tuple(effects), rest))
         if too_deep:
             return
         for inner in meaning.inner:
@@ -85,14 +85,18 @@ class _Walk:
         analysed = self.found[index]
         self.found[index] = analysed._replace(effects=(*analysed.effects, effect))
 
-    def _meaning(self, command: Command) -> tuple[tuple[str, ...], Meaning]:
+    def _meaning(self, command: Command) -> tuple[tuple[str, ...], int, Meaning]:
         if not command.argv:
-            return (), Meaning()  # redirections alone
+            return (), 0, Meaning()  # redirections alone
         name = command.argv[0].rpartition("/")[2]
         table = self._tables.get(name, builtin=command.builtin)
+        if table is None and name != command.argv[0]:
+            because = "a program that is named by its path, of which nobody has said more"
+            effect = Effect(EffectKind.EXECUTE, command.argv[0], because=because)
+            return (name,), 1, Meaning((effect,))
         if table is None:
             because = f"nobody has said what {name} does"
-            return (name,), Meaning((Effect(EffectKind.UNKNOWN, because=because),))
+            return (name,), 1, Meaning((Effect(EffectKind.UNKNOWN, because=because),))
         return meaning_of(command, table)
 
     def _of_variables(self, command: Command) -> list[Effect]:

@@ -18,11 +18,11 @@ _NO_MODE = Mode(frozenset())
 _READ_AT_MOST = frozenset({Role.DATA, Role.READ, Role.DIRECTORY})
 
 
-def meaning_of(command: Command, table: Table) -> tuple[tuple[str, ...], Meaning]:
-    """The program's name with its sub-commands, and what the command means."""
+def meaning_of(command: Command, table: Table) -> tuple[tuple[str, ...], int, Meaning]:
+    """The program's name with its sub-commands, the index after it, and what all means."""
     found = _Meaning(command)
     name = found.read(table, 1)
-    return name, found.total()
+    return name, found.rest, found.total()
 
 
 class _Meaning:
@@ -33,6 +33,7 @@ class _Meaning:
         self._argv = command.argv
         self._parts: list[Meaning] = []
         self._directory: str | None = None
+        self.rest = 1
 
     def total(self) -> Meaning:
         effects: list[Effect] = []
@@ -47,6 +48,7 @@ class _Meaning:
     def read(self, table: Table, start: int) -> tuple[str, ...]:
         """Words from `start` on, by `table`. The name of what they are the arguments of."""
         argv = self._argv
+        self.rest = start
         if len(argv) == start + 1 and argv[start] in table.alone and self._command.more is None:
             return (table.name,)
         if table.anything is not None:
@@ -94,6 +96,7 @@ class _Meaning:
         found = commands.get(word)
         if found is None or index in self._command.patterns:
             self._say_unknown(f"nobody has said what {table.name} {word} does")
+            self.rest = index + 1
             return (word,)
         return self.read(found, index + 1)
 

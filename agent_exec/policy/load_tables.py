@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import agent_exec
 from agent_exec.policy.table_source import TableError
 from agent_exec.policy.tables import Tables
 
@@ -21,7 +20,7 @@ def shipped() -> Path:
     Raises:
         FileNotFoundError: The installation is broken.
     """
-    package = Path(agent_exec.__file__).parent
+    package = Path(__file__).parent.parent
     # Installed, then in a checkout.
     for folder in (package / "policies", package.parent / "policies"):
         if (folder / "tools").is_dir():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from agent_exec.policy.policy import Policy
 
 MARK = "AGENT_EXEC_CALL"
 """The variable by which descendants of a call are found; its value is the call's id.
@@ -36,6 +39,22 @@ class SearchPath:
     folders: tuple[str, ...]
     inside: tuple[str, ...] = ()
     """Directories of PATH that are left out, because they lie in the worktree."""
+
+
+def policy_environment(policy: Policy, environ: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """What the children of a tool with `policy` get of `environ`, and what it sets for them."""
+    inherited = policy.environment.inherit
+    marks = (name for name in environ if is_mark(os.fsdecode(name)))
+    variables = {
+        name: value
+        for name, value in environ.items()
+        if any(fnmatch.fnmatchcase(os.fsdecode(name), each) for each in inherited)
+    }
+    variables.update({name: environ[name] for name in marks})
+    variables[b"PATH"] = os.fsencode(os.pathsep.join(policy.path))
+    for name, value in policy.environment.set:
+        variables[os.fsencode(name)] = os.fsencode(value)
+    return variables
 
 
 class ChildEnvironment:

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Sequence
 
-from agent_exec.model.decision import Decision
+from agent_exec.model.decision import Grant
 from agent_exec.model.outcome import Captured, Outcome, StageOutcome
 from agent_exec.model.plan import TemplateUse
 from agent_exec.model.request import Command
@@ -15,7 +15,7 @@ from agent_exec.runtime.decode import decode
 
 
 def render(
-    decision: Decision,
+    grant: Grant,
     outcome: Outcome,
     templates: Sequence[TemplateUse],
     *,
@@ -25,12 +25,12 @@ def render(
     """The result of a call that ran.
 
     Args:
-        decision: That let it run.
+        grant: That let it run.
         outcome: What became of it.
         templates: How each stage came by its own.
         stdout_file: Where the whole output lies; also `stderr_file`.
     """
-    request = decision.request
+    request, decision = grant.request, grant.decision
     stages = zip(request.commands, outcome.stages, templates, strict=True)
     return ToolResult(
         id=request.id,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from agent_exec.errors import InvalidCall, ProgramNotFound, TemplateError
 from agent_exec.model.call import ToolCall
-from agent_exec.model.request import Command, ExecRequest
+from agent_exec.model.request import Command, ExecRequest, Source
 from agent_exec.runtime.checks import duration, wrong
 from agent_exec.runtime.environment import ChildEnvironment, SearchPath, is_mark
 from agent_exec.runtime.mistakes import refuse_shell_syntax, split_line
@@ -47,13 +47,34 @@ def resolve(
         raise wrong("keep_output", call.keep_output, "true or false")
     cwd = worktree if call.cwd is None else _directory(call.cwd, worktree)
     path = environment.search_path(call.env or {})
+    stdin = _input(call.stdin)
+    commands = [_command(argv, cwd, path) for argv in call.stages]
     return ExecRequest(
         id=id_,
         call=call,
-        commands=tuple([_command(argv, cwd, path) for argv in call.stages]),
+        commands=_in_context(commands, stdin, tuple(call.env.items()) if call.env else ()),
         cwd=cwd,
-        stdin=_input(call.stdin),
+        stdin=stdin,
     )
+
+
+def _in_context(
+    commands: list[Command], stdin: bytes | int | None, variables: tuple[tuple[str, str], ...]
+) -> tuple[Command, ...]:
+    """What is known of how they run, for judging them."""
+    first = commands[0]
+    if isinstance(stdin, bytes):
+        text = stdin.decode("utf-8", "surrogateescape")
+        first = first._replace(stdin=Source.TEXT, text=text)
+    elif stdin is not None:
+        first = first._replace(stdin=Source.OPEN)
+    if stdin is not None:
+        commands[0] = first
+    if len(commands) > 1:
+        commands[1:] = [command._replace(stdin=Source.PIPE) for command in commands[1:]]
+    if variables:
+        commands = [command._replace(variables=variables) for command in commands]
+    return tuple(commands)
 
 
 def find_program(name: str, *, cwd: str, path: SearchPath) -> str:
@@ -124,7 +145,7 @@ def _command(argv: Sequence[str], cwd: str, path: SearchPath) -> Command:
         corrected = [*words, *argv[1:]]
         refuse_shell_syntax(corrected, is_program)
         raise InvalidCall(f"no program is called {argv[0]!r}; send argv {corrected!r}") from None
-    return Command(tuple(argv), program)
+    return Command(argv, program)
 
 
 def _named_by_path(candidate: str) -> str:

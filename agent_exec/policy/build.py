@@ -1,0 +1,131 @@
+"""A merged policy to the one that is applied, for one worktree and one user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from agent_exec.errors import PolicyError
+from agent_exec.model.decision import Verdict
+from agent_exec.model.effect import EffectKind
+from agent_exec.policy.paths import make_path_set
+from agent_exec.policy.policy import Environment, Limits, Policy, Rule, Templates, Trust
+
+_SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/opt",
+    "/etc/os-release",
+    "/etc/alternatives",
+)
+_INHERITED_PATH = "inherit"
+_TOOLCHAINS = ("~/.cargo", "~/.rustup", "~/.pyenv", "~/.nvm", "~/.local", "~/go", "~/.cache")
+
+
+def build(
+    name: str, merged: Mapping[str, Any], *, worktree: str, environ: Mapping[str, str]
+) -> Policy:
+    """The policy `merged`.
+
+    Args:
+        name: Of its file, for messages.
+        merged: See `agent_exec.policy.merge`.
+        worktree: Absolute, without links.
+        environ: Ours: its PATH is that of a policy which inherits it.
+
+    Raises:
+        PolicyError: A user that it names does not exist here.
+    """
+    named = _named_roots(worktree)
+    rules = [_rule(rule, named) for rule in merged["rules"]]
+    route, programs, env = merged["route"], merged["programs"], merged["env"]
+    limits, templates = merged["limits"], merged["templates"]
+    default = Verdict(merged["default"])
+    return Policy(
+        name=name,
+        default=default,
+        allows=tuple(rule for rule in rules if rule.verdict is Verdict.ALLOW),
+        tightens=tuple(rule for rule in rules if rule.verdict is not Verdict.ALLOW),
+        shell=Verdict.DENY if route["shell"] == "never" else Verdict(route["verdict"]),
+        always_shell=route["shell"] == "always",
+        shell_program=route["program"],
+        launcher=merged["launcher"],
+        path=_search_path(programs["path"], environ),
+        trust=Trust(
+            frozenset(_user(owner, name) for owner in programs["trust"]["owners"]),
+            others_may_write=programs["trust"]["writable_by"] == "anybody",
+        ),
+        environment=Environment(
+            tuple(env["inherit"]), tuple(env["set"].items()), tuple(env["from_call"])
+        ),
+        limits=Limits(
+            timeout_s=float(limits["timeout_s"]),
+            max_timeout_s=float(limits["max_timeout_s"]),
+            output_bytes=limits["output_bytes"],
+            concurrent=limits["concurrent"],
+        ),
+        templates=Templates(
+            templates["hot_after"], templates["max_per_worktree"], templates["on_update"]
+        ),
+        survivors=merged["processes"]["survivors"],
+    )
+
+
+def _search_path(words: Iterable[str], environ: Mapping[str, str]) -> tuple[str, ...]:
+    folders: list[str] = []
+    for word in words:
+        inherited = environ.get("PATH", os.defpath).split(os.pathsep)
+        folders += filter(os.path.isabs, inherited) if word == _INHERITED_PATH else [word]
+    return tuple(dict.fromkeys(folders))
+
+
+def _named_roots(worktree: str) -> Mapping[str, tuple[str, ...]]:
+    home = os.path.expanduser("~")
+    tmp = {os.path.realpath(folder) for folder in ("/tmp", "/var/tmp")}
+    return {
+        "worktree": (worktree,),
+        "system": _real(_SYSTEM),
+        "tmp": tuple(sorted(tmp)),
+        "toolchains": _real(os.path.expanduser(folder) for folder in _TOOLCHAINS),
+        "home": (os.path.realpath(home),),
+    }
+
+
+def _real(folders: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(os.path.realpath, folders)))
+
+
+def _rule(source: Mapping[str, Any], named: Mapping[str, tuple[str, ...]]) -> Rule:
+    effects, paths, command = source.get("effects"), source.get("paths"), source.get("command")
+    return Rule(
+        source["id"],
+        Verdict(source["verdict"]),
+        source["because"],
+        None if effects is None else frozenset(map(EffectKind, effects)),
+        None if paths is None else make_path_set(map(_expanded, paths), named),
+        None
+        if command is None
+        else tuple(frozenset([each] if isinstance(each, str) else each) for each in command),
+    )
+
+
+def _expanded(word: str) -> str:
+    if word.startswith("~"):
+        word = os.path.expanduser(word)
+    return os.path.realpath(word) if word.startswith("/") else word
+
+
+def _user(owner: str | int, name: str) -> int:
+    if owner == "self":
+        return os.geteuid()
+    if isinstance(owner, int):
+        return owner
+    try:
+        return pwd.getpwnam(owner).pw_uid
+    except KeyError:
+        raise PolicyError(f"{name}: programs.trust.owners: there is no user {owner}") from None

@@ -1,0 +1,31 @@
+"""What a decision rests on besides the words of a call; `look` finds it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Program(NamedTuple):
+    """What the first word of a command names."""
+
+    path: str
+    """Absolute, as found."""
+    real: str
+    """Without links."""
+    distrusted: str | None
+    """Why it need not be the program that its name says; None: it is."""
+
+
+class Facts(NamedTuple):
+    """Of one call, at one moment. Goes into the log, so that a decision can be made again."""
+
+    paths: Mapping[str, str]
+    """Absolute, as commands name them -> without links, as far as they exist."""
+    programs: Mapping[str, Program | None]
+    """By `program_key`; None: there is none."""
+
+
+def program_key(name: str, cwd: str) -> str:
+    """One that is named by a path depends on where the command works."""
+    return f"{cwd}\0{name}" if "/" in name else name

@@ -1,0 +1,70 @@
+"""The three steps of a judgement, one after another: analyse, look, decide."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+
+from agent_exec.model.decision import Decision, Executor, Verdict
+from agent_exec.model.request import Command
+from agent_exec.policy.analyse import analyse
+from agent_exec.policy.decide import Planned, decide
+from agent_exec.policy.look import look
+from agent_exec.policy.policy import Policy
+from agent_exec.policy.tables import Tables
+
+
+class Judge:
+    """Judges the calls of one worktree by one policy. Safe from any thread.
+
+    Args:
+        policy: That applies.
+        tables: What is known of programs.
+        worktree: Absolute, without links.
+        variables: The environment of the children.
+    """
+
+    def __init__(
+        self, policy: Policy, tables: Tables, *, worktree: str, variables: Mapping[str, str]
+    ) -> None:
+        self.policy = policy
+        self._tables = tables
+        self._worktree = worktree
+        self._variables = variables
+
+    def judge(
+        self,
+        commands: Sequence[Command],
+        *,
+        cwd: str,
+        planned: Planned,
+        variables: Mapping[str, str],
+        executor: Executor = Executor.OURS,
+    ) -> Decision:
+        """The decision on one call. Never raises.
+
+        Args:
+            commands: Of the call; `Command.variables` has those of the call already.
+            cwd: Absolute, without links: where commands work that name no other directory.
+            planned: How it would run.
+            variables: Those that the call sets.
+            executor: Who would run it.
+        """
+        refused = [name for name in variables if not self._may_set(name)]
+        inside = {**self._variables, **variables}
+        analysed = analyse(commands, self._tables, cwd=cwd, variables=inside)
+        facts = look(
+            analysed,
+            cwd=cwd,
+            worktree=self._worktree,
+            path=self.policy.path,
+            trust=self.policy.trust,
+        )
+        decision = decide(self.policy, analysed, facts, cwd=cwd, planned=planned, executor=executor)
+        if not refused:
+            return decision
+        because = f"env.from_call of the policy does not list {', '.join(sorted(refused))}"
+        return decision._replace(verdict=Verdict.DENY, because=(because, *decision.because))
+
+    def _may_set(self, name: str) -> bool:
+        return any(fnmatch.fnmatchcase(name, each) for each in self.policy.environment.from_call)

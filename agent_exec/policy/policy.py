@@ -1,0 +1,86 @@
+"""A policy as it is applied: merged, checked, frozen."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from agent_exec.model.decision import Verdict
+from agent_exec.model.effect import EffectKind
+from agent_exec.policy.paths import PathSet
+
+Pattern = tuple[frozenset[str], ...]
+"""Of a command: for each word, what it may be."""
+
+
+class Rule(NamedTuple):
+    """A verdict on some commands, with its reason."""
+
+    id: str
+    verdict: Verdict
+    because: str
+    effects: frozenset[EffectKind] | None
+    """None: of any kind."""
+    paths: PathSet | None
+    """None: on any path, and where none is known."""
+    command: Pattern | None
+    """None: any command."""
+
+
+class Trust(NamedTuple):
+    """When a program is what its name says."""
+
+    owners: frozenset[int]
+    """User ids that may own it, and the directories that lead to it."""
+    others_may_write: bool
+    """May group or others be able to write these?"""
+
+
+class Environment(NamedTuple):
+    """Of the children."""
+
+    inherit: tuple[str, ...]
+    """Names of variables that they get from us; ``*`` matches any part."""
+    set: tuple[tuple[str, str], ...]
+    from_call: tuple[str, ...]
+    """Names of variables that a call may set; the same."""
+
+
+class Limits(NamedTuple):
+    """Of every call; times in seconds."""
+
+    timeout_s: float
+    max_timeout_s: float
+    output_bytes: int
+    concurrent: int
+
+
+class Templates(NamedTuple):
+    """Of the cache of spawn templates."""
+
+    hot_after: int
+    max_per_worktree: int
+    on_update: str
+    """``recreate``, ``ask`` or ``deny``."""
+
+
+class Policy(NamedTuple):
+    """What a tool goes by. `name` is for messages."""
+
+    name: str
+    default: Verdict
+    allows: tuple[Rule, ...]
+    tightens: tuple[Rule, ...]
+    """Rules that ask or deny."""
+    shell: Verdict
+    """The weakest verdict of a text that needs a real shell; DENY where none is run."""
+    always_shell: bool
+    """Every text goes to a real shell."""
+    shell_program: str
+    launcher: str
+    path: tuple[str, ...]
+    """Where names of programs are looked up."""
+    trust: Trust
+    environment: Environment
+    limits: Limits
+    templates: Templates
+    survivors: str
