@@ -61,7 +61,9 @@ class _Parser:
         table, argv = self._table, self._argv
         if table.old_style and self._at < len(argv) and argv[self._at][:1] not in ("-", ""):
             self._old_style()
-        stops = table.syntax is Syntax.POSIX or table.commands is not None
+        stops = table.stops or table.syntax is Syntax.POSIX or table.commands is not None
+        if table.response_files:
+            self._unknown += [word for word in argv[self._at :] if word.startswith("@")]
         if table.syntax is Syntax.WORDS:
             self._ended_at = self._at
         while self._at < len(argv):

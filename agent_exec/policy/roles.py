@@ -31,6 +31,20 @@ def _of_kind(kind: EffectKind) -> Callable[[str, str], Meaning]:
     return meaning
 
 
+def _near_or_far(*kinds: EffectKind) -> Callable[[str, str], Meaning]:
+    near = _on_path(*kinds)
+
+    def meaning(word: str, because: str) -> Meaning:
+        if ":" not in word.partition("/")[0]:
+            return near(word, because)
+        far = because or f"{word} is no file"
+        return Meaning(
+            (Effect(EffectKind.NETWORK, because=far), Effect(EffectKind.EXECUTE, because=far))
+        )
+
+    return meaning
+
+
 def _code(_word: str, because: str) -> Meaning:
     return Meaning((Effect(EffectKind.EXECUTE, because=because or "runs a text as code"),))
 
@@ -68,6 +82,8 @@ MEANINGS: Mapping[Role, Callable[[str, str], Meaning]] = {
     Role.STATE: _of_kind(EffectKind.STATE),
     Role.PRIVILEGE: _of_kind(EffectKind.PRIVILEGE),
     Role.UNKNOWN: _of_kind(EffectKind.UNKNOWN),
+    Role.SOURCE: _near_or_far(EffectKind.READ),
+    Role.TARGET: _near_or_far(EffectKind.READ, EffectKind.WRITE),
     Role.SED: _text("sed"),
     Role.AWK: _text("awk"),
     Role.JQ: _text("jq"),

@@ -51,6 +51,10 @@ class Role(StrEnum):
     STATE = "state"
     PRIVILEGE = "privilege"
     UNKNOWN = "unknown"
+    SOURCE = "source"
+    """A file that is read; with a colon before any slash, a place that a helper reaches."""
+    TARGET = "target"
+    """A file that is read and written, or such a place."""
     SED = "sed"
     AWK = "awk"
     JQ = "jq"
@@ -113,6 +117,10 @@ class Table(NamedTuple):
     """``--no-NAME`` of a long option takes it back."""
     old_style: bool = False
     """The first word may be a bundle of short options without a dash."""
+    stops: bool = False
+    """Options end at the first operand, whatever the syntax."""
+    response_files: bool = False
+    """A word ``@FILE`` stands for the words, options among them, that FILE holds."""
     assignments: bool = False
     """Words NAME=VALUE before the first operand are variables of the inner command."""
     keys: Mapping[str, Role] | None = None

@@ -12,6 +12,7 @@ from agent_exec.policy.table import Mode, Operand, Option, Role, Syntax, Table
 _KEYS = frozenset(
     {
         *("also", "versioned", "syntax", "numeric", "plus", "negatable", "old_style"),
+        *("stops", "response_files"),
         *("assignments", "keys", "alone", "flags", "values", "optional", "options", "operands"),
         *("none", "effects", "anything", "stdin", "modes", "commands", "default", "language"),
     }
@@ -58,6 +59,8 @@ def make_table(name: str, source: Mapping[str, Any], where: str) -> Table:
         plus=None if plus is None else _role(plus, f"{where}.plus"),
         negatable=bool(source.get("negatable", False)),
         old_style=bool(source.get("old_style", False)),
+        stops=bool(source.get("stops", False)),
+        response_files=bool(source.get("response_files", False)),
         assignments=bool(source.get("assignments", False)),
         keys=None if "keys" not in source else _roles(source["keys"], f"{where}.keys"),
         alone=frozenset(_words(source.get("alone", ["--help", "--version"]), f"{where}.alone")),
