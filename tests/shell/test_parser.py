@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_exec.shell.needs_bash import NeedsBash
-from agent_exec.shell.parser import parse
 from agent_exec.model.script import (
     Assignment,
     Item,
@@ -21,6 +19,8 @@ from agent_exec.model.script import (
     SimpleCommand,
     Word,
 )
+from agent_exec.shell.needs_bash import NeedsBash
+from agent_exec.shell.parser import parse
 
 
 def plain(text: str) -> Word:
@@ -87,6 +87,20 @@ def one(made: SimpleCommand) -> Script:
                 )
             ),
             id="assignments",
+        ),
+        pytest.param("x {a,b}c", one(command("x", "ac", "bc")), id="braces"),
+        pytest.param("x a{,b}", one(command("x", "a", "ab")), id="an-empty-brace"),
+        pytest.param("x {,b}", one(command("x", "b")), id="a-brace-that-vanishes"),
+        pytest.param("x {08..10}", one(command("x", "08", "09", "10")), id="padded-numbers"),
+        pytest.param("x {c..a}", one(command("x", "c", "b", "a")), id="letters-backwards"),
+        pytest.param("x {a,{b,c}}d", one(command("x", "ad", "bd", "cd")), id="braces-in-braces"),
+        pytest.param(
+            "x {} @{1} {a b}", one(command("x", "{}", "@{1}", "{a", "b}")), id="no-braces"
+        ),
+        pytest.param(
+            "x $'a\\tb\\x41\\101\\'\\q'",
+            one(command("x", quoted("a\tbAA'\\q"))),
+            id="ansi-quotes",
         ),
         pytest.param("env A=1", one(command("env", "A=1")), id="an-assignment-as-a-word"),
         pytest.param(
@@ -156,12 +170,27 @@ def test_lists_and_pipelines_keep_their_order_and_their_joints() -> None:
         ("echo $((1+1))", "arithmetic"),
         ("echo ${x:-y}", "parameter expansion"),
         ("echo ${x@P}", "parameter expansion"),
-        ("echo $1", "special parameter"),
-        ("echo $'x'", r"\$'"),
-        ("echo {a,b}", "brace expansion"),
-        ("find . -{delete,print}", "brace expansion"),
-        ("echo {1..3}", "brace expansion"),
-        ("echo {$x,b}", "brace expansion"),
+        ("echo $@", "special parameter"),
+        ("echo $$", "special parameter"),
+        ("echo $'\\u00e9'", "locale"),
+        ("echo $'\\xff'", "locale"),
+        ("echo $'a\\0b'", "NUL"),
+        ("echo $'a", "unfinished"),
+        ('echo $"x"', r'\$"'),
+        ("{a,b}", "brace expansion"),
+        ("x=1 {a,b}", "brace expansion"),
+        ("x={a,b} y", "brace expansion"),
+        ("export x={a,b}", "braces"),
+        ("echo >{a,b}", "brace expansion"),
+        ("echo {a,{b}}", "odd brace"),
+        ("echo {a,b}}", "odd brace"),
+        ("echo {a..b..2}", "odd brace"),
+        ("echo {1..100000}", "very many"),
+        ("echo " + "{a,b}" * 11, "very many"),
+        ("echo {~,b}", "tilde"),
+        ("echo $x{a,b}", "dollar"),
+        ("echo {$x,b}c", "dollar"),
+        ("echo {$,b}c", "dollar"),
         ("x=1", "assignment"),
         ("x+=1 y", "array or an appending"),
         ("x[0]=1 y", "array or an appending"),
@@ -209,6 +238,11 @@ def test_lists_and_pipelines_keep_their_order_and_their_joints() -> None:
         ("ls \x00", "control character"),
         ("ls \ud800", "control character"),
         ("ls \x1b[2J", "control character"),
+        ("ls \x9b2J", "control character"),
+        ("ls \u202e", "control character"),
+        ("ls \u2028rm", "control character"),
+        ("a " * 20_001, "more than"),
+        ("a {1..999} " * 21, "more than"),
     ],
 )
 def test_bash_is_needed_for(text: str, reason: str) -> None:
