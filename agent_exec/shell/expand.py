@@ -6,47 +6,69 @@ Quote removal needs no step: a `Word` knows what was quoted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from agent_exec.model.request import Source
 from agent_exec.model.script import Kind, Word, has_pattern
+from agent_exec.shell.names import COMPUTED, DEFAULTED
 from agent_exec.shell.needs_bash import NeedsBash
 
-# bash sets or computes these itself, so their value is not that of the environment.
-COMPUTED = frozenset(
-    {
-        *("BASH", "BASHOPTS", "BASHPID", "COLUMNS", "COMP_WORDBREAKS", "DIRSTACK", "EUID"),
-        *("EPOCHREALTIME", "EPOCHSECONDS", "FUNCNAME", "GROUPS", "HISTCMD", "HOSTNAME"),
-        *("HOSTTYPE", "IFS", "LINENO", "LINES", "MACHTYPE", "OLDPWD", "OPTARG", "OPTERR"),
-        *("OPTIND", "OSTYPE", "PATH", "PIPESTATUS", "PPID", "PS4", "PWD", "RANDOM", "SECONDS"),
-        *("SHELL", "SHELLOPTS", "SHLVL", "SRANDOM", "TERM", "UID", "_"),
-    }
-)
 # Of an unquoted value: what bash would split at, or match against file names.
 _SPLIT_OR_MATCH = frozenset(" \t\n*?[\\")
+_UNKNOWN_STATUS = "$?"
 
 
 class Field(NamedTuple):
     """One word of an argument vector. `pieces`: (text, is it a pattern)."""
 
     pieces: tuple[tuple[str, bool], ...]
+    later: bool = False
+    """``$?`` in the text stands for a number that only the run tells."""
 
     @property
     def text(self) -> str:
         """What it is when no file matches."""
-        return "".join(text for text, _ in self.pieces)
+        pieces = self.pieces
+        return pieces[0][0] if len(pieces) == 1 else "".join([text for text, _ in pieces])
 
     @property
     def is_pattern(self) -> bool:
         """Must file names be looked at?"""
-        return any(pattern and has_pattern(text) for text, pattern in self.pieces)
+        for text, pattern in self.pieces:
+            if pattern and has_pattern(text):
+                break
+        else:
+            return False
+        plain = [text if pattern else "" for text, pattern in self.pieces]
+        seen = "".join(plain)
+        # bash looks for no files for the sake of a bracket that does not close.
+        return "*" in seen or "?" in seen or "]" in seen[seen.find("[") :]
 
 
 class Scope(NamedTuple):
-    """What words may name. `home` is None where HOME is unset."""
+    """What words may name."""
 
     variables: Mapping[str, str]
+    """The environment of the child."""
     home: str | None
-    status: int
+    """None where HOME is unset."""
+    cwd: str
+    """Absolute, as ``cd`` left it: with the links that it went through."""
+    parameters: tuple[str, ...] | None = None
+    """``$0``, ``$1`` and so on; None where nobody knows them."""
+    status: int | None = 0
+    """``$?``; None where only the run tells."""
+    stdin: Source = Source.NOTHING
+    """Where the input of the whole text comes from."""
+    text: str | None = None
+    """That input, when `stdin` is TEXT."""
+    exported: tuple[tuple[str, str], ...] = ()
+    """Those of `variables` that the text itself has exported so far."""
+
+    @classmethod
+    def of_call(cls, variables: Mapping[str, str], cwd: str) -> Self:
+        """That of a whole text, which bash would run by ``bash -c -- TEXT``."""
+        return cls(variables, variables.get("HOME"), cwd, ("bash",))
 
 
 def expand(word: Word, scope: Scope) -> Field | None:
@@ -56,48 +78,67 @@ def expand(word: Word, scope: Scope) -> Field | None:
         NeedsBash: An unquoted value that bash would split or match, or a variable that
             only bash knows.
     """
+    if len(word.pieces) == 1:
+        kind, text = word.pieces[0]
+        if kind is Kind.PLAIN:
+            return Field(((text, True),))
+        if kind is Kind.QUOTED:
+            return Field(((text, False),))
     pieces: list[tuple[str, bool]] = []
     vanishes = True
+    later = False
     for kind, text in word.pieces:
-        match kind:
-            case Kind.PLAIN:
-                pieces.append((text, True))
+        if kind is Kind.PLAIN or kind is Kind.QUOTED:
+            pieces.append((text, kind is Kind.PLAIN))
+            vanishes = False
+        elif kind is Kind.HOME:
+            if scope.home is None:
+                raise NeedsBash("a home directory that only bash looks up", 0)
+            pieces.append((scope.home, False))
+            vanishes = False
+        else:
+            value = _value(text, scope)
+            if kind is Kind.QUOTED_VARIABLE:
                 vanishes = False
-            case Kind.QUOTED:
-                pieces.append((text, False))
-                vanishes = False
-            case Kind.HOME:
-                if scope.home is None:
-                    raise NeedsBash("a home directory that only bash looks up", 0)
-                pieces.append((scope.home, False))
-                vanishes = False
-            case Kind.QUOTED_VARIABLE:
-                pieces.append((_value(text, scope), False))
-                vanishes = False
-            case Kind.VARIABLE:
-                value = _value(text, scope)
+            elif value:
                 if not _SPLIT_OR_MATCH.isdisjoint(value):
                     raise NeedsBash(f"the unquoted value of {text}, which bash splits", 0)
-                pieces.append((value, False))
-                vanishes = vanishes and not value
-    return None if vanishes else Field(tuple(pieces))
+                vanishes = False
+            later = later or (text == "?" and scope.status is None)
+            pieces.append((value, False))
+    return None if vanishes else Field(tuple(pieces), later)
 
 
 def expand_all(words: Iterable[Word], scope: Scope) -> list[Field]:
     """The fields of a command, its name first.
 
     Raises:
-        NeedsBash: As `expand`; or the name is a job's.
+        NeedsBash: As `expand`; or the name is a job's, or known only later.
     """
     fields = [field for word in words if (field := expand(word, scope)) is not None]
-    if fields and fields[0].text.startswith("%"):
-        raise NeedsBash("a job", 0)
+    if fields:
+        name = fields[0]
+        if name.text.startswith("%"):
+            raise NeedsBash("a job", 0)
+        if name.later or name.is_pattern:
+            raise NeedsBash("a command whose name only the run tells", 0)
     return fields
 
 
 def _value(name: str, scope: Scope) -> str:
     if name == "?":
-        return str(scope.status)
+        return _UNKNOWN_STATUS if scope.status is None else str(scope.status)
+    if name == "#" or name.isdigit():
+        if scope.parameters is None:
+            raise NeedsBash("a parameter of the text", 0)
+        if name == "#":
+            return str(max(0, len(scope.parameters) - 1))
+        return scope.parameters[int(name)] if int(name) < len(scope.parameters) else ""
+    if name == "PWD":
+        return scope.cwd
     if name in COMPUTED or name.startswith(("BASH_", "COMP_")):
         raise NeedsBash(f"{name}, which bash sets itself", 0)
-    return scope.variables.get(name, "")
+    value = scope.variables.get(name)
+    if value is None and name in DEFAULTED:
+        raise NeedsBash(f"{name}, which bash sets itself", 0)
+    return value or ""

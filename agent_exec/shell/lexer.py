@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from agent_exec.model.script import Kind, Operator, Piece, Word
+from agent_exec.shell.ansi import decode_ansi
 from agent_exec.shell.needs_bash import NeedsBash
 
 
@@ -37,35 +40,29 @@ class Token(NamedTuple):
     operator: Operator = Operator.READ
 
 
-# Everything else up to these stands for itself in an unquoted word.
-_ORDINARY = re.compile(r"[^ \t\n|&;()<>\\'\"$`]+")
-_IN_DOUBLE_QUOTES = re.compile(r"[^\"\\$`]+")
+# The parts of a word: plain text, '...', "..." in which nothing is expanded, a quoted character.
+_PART = re.compile(r"""([^ \t\n|&;()<>\\'"$`]+)|'([^']*)'|"([^"\\$`]*)"|\\(.)""", re.DOTALL)
+_PART_IN_DOUBLE_QUOTES = re.compile(r"""([^"\\$`]+)|\\(.)""", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BRACED_NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _BLANKS = re.compile(r"(?:[ \t]|\\\n)+")
 _CONTINUATIONS = re.compile(r"(?:\\\n)+")
 _COMMENT = re.compile(r"[^\n]*")
-# bash takes carriage returns and the like for parts of words; people and models do not.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-
-_REDIRECTIONS = (
-    "&>>",
-    "&>",
-    "<<<",
-    "<<-",
-    "<<",
-    "<&",
-    "<>",
-    "<",
-    ">>",
-    ">&",
-    ">|",
-    ">",
+_EXPANDED_IN_HERE_DOCUMENT = re.compile(r"[$`\\]")
+# bash takes carriage returns and the like for parts of words; people and models do not. The
+# last ones write text backwards, or begin a line where bash sees none.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
-_JOINTS = ("&&", "||", "|&", "|", ";")
+
+_OPERATOR = re.compile(r"&>>?|<<<|<<-?|<[&>]?|>[>&|]?|&&|\|\||\|&|\||;|&|[()]")
+_OPERATORS = {operator.value: operator for operator in Operator} | {"<<-": Operator.HERE_DOCUMENT}
+_JOINTS = frozenset({"&&", "||", "|&", "|", ";"})
 _META = frozenset(" \t\n|&;()<>")
-_SPECIAL_PARAMETERS = frozenset("0123456789@*#$!-")
+_DIGITS = "0123456789"
+_NUMBERS = "?#"
+_kind = attrgetter("kind")
 
 
 class Lexer:
@@ -90,11 +87,11 @@ class Lexer:
         self._skip_blanks()
         at = self._at
         if at == len(text):
-            return self._token(TokenKind.END, at)
+            return Token(TokenKind.END, at, self._line_at(at))
         char = text[at]
         if char == "\n":
             self._at += 1
-            return self._token(TokenKind.NEWLINE, at)
+            return Token(TokenKind.NEWLINE, at, self._line_at(at))
         if char in _META:
             return self._operator(at)
         return self._word_or_number(at)
@@ -126,14 +123,11 @@ class Lexer:
                 line = line.lstrip("\t")
             if line == delimiter:
                 body = "".join(lines)
-                if not quoted and re.search(r"[$`\\]", body):
+                if not quoted and _EXPANDED_IN_HERE_DOCUMENT.search(body):
                     raise NeedsBash("an expansion in a here-document", start)
                 return body
             lines.append(line + "\n")
         raise NeedsBash("a here-document without its end", start)
-
-    def _token(self, kind: TokenKind, offset: int, text: str = "") -> Token:
-        return Token(kind, offset, self._line_at(offset), text)
 
     def _line_at(self, offset: int) -> int:
         self._line += self._text.count("\n", self._counted, offset)
@@ -142,9 +136,10 @@ class Lexer:
 
     def _skip_blanks(self) -> None:
         text = self._text
-        blanks = _BLANKS.match(text, self._at)
-        if blanks:
-            self._at = blanks.end()
+        if text.startswith((" ", "\t", "\\"), self._at):
+            blanks = _BLANKS.match(text, self._at)
+            if blanks:
+                self._at = blanks.end()
         # Only where a token could begin: a#b is a word.
         if text.startswith("#", self._at):
             comment = _COMMENT.match(text, self._at)
@@ -152,23 +147,21 @@ class Lexer:
             self._at = comment.end()
 
     def _operator(self, at: int) -> Token:
-        text = self._text
-        for symbol in _REDIRECTIONS:
-            if text.startswith(symbol, at):
-                self._at = at + len(symbol)
-                self._no_split_operator(at)
-                fd = 0 if symbol[0] == "<" else 1
-                return self._redirection(at, symbol, fd)
-        for symbol in _JOINTS:
-            if text.startswith(symbol, at):
-                self._at = at + len(symbol)
-                self._no_split_operator(at)
-                if symbol == ";" and text.startswith((";", "&"), self._at):
-                    raise NeedsBash("a case statement, or a syntax error", at)
-                return self._token(TokenKind.JOINT, at, symbol)
-        if text[at] == "&":
-            raise NeedsBash("a background job", at)
-        raise NeedsBash("a subshell, a function or an array", at)
+        found = _OPERATOR.match(self._text, at)
+        assert found is not None, "called at an operator"
+        symbol = found.group()
+        operator = _OPERATORS.get(symbol)
+        if operator is None and symbol not in _JOINTS:
+            if symbol == "&":
+                raise NeedsBash("a background job", at)
+            raise NeedsBash("a subshell, a function or an array", at)
+        self._at = found.end()
+        self._no_split_operator(at)
+        if operator is not None:
+            return self._redirection(at, symbol, 0 if symbol[0] == "<" else 1, operator)
+        if symbol == ";" and self._text.startswith((";", "&"), self._at):
+            raise NeedsBash("a case statement, or a syntax error", at)
+        return Token(TokenKind.JOINT, at, self._line_at(at), symbol)
 
     def _no_split_operator(self, at: int) -> None:
         """``&\\<newline>&`` is ``&&``: the continuation goes first."""
@@ -176,150 +169,145 @@ class Lexer:
         if continuation and self._text.startswith(("|", "&", ";", "<", ">"), continuation.end()):
             raise NeedsBash("an operator over two lines", at)
 
-    def _redirection(self, at: int, symbol: str, fd: int) -> Token:
-        operator = Operator.HERE_DOCUMENT if symbol == "<<-" else Operator(symbol)
-        token = self._token(TokenKind.REDIRECTION, at, symbol)
-        return token._replace(fd=fd, operator=operator)
+    def _redirection(self, at: int, symbol: str, fd: int, operator: Operator) -> Token:
+        line = self._line_at(at)
+        return Token(TokenKind.REDIRECTION, at, line, symbol, fd=fd, operator=operator)
 
     def _word_or_number(self, at: int) -> Token:
-        token = self._token(TokenKind.WORD, at)
         word = self._word()
-        after = self._text[self._at : self._at + 1]
-        if after in ("<", ">") and after:
-            plain = word.pieces[0].text if len(word.pieces) == 1 else ""
-            if word.pieces[0].kind is Kind.PLAIN and plain.isascii() and plain.isdigit():
-                return self._numbered(at, plain)
-            if word.pieces[0].kind is Kind.PLAIN and word.pieces[0].text.startswith("{"):
-                raise NeedsBash("a descriptor in a variable", at)
-        return token._replace(word=word)
+        if self._text.startswith(("<", ">"), self._at):
+            first = word.pieces[0]
+            if first.kind is Kind.PLAIN:
+                if len(word.pieces) == 1 and first.text.isascii() and first.text.isdigit():
+                    return self._numbered(at, first.text)
+                if first.text.startswith("{"):
+                    raise NeedsBash("a descriptor in a variable", at)
+        return Token(TokenKind.WORD, at, self._line_at(at), word=word)
 
     def _numbered(self, at: int, digits: str) -> Token:
         if digits not in ("0", "1", "2"):
             raise NeedsBash("a descriptor above 2", at)
-        for symbol in _REDIRECTIONS:
-            if self._text.startswith(symbol, self._at):
-                self._at += len(symbol)
-                self._no_split_operator(at)
-                return self._redirection(at, symbol, int(digits))
-        raise AssertionError("called at < or >")
+        found = _OPERATOR.match(self._text, self._at)
+        assert found is not None, "called at < or >"
+        symbol = found.group()
+        self._at = found.end()
+        self._no_split_operator(at)
+        return self._redirection(at, symbol, int(digits), _OPERATORS[symbol])
 
     def _word(self) -> Word:
         text, start = self._text, self._at
         pieces: list[Piece] = []
         while self._at < len(text):
-            at = self._at
-            ordinary = _ORDINARY.match(text, at)
-            if ordinary:
-                self._at = ordinary.end()
-                _add(pieces, Kind.PLAIN, ordinary.group())
+            part = _PART.match(text, self._at)
+            if part is None:
+                if text[self._at] in _META:
+                    break
+                self._special(pieces)
                 continue
-            char = text[at]
-            if char in _META:
-                break
-            if char == "\\":
-                self._escape(pieces)
-            elif char == "'":
-                self._single_quotes(pieces)
-            elif char == '"':
-                self._double_quotes(pieces)
-            elif char == "$":
+            self._at = part.end()
+            index = part.lastindex
+            if index == 1:
+                pieces.append(Piece(Kind.PLAIN, part.group()))
+            elif index != 4 or part.group(4) != "\n":
+                pieces.append(Piece(Kind.QUOTED, part.group(index or 0)))
+        return _with_home(_joined(pieces), start)
+
+    def _special(self, pieces: list[Piece]) -> None:
+        """What `_PART` has not taken: something is expanded here, or not finished."""
+        at = self._at
+        match self._text[at]:
+            case "$":
                 self._dollar(pieces, quoted=False)
-            else:
+            case '"':
+                self._double_quotes(pieces)
+            case "`":
                 raise NeedsBash("a command substitution", at)
-        return _with_home(_without_braces(pieces, start), start)
-
-    def _escape(self, pieces: list[Piece]) -> None:
-        char = self._text[self._at + 1 : self._at + 2]
-        if not char:
-            raise NeedsBash("a backslash at the end", self._at)
-        self._at += 2
-        if char != "\n":
-            _add(pieces, Kind.QUOTED, char)
-
-    def _single_quotes(self, pieces: list[Piece]) -> None:
-        end = self._text.find("'", self._at + 1)
-        if end < 0:
-            raise NeedsBash("an unfinished quote", self._at)
-        _add(pieces, Kind.QUOTED, self._text[self._at + 1 : end])
-        self._at = end + 1
+            case "\\":
+                raise NeedsBash("a backslash at the end", at)
+            case _:
+                raise NeedsBash("an unfinished quote", at)
 
     def _double_quotes(self, pieces: list[Piece]) -> None:
         text, start = self._text, self._at
         self._at += 1
-        _add(pieces, Kind.QUOTED, "")
+        pieces.append(Piece(Kind.QUOTED, ""))
         while True:
-            run = _IN_DOUBLE_QUOTES.match(text, self._at)
-            if run:
-                self._at = run.end()
-                _add(pieces, Kind.QUOTED, run.group())
-            char = text[self._at : self._at + 1]
-            if char == '"':
+            part = _PART_IN_DOUBLE_QUOTES.match(text, self._at)
+            if part is not None:
+                self._at = part.end()
+                after = part.group(2)
+                if after is None or after not in '$`"\\\n':
+                    pieces.append(Piece(Kind.QUOTED, part.group()))
+                elif after != "\n":
+                    pieces.append(Piece(Kind.QUOTED, after))
+            elif text.startswith('"', self._at):
                 self._at += 1
                 return
-            if char == "$":
+            elif text.startswith("$", self._at):
                 self._dollar(pieces, quoted=True)
-            elif char == "\\":
-                after = text[self._at + 1 : self._at + 2]
-                self._at += 2
-                if after in ("$", "`", '"', "\\") and after:
-                    _add(pieces, Kind.QUOTED, after)
-                elif after != "\n":
-                    _add(pieces, Kind.QUOTED, char + after)
-            elif char == "`":
+            elif text.startswith("`", self._at):
                 raise NeedsBash("a command substitution", self._at)
             else:
                 raise NeedsBash("an unfinished quote", start)
 
     def _dollar(self, pieces: list[Piece], *, quoted: bool) -> None:
         text, at = self._text, self._at
+        variable = Kind.QUOTED_VARIABLE if quoted else Kind.VARIABLE
         after = text[at + 1 : at + 2]
         name = _NAME.match(text, at + 1) or _BRACED_NAME.match(text, at + 1)
         if name:
             self._at = name.end()
-            variable = name.group(1) if name.re is _BRACED_NAME else name.group()
             if text.startswith("\\\n", self._at) and name.re is _NAME:
                 raise NeedsBash("a variable's name over two lines", at)
-            _add(pieces, Kind.QUOTED_VARIABLE if quoted else Kind.VARIABLE, variable)
-        elif after == "?":
+            pieces.append(Piece(variable, name.group(name.lastindex or 0)))
+        elif after in _NUMBERS and after:
             self._at += 2
             # A number: quotes make no difference.
-            _add(pieces, Kind.QUOTED_VARIABLE, "?")
-        elif after == "(":
-            raise NeedsBash("a command substitution or arithmetic", at)
-        elif after in ("{", "["):
-            raise NeedsBash("a parameter expansion or arithmetic", at)
-        elif after in _SPECIAL_PARAMETERS and after:
-            raise NeedsBash("a special parameter", at)
-        elif after in ("'", '"') and after and not quoted:
-            raise NeedsBash("$'...' or $\"...\"", at)
-        elif text.startswith("\\\n", at + 1):
-            raise NeedsBash("a variable's name over two lines", at)
+            pieces.append(Piece(Kind.QUOTED_VARIABLE, after))
+        elif after in _DIGITS and after:
+            self._at += 2
+            pieces.append(Piece(variable, after))
+        elif after == "'" and not quoted:
+            value, self._at = decode_ansi(text, at + 2)
+            pieces.append(Piece(Kind.QUOTED, value))
         else:
-            self._at += 1
-            _add(pieces, Kind.QUOTED, "$")
+            self._literal_dollar(pieces, after, quoted=quoted)
+
+    def _literal_dollar(self, pieces: list[Piece], after: str, *, quoted: bool) -> None:
+        at = self._at
+        if after == "(":
+            raise NeedsBash("a command substitution or arithmetic", at)
+        if after in ("{", "["):
+            raise NeedsBash("a parameter expansion or arithmetic", at)
+        if after in ("@", "*", "$", "!", "-"):
+            raise NeedsBash("a special parameter", at)
+        if after == '"' and not quoted:
+            raise NeedsBash('$"..."', at)
+        if self._text.startswith("\\\n", at + 1):
+            raise NeedsBash("a variable's name over two lines", at)
+        self._at += 1
+        pieces.append(Piece(Kind.QUOTED, "$"))
 
 
-def _add(pieces: list[Piece], kind: Kind, text: str) -> None:
-    """Append; text joins text of its kind, so that no rule depends on how it was read."""
-    if pieces and pieces[-1].kind is kind and kind in (Kind.PLAIN, Kind.QUOTED):
-        pieces[-1] = Piece(kind, pieces[-1].text + text)
-    else:
-        pieces.append(Piece(kind, text))
-
-
-def _without_braces(pieces: list[Piece], offset: int) -> list[Piece]:
-    if any(kind is Kind.PLAIN and "{" in text for kind, text in pieces):
-        # A comma or two dots between braces. Quoted ones do not count to bash; to us they do.
-        seen = "".join(text for _, text in pieces)
-        within = seen[seen.find("{") : seen.rfind("}") + 1]
-        if "," in within or ".." in within:
-            raise NeedsBash("a brace expansion", offset)
-    return pieces
+def _joined(pieces: list[Piece]) -> list[Piece]:
+    """Text joined to text of its kind, so that no rule depends on how it was read."""
+    if len(pieces) < 2:
+        return pieces
+    joined: list[Piece] = []
+    for kind, group in groupby(pieces, _kind):
+        if kind is Kind.PLAIN or kind is Kind.QUOTED:
+            joined.append(Piece(kind, "".join([piece.text for piece in group])))
+        else:
+            joined.extend(group)
+    return joined
 
 
 def _with_home(pieces: list[Piece], offset: int) -> Word:
     """Find the tildes that bash expands: at the start, and after the = of NAME=."""
-    if not any(kind is Kind.PLAIN and "~" in text for kind, text in pieces):
+    for kind, text in pieces:
+        if kind is Kind.PLAIN and "~" in text:
+            break
+    else:
         return Word(tuple(pieces))
     first = pieces[0]
     if first.kind is not Kind.PLAIN:

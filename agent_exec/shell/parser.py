@@ -18,6 +18,7 @@ from agent_exec.model.script import (
     SimpleCommand,
     Word,
 )
+from agent_exec.shell.braces import expand_braces, may_expand
 from agent_exec.shell.lexer import Lexer, Token, TokenKind
 from agent_exec.shell.needs_bash import NeedsBash
 
@@ -29,6 +30,8 @@ _RESERVED = frozenset(
     }
 )
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|\[)")
+# No person and no model writes more; and memory stays bounded.
+_MOST_PARTS = 20_000
 _BY_BASH_ITSELF = ("/dev/tcp/", "/dev/udp/", "/dev/fd/", "/dev/std")
 
 
@@ -86,6 +89,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self._lexer = Lexer(text)
         self._awaited: list[_Awaited] = []
+        self._room = _MOST_PARTS
         self._token = self._lexer.next()
 
     def script(self) -> Script:
@@ -153,27 +157,37 @@ class _Parser:
         while True:
             token = self._token
             if token.kind is TokenKind.WORD:
+                self._room -= 1
                 if not draft.words:
                     self._first_word(draft, token)
+                elif may_expand(token.word):
+                    if _is_export(draft.words[0]):
+                        raise NeedsBash("braces in the arguments of export", token.offset)
+                    words = expand_braces(token.word, token.offset)
+                    self._room -= len(words)
+                    draft.words.extend(words)
                 else:
                     draft.words.append(token.word)
                 self._advance()
             elif token.kind is TokenKind.REDIRECTION:
+                self._room -= 1
                 self._redirection(draft, token)
             else:
                 break
-        if not draft.words and not draft.redirections:
-            if draft.assignments:
-                raise NeedsBash("an assignment to a variable of the shell", token.offset)
-            raise NeedsBash("a syntax error", token.offset)
+            if self._room < 0:
+                raise NeedsBash(f"more than {_MOST_PARTS} words and redirections", token.offset)
         if not draft.words and draft.assignments:
             raise NeedsBash("an assignment to a variable of the shell", token.offset)
+        if not draft.words and not draft.redirections:
+            raise NeedsBash("a syntax error", token.offset)
         return draft
 
     def _first_word(self, draft: _Draft, token: Token) -> None:
         """A word where a command could begin: an assignment, a name, or grammar."""
         if _bare(token) in _RESERVED:
             raise NeedsBash("a compound command", token.offset)
+        if may_expand(token.word):
+            raise NeedsBash("a brace expansion where a command begins", token.offset)
         first = token.word.pieces[0] if token.word.pieces else Piece(Kind.QUOTED, "")
         assignment = _ASSIGNMENT.match(first.text) if first.kind is Kind.PLAIN else None
         if assignment is None:
@@ -205,6 +219,8 @@ class _Parser:
         if target.kind is not TokenKind.WORD:
             raise NeedsBash("a redirection to nothing", token.offset)
         word = target.word
+        if may_expand(word):
+            raise NeedsBash("a brace expansion as the target of a redirection", token.offset)
         if operator in (Operator.DUPLICATE_OUT, Operator.DUPLICATE_IN):
             # bash expands any other target twice.
             if _bare(target) not in ("0", "1", "2"):
@@ -221,6 +237,10 @@ class _Parser:
 
 def _may_match(text: str) -> bool:
     return any(char in text for char in "*?[")
+
+
+def _is_export(word: Word) -> bool:
+    return word.literal == "export"
 
 
 def _bare(token: Token) -> str | None:
