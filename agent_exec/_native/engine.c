@@ -1,6 +1,7 @@
 /* engine.c - an engine as its host sees it. */
 #define _GNU_SOURCE
 #include "engine_state.h"
+#include "own.h"
 #include "start.h"
 
 #include <errno.h>
@@ -280,7 +281,7 @@ close_host(struct ax_engine *engine)
     ax_close_fd(&engine->host.dev_null);
     ax_close_fd(&engine->host.loadavg);
     if (engine->own.self_pidfd < 0)
-        ax_threads_close_table(engine); /* they were in the host's table */
+        ax_own_close(engine); /* they were in the host's table */
 }
 
 /* ax_engine_close - kill and reap every job, stop every thread. May be called twice.

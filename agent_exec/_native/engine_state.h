@@ -84,6 +84,5 @@ void ax_collect(struct ax_engine *engine);
 void ax_remember_stuck(struct ax_engine *engine, const struct ax_job *job, int wake_fd);
 void ax_release_slot(struct ax_engine *engine);
 int ax_threads_start(struct ax_engine *engine);
-void ax_threads_close_table(struct ax_engine *engine);
 
 #endif

@@ -1,4 +1,5 @@
 /* module.c - agent_exec._native: the types and functions that launch/native.py uses. */
+#include "outcome.h"
 #include "plan.h"
 
 #include <errno.h>
@@ -69,7 +70,7 @@ port_take(PyObject *self, PyObject *Py_UNUSED(ignored))
     next = ax_port_take(&port->port);
     while (next != NULL) {
         struct ax_py_task *task = (struct ax_py_task *)next;
-        PyObject *result = ax_task_result(&state->names, &state->types, task);
+        PyObject *result = ax_job_result(&state->names, &state->types, &task->task.job);
         PyObject *pair = result == NULL ? NULL : PyTuple_Pack(2, task->token, result);
 
         next = next->next;
@@ -276,7 +277,7 @@ engine_run(PyObject *self, PyObject *plan)
     else if (error != 0)
         raise_errno(error);
     else
-        result = ax_task_result(&state->names, &state->types, task);
+        result = ax_job_result(&state->names, &state->types, &task->task.job);
     ax_task_free(task);
     return result;
 }

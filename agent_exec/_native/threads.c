@@ -5,28 +5,19 @@
  * the lead: at once where other jobs need watching, else a timer lets a follower take
  * over should the launch hang. There is one thread more than may start children at the
  * same time.
- *
- * Descriptors. The threads share a descriptor table of their own (close_range(2) with
- * CLOSE_RANGE_UNSHARE), holding nothing but what they opened: a launch copies that small
- * table whatever the host has open, and neither a fork of the host nor the host's limit
- * on descriptors meets our pipes. What a plan names is imported by pidfd_getfd(2), which
- * is always permitted within a process unless a filter forbids it; then the host's table
- * is used.
  */
 #define _GNU_SOURCE
 #include "engine_state.h"
+#include "own.h"
 #include "start.h"
 #include "sys.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 enum {
@@ -38,7 +29,6 @@ enum {
     SLOT_BITS = 20,
 };
 
-static const uint64_t TAG_WAKE = UINT64_MAX, TAG_TIMER = UINT64_MAX - 1;
 static const uint64_t LAUNCH_PATIENCE = 20000000; /* ns until a launch counts as hanging */
 static const uint64_t STUCK_CHECK = 1000000000;   /* ns between looks at unreaped stages */
 static const uint64_t SPIN = 200000;              /* ns to wait awake for the next task */
@@ -412,9 +402,9 @@ wait_for_events(struct ax_engine *engine)
         engine->spins = ax_now() < since + SPIN;
     for (int i = 0; i < n; i++) {
         tasks[i] = NULL;
-        if (events[i].data.u64 == TAG_WAKE) {
+        if (events[i].data.u64 == AX_TAG_WAKE) {
             ax_silence(engine->own_wake_fd);
-        } else if (events[i].data.u64 == TAG_TIMER) {
+        } else if (events[i].data.u64 == AX_TAG_TIMER) {
             ax_silence(engine->own_timer_fd);
             timer = true;
         } else {
@@ -477,77 +467,6 @@ is_done(const struct ax_engine *engine)
            engine->n_queued == 0 && engine->n_watched == 0 && engine->n_launching == 0;
 }
 
-/* Leave the host's descriptor table for a copy that holds nothing of the host's. */
-static bool
-leave_host_table(struct ax_engine *engine)
-{
-    int null;
-
-    if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_UNSHARE) < 0)
-        return false;
-    null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    /* Neither may the host's 0, 1 and 2 stay open because of us. */
-    for (int fd = 0; fd < 3; fd++)
-        if (fd != null)
-            dup3(null, fd, O_CLOEXEC);
-    engine->own.dev_null = fcntl(null, F_DUPFD_CLOEXEC, 3);
-    if (null > 2)
-        close(null);
-    engine->own.loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-    engine->own.self_pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    return true;
-}
-
-/* pidfd_getfd(2) of ourselves: 5.6, and forbidden by some container filters. */
-static bool
-can_import(const struct ax_engine *engine)
-{
-    int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    int copy = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, engine->wake_fd, 0);
-
-    if (copy >= 0)
-        close(copy);
-    if (pidfd >= 0)
-        close(pidfd);
-    return copy >= 0;
-}
-
-static int
-open_own(struct ax_engine *engine)
-{
-    struct epoll_event wake = {.events = EPOLLIN, .data.u64 = TAG_WAKE};
-    struct epoll_event timer = {.events = EPOLLIN, .data.u64 = TAG_TIMER};
-
-    engine->own = engine->host;
-    engine->own_wake_fd = engine->wake_fd;
-    engine->own_promote_fd = engine->promote_fd;
-    engine->own_timer_fd = engine->timer_fd;
-    if (can_import(engine) && leave_host_table(engine)) {
-        if (engine->own.dev_null < 0 || engine->own.self_pidfd < 0)
-            return errno;
-        engine->own_wake_fd = ax_table_borrow(&engine->own, engine->wake_fd);
-        engine->own_promote_fd = ax_table_borrow(&engine->own, engine->promote_fd);
-        engine->own_timer_fd = ax_table_borrow(&engine->own, engine->timer_fd);
-        if (engine->own_wake_fd < 0 || engine->own_promote_fd < 0 || engine->own_timer_fd < 0)
-            return errno;
-    }
-    engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    engine->watch_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (engine->epoll_fd < 0 || engine->watch_fd < 0 ||
-        epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, engine->own_wake_fd, &wake) < 0 ||
-        epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, engine->own_timer_fd, &timer) < 0)
-        return errno;
-    return 0;
-}
-
-/* By a thread that works in the table which they are in. */
-void
-ax_threads_close_table(struct ax_engine *engine)
-{
-    ax_close_fd(&engine->epoll_fd);
-    ax_close_fd(&engine->watch_fd);
-}
-
 static void *
 thread_main(void *argument)
 {
@@ -560,12 +479,12 @@ thread_main(void *argument)
     prctl(PR_SET_NAME, "agent_exec", 0, 0, 0);
     pthread_mutex_lock(&engine->lock);
     if (!engine->started) {
-        engine->start_error = ready ? open_own(engine) : ENOMEM;
+        engine->start_error = ready ? ax_own_open(engine) : ENOMEM;
         if (engine->start_error == 0 && !add_thread(engine))
             engine->start_error = EAGAIN;
         engine->started = engine->start_error == 0;
         if (!engine->started)
-            ax_threads_close_table(engine);
+            ax_own_close(engine);
         pthread_cond_broadcast(&engine->changed);
         ready = engine->started;
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from agent_exec.model.request import ExecRequest
 
@@ -25,8 +25,7 @@ class Route(StrEnum):
     """The text goes to ``bash -c``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A verdict on one request, with its reasons."""
 
     request: ExecRequest
@@ -35,8 +34,7 @@ class Decision:
     because: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """Proof that a request may run. It holds the request: what was approved is what runs."""
 
     request: ExecRequest

@@ -3,7 +3,7 @@
 Text became bytes when a plan was bound: a launcher never encodes, searches PATH, or
 reads os.environ.
 
-`SpawnPlan` and `CallPlan` are made anew for every call, so they are named tuples: to make
+The values that every call makes anew are named tuples, here and in its neighbours: to make
 one takes a third of the time of a frozen dataclass.
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -57,8 +56,7 @@ class Command(NamedTuple):
     """False: from text that only bash understands; words or whole commands may be missing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecRequest:
+class ExecRequest(NamedTuple):
     """A call whose programs and directory were found."""
 
     id: str

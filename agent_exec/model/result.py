@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent_exec.model.decision import Route, Verdict
 from agent_exec.model.outcome import Ended, LauncherName
 from agent_exec.model.plan import TemplateUse
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """One output as text: what was kept, what was left out, where the whole of it lies."""
 
     head: str = ""
@@ -29,8 +28,7 @@ class Output:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class StageResult:
+class StageResult(NamedTuple):
     """How one stage ended: `exit_code` or `signal`; both None when nobody can tell."""
 
     argv: tuple[str, ...]
@@ -51,8 +49,7 @@ class StageResult:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolResult:
+class ToolResult(NamedTuple):
     """What became of one call. A call that was refused or not launched has no stages."""
 
     id: str

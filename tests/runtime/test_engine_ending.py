@@ -98,6 +98,19 @@ def test_a_survivor_that_holds_no_pipe_is_found_too(run: Run, plans: Plans) -> N
     wait_until(lambda: not is_alive(outcome.survivors[0]))
 
 
+async def _run_one_after_the_other(engine: Engine, plans: list[CallPlan]) -> list[Outcome]:
+    return [await engine.run(plan) for plan in plans]
+
+
+def test_a_loop_that_was_woken_ahead_of_an_end_that_took_long_is_woken_again(
+    engine: Engine, plans: Plans, anyio_backend: str
+) -> None:
+    """Its second call on: only then does the engine know how to wake it ahead."""
+    plan = plans.call(plans.sh("sleep 1000 </dev/null >/dev/null 2>&1 &"))
+    outcomes = anyio.run(_run_one_after_the_other, engine, [plan] * 5, backend=anyio_backend)
+    assert [len(outcome.survivors) for outcome in outcomes] == [1] * 5
+
+
 def test_survivors_of_every_stage_are_found(run: Run, plans: Plans) -> None:
     script = "sleep 1000 >/dev/null & echo $! >&2"
     outcome = run(plans.call(plans.sh(script), plans.sh(script)))
