@@ -8,28 +8,7 @@ from typing import NamedTuple
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBER = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|0[xX][0-9A-Fa-f]+")
-_SIGNS = tuple(
-    [
-        "**=",
-        ">>",
-        "|&",
-        "||",
-        "&&",
-        "++",
-        "--",
-        "**",
-        "==",
-        "<=",
-        ">=",
-        "!=",
-        "!~",
-        "+=",
-        "-=",
-        "*=",
-        "%=",
-        "^=",
-    ]
-)
+_SIGNS = re.compile(r"\*\*=?|>>|\|[&|]|&&|\+\+|--|[-=<>!+*%^]=|!~")
 _SIGN = "{}()[];,+-*%^!<>|?:~$=@&\n"
 _BEFORE_OPERAND = frozenset(
     {
@@ -126,9 +105,9 @@ def _plain(text: str, at: int) -> Token:
         return Token(Form.NUMBER, number.group())
     if text.startswith("/=", at):
         return Token(Form.SIGN, "/=")
-    for sign in _SIGNS:
-        if text.startswith(sign, at):
-            return Token(Form.SIGN, sign)
+    sign = _SIGNS.match(text, at)
+    if sign:
+        return Token(Form.SIGN, sign.group())
     if text[at] in _SIGN or text[at] == "/":
         return Token(Form.SIGN, text[at])
     raise TokenError(f"{text[at]!r} begins no token")

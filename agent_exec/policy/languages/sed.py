@@ -129,22 +129,26 @@ class _Script:
             self._at += 1
         if self._here() == "]":
             self._at += 1
-        opened: str | None = None  # the sign after an inner bracket: [: [. [=
+        # 0: outside of [: :], [. .] and [= =]; 1: after a bracket; 2: inside; 3: after a sign
+        # that may be the last one inside.
+        state = 0
+        sign: str | None = None
         while True:
             char = self._next()
             if char is None or char == "\n":
                 raise _ScriptError("brackets without their end")
-            if opened is not None:
-                if char == opened and self._here() == "]":
-                    self._at += 1
-                    opened = None
-            elif char == "]":
+            if char == "[":
+                state = state or 1
+                continue
+            if char in ".:=" and state == 1:
+                sign, state = char, 2
+                continue
+            if state == 2 and char == sign:
+                state = 3
+                continue
+            if char == "]" and state in (0, 1):
                 return
-            elif char == "[":
-                while self._here() == "[":
-                    self._at += 1
-                if self._here() in (".", ":", "="):
-                    opened = self._next()
+            state = 0 if char == "]" and state == 3 else state & ~1
 
     def _command(self) -> None:
         command = self._next()
