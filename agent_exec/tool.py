@@ -13,21 +13,16 @@ from typing import Self, TypedDict, Unpack
 
 from agent_exec.errors import Denied, InvalidCall, TemplateError
 from agent_exec.model.call import ToolCall
-from agent_exec.model.decision import Decision, Grant, Route, Verdict
+from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import Containment, Limits, Survivors
-from agent_exec.model.request import Command, ExecRequest
 from agent_exec.model.result import ToolResult
-from agent_exec.policy.decide import Planned
-from agent_exec.policy.judge import Judge
-from agent_exec.policy.load import load_policy
-from agent_exec.policy.load_tables import load_tables
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime import checks
 from agent_exec.runtime.bind import Bound, Settings
-from agent_exec.runtime.environment import ChildEnvironment, policy_environment
+from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.render import render
-from agent_exec.runtime.resolve import by_shell, resolve
+from agent_exec.runtime.resolve import by_shell
 from agent_exec.runtime.script_call import ScriptCall
 from agent_exec.runtime.select import select_engine
 from agent_exec.runtime.spill import default_folder
@@ -110,8 +105,7 @@ class ExecTool:
         if not os.path.isdir(self.worktree):
             raise InvalidCall(f"the worktree {self.worktree} is no directory")
         # Before the engine is made, which nobody would close.
-        if not isinstance(policy, Policy):
-            policy = load_policy(policy, worktree=self.worktree)
+        self._checker = Checker(self.worktree, policy, os.environb)
         checks.whole_number("hot_after", hot_after, least=1)
         checks.whole_number("max_templates", max_templates, least=1)
         checks.whole_number("max_concurrent", max_concurrent, least=1, most=checks.MOST_CALLS)
@@ -133,13 +127,6 @@ class ExecTool:
         self._engine, chosen = select_engine(
             launcher, max_concurrent=max_concurrent, containment=contained
         )
-        variables = policy_environment(policy, os.environb)
-        self._judge = Judge(
-            policy,
-            load_tables(),
-            worktree=self.worktree,
-            variables={os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()},
-        )
         self._settings = Settings(
             cache=TemplateCache(
                 self.worktree,
@@ -147,12 +134,12 @@ class ExecTool:
                 max_templates=max_templates,
                 credentials=chosen.credentials,
             ),
-            environment=ChildEnvironment(variables, self.worktree),
+            environment=self._checker.environment,
             limits=limits,
             survivors=kept,
             output_folder=outputs,
             output_cap=output_file_bytes,
-            shell_program=policy.shell_program,
+            shell_program=self._checker.policy.shell_program,
         )
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)
@@ -198,17 +185,17 @@ class ExecTool:
         Raises:
             InvalidCall: As `run`.
         """
-        return self._check(_call((_words(argv),), options))
+        return self._checker.check(_call((_words(argv),), options))
 
     def check_pipeline(
         self, stages: Sequence[Sequence[str]], **options: Unpack[CallOptions]
     ) -> Decision:
         """What would be decided on `run_pipeline`."""
-        return self._check(_call(_stages(stages), options))
+        return self._checker.check(_call(_stages(stages), options))
 
     def check_shell(self, text: str, **options: Unpack[CallOptions]) -> Decision:
         """What would be decided on `run_shell`."""
-        return self._check(_text_call(text, options))
+        return self._checker.check(_text_call(text, options))
 
     @property
     def templates(self) -> CacheStats:
@@ -260,7 +247,9 @@ class ExecTool:
     async def _run(self, call: ToolCall) -> ToolResult:
         grant = self._grant(call, self._new_id())
         if grant.request.script is not None:
-            with ScriptCall(grant, self._settings, partial(self._judge_again, call)) as script:
+            with ScriptCall(
+                grant, self._settings, partial(self._checker.decide_command, call)
+            ) as script:
                 return await script.run(self._engine)
         bound = Bound(grant, self._settings)
         ran = False
@@ -278,7 +267,9 @@ class ExecTool:
     def _run_sync(self, call: ToolCall) -> ToolResult:
         grant = self._grant(call, self._new_id())
         if grant.request.script is not None:
-            with ScriptCall(grant, self._settings, partial(self._judge_again, call)) as script:
+            with ScriptCall(
+                grant, self._settings, partial(self._checker.decide_command, call)
+            ) as script:
                 return script.run_sync(self._engine)
         bound = Bound(grant, self._settings)
         ran = False
@@ -293,48 +284,21 @@ class ExecTool:
             bound.release(ran=ran)
         return _result(bound, outcome)
 
+    def _script(self, call: ToolCall, grant: Grant) -> ScriptCall:
+        return ScriptCall(grant, self._settings, partial(self._checker.decide_command, call))
+
     def _new_id(self) -> str:
         # The pid, because a forked child goes on with the same counter.
         return f"{self._session}-{os.getpid():x}-{next(self._counter)}"
 
     def _grant(self, call: ToolCall, id_: str) -> Grant:
-        request = resolve(
-            call, id_=id_, worktree=self.worktree, environment=self._settings.environment
-        )
-        decision = self._decide(request)
+        request = self._checker.request(call, id_=id_)
+        decision = self._checker.decide(request)
         if decision.verdict is not Verdict.ALLOW:
             raise _refusal(decision)
         if request.needs_shell is not None:
             request = by_shell(request, self._settings.shell_program)
         return Grant(request, decision)
-
-    def _check(self, call: ToolCall) -> Decision:
-        request = resolve(
-            call,
-            id_="",
-            worktree=self.worktree,
-            environment=self._settings.environment,
-            find_programs=False,
-        )
-        return self._decide(request)
-
-    def _decide(self, request: ExecRequest) -> Decision:
-        route = Route.DIRECT if request.needs_shell is None else Route.SHELL
-        return self._judge.judge(
-            request.commands,
-            cwd=request.cwd,
-            planned=Planned(route, request.needs_shell, request.complete),
-            variables=request.call.env or {},
-        )
-
-    def _judge_again(self, call: ToolCall, command: Command) -> Decision:
-        """Of a command whose globs have been expanded."""
-        return self._judge.judge(
-            [command],
-            cwd=self.worktree,
-            planned=Planned(Route.DIRECT),
-            variables=call.env or {},
-        )
 
     def _renew(self, bound: Bound, error: TemplateError) -> None:
         """The launcher refused a template, before anything had started."""
