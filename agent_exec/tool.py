@@ -16,13 +16,14 @@ from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import Containment, Limits, Survivors
+from agent_exec.model.request import Command, ExecRequest
 from agent_exec.model.result import ToolResult
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime import checks
 from agent_exec.runtime.bind import Bound, Settings
 from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.render import render
-from agent_exec.runtime.resolve import by_shell
+from agent_exec.runtime.resolve import by_shell, resolve
 from agent_exec.runtime.script_call import ScriptCall
 from agent_exec.runtime.select import select_engine
 from agent_exec.runtime.spill import default_folder
@@ -101,11 +102,9 @@ class ExecTool:
         output_dir: str | os.PathLike[str] | None = None,
         output_file_bytes: int = 256 * 1024 * 1024,
     ) -> None:
-        self.worktree = os.path.realpath(_absolute("worktree", worktree))
-        if not os.path.isdir(self.worktree):
-            raise InvalidCall(f"the worktree {self.worktree} is no directory")
         # Before the engine is made, which nobody would close.
-        self._checker = Checker(self.worktree, policy, os.environb)
+        self._checker = Checker(_absolute("worktree", worktree), policy)
+        self.worktree = self._checker.worktree
         checks.whole_number("hot_after", hot_after, least=1)
         checks.whole_number("max_templates", max_templates, least=1)
         checks.whole_number("max_concurrent", max_concurrent, least=1, most=checks.MOST_CALLS)
@@ -185,17 +184,17 @@ class ExecTool:
         Raises:
             InvalidCall: As `run`.
         """
-        return self._checker.check(_call((_words(argv),), options))
+        return self._checker.check_call(_call((_words(argv),), options))
 
     def check_pipeline(
         self, stages: Sequence[Sequence[str]], **options: Unpack[CallOptions]
     ) -> Decision:
         """What would be decided on `run_pipeline`."""
-        return self._checker.check(_call(_stages(stages), options))
+        return self._checker.check_call(_call(_stages(stages), options))
 
     def check_shell(self, text: str, **options: Unpack[CallOptions]) -> Decision:
         """What would be decided on `run_shell`."""
-        return self._checker.check(_text_call(text, options))
+        return self._checker.check_call(_text_call(text, options))
 
     @property
     def templates(self) -> CacheStats:
@@ -248,7 +247,7 @@ class ExecTool:
         grant = self._grant(call, self._new_id())
         if grant.request.script is not None:
             with ScriptCall(
-                grant, self._settings, partial(self._checker.decide_command, call)
+                grant, self._settings, partial(self._judge_again, grant.request)
             ) as script:
                 return await script.run(self._engine)
         bound = Bound(grant, self._settings)
@@ -268,7 +267,7 @@ class ExecTool:
         grant = self._grant(call, self._new_id())
         if grant.request.script is not None:
             with ScriptCall(
-                grant, self._settings, partial(self._checker.decide_command, call)
+                grant, self._settings, partial(self._judge_again, grant.request)
             ) as script:
                 return script.run_sync(self._engine)
         bound = Bound(grant, self._settings)
@@ -284,21 +283,24 @@ class ExecTool:
             bound.release(ran=ran)
         return _result(bound, outcome)
 
-    def _script(self, call: ToolCall, grant: Grant) -> ScriptCall:
-        return ScriptCall(grant, self._settings, partial(self._checker.decide_command, call))
-
     def _new_id(self) -> str:
         # The pid, because a forked child goes on with the same counter.
         return f"{self._session}-{os.getpid():x}-{next(self._counter)}"
 
     def _grant(self, call: ToolCall, id_: str) -> Grant:
-        request = self._checker.request(call, id_=id_)
+        request = resolve(
+            call, id_=id_, worktree=self.worktree, environment=self._settings.environment
+        )
         decision = self._checker.decide(request)
         if decision.verdict is not Verdict.ALLOW:
             raise _refusal(decision)
         if request.needs_shell is not None:
             request = by_shell(request, self._settings.shell_program)
         return Grant(request, decision)
+
+    def _judge_again(self, request: ExecRequest, command: Command) -> Decision:
+        """Of a command whose globs have been expanded."""
+        return self._checker.decide(request._replace(commands=(command,)))
 
     def _renew(self, bound: Bound, error: TemplateError) -> None:
         """The launcher refused a template, before anything had started."""
