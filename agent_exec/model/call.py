@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 
 class ToolCall(NamedTuple):
-    """One tool call: stages joined by pipes, one of them most of the time.
+    """One tool call: stages joined by pipes, one of them most of the time; or shell text.
 
     Nothing has been looked up yet: a program is a name, cwd may not exist.
     """
 
-    stages: tuple[tuple[str, ...], ...]
+    stages: tuple[tuple[str, ...], ...] = ()
+    """Empty when the call is a text."""
+    command: str | None = None
+    """Shell text."""
     stdin: str | bytes | int | None = None
     """Literal text, a descriptor to hand on, or nothing (/dev/null)."""
     stdout: int | None = None

@@ -23,6 +23,8 @@ class LauncherName(StrEnum):
     VFORK = "vfork"
     KERNEL = "kernel"
     PORTABLE = "portable"
+    BUILTIN = "builtin"
+    """Nothing was spawned: done by ourselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from agent_exec.model.call import ToolCall
 from agent_exec.model.effect import EffectKind
+from agent_exec.model.script import Script
 
 
 class Source(StrEnum):
@@ -69,3 +70,9 @@ class ExecRequest(NamedTuple):
     """Absolute, without links."""
     stdin: bytes | int | None
     """Literal bytes, a descriptor to hand on, or nothing."""
+    script: Script | None = None
+    """Of a text that runs without a shell."""
+    needs_shell: str | None = None
+    """Why a text does not; then `commands` are what could be found in it."""
+    complete: bool = True
+    """Are `commands` all there are?"""

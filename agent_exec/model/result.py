@@ -36,7 +36,8 @@ class StageResult(NamedTuple):
     signal: str | None
     """Its name, such as SIGPIPE."""
     launcher: LauncherName
-    template: TemplateUse
+    template: TemplateUse | None
+    """None where nothing was spawned."""
 
     def to_json(self) -> dict[str, object]:
         """The object of ``run --json``."""
@@ -45,7 +46,7 @@ class StageResult(NamedTuple):
             "exit_code": self.exit_code,
             "signal": self.signal,
             "launcher": self.launcher.value,
-            "template": self.template.value,
+            "template": None if self.template is None else self.template.value,
         }
 
 
@@ -56,6 +57,10 @@ class ToolResult(NamedTuple):
     verdict: Verdict
     route: Route | None
     ended: Ended
+    route_reason: str | None = None
+    """Why a shell ran the text."""
+    status: int | None = None
+    """What a shell gives as ``$?`` afterwards; None when the call did not run to its end."""
     stages: tuple[StageResult, ...] = ()
     stdout: Output = Output()
     stderr: Output = Output()
@@ -77,7 +82,9 @@ class ToolResult(NamedTuple):
             "id": self.id,
             "verdict": self.verdict.value,
             "route": None if self.route is None else self.route.value,
+            "route_reason": self.route_reason,
             "ended": self.ended.value,
+            "status": self.status,
             "stages": [stage.to_json() for stage in self.stages],
             "stdout": self.stdout.to_json(),
             "stderr": self.stderr.to_json(),

@@ -30,6 +30,8 @@ class Settings:
     output_folder: str
     output_cap: int
     """Bytes of one output file."""
+    shell_program: str
+    """Absolute path of a bash."""
 
 
 class Bound:

@@ -39,6 +39,11 @@ class HeadTail:
         if len(self._tail) > 2 * self._tail_bytes:
             self._trim()
 
+    def drop_tail(self) -> None:
+        """Count what is in the tail as dropped: what comes next does not follow it."""
+        self._dropped += len(self._tail)
+        self._tail.clear()
+
     def captured(self) -> Captured:
         """What was kept so far."""
         self._trim()

@@ -90,6 +90,11 @@ class ChildEnvironment:
         """
         return self._split(extra["PATH"]) if "PATH" in extra else self._path
 
+    def variables(self, cwd: str) -> dict[str, str]:
+        """The environment of a call that works in `cwd` and sets nothing, but for its mark."""
+        variables = {os.fsdecode(name): os.fsdecode(v) for name, v in self._variables.items()}
+        return {"PWD": cwd, **variables}
+
     def words(self, mark: bytes, cwd: str, extra: Mapping[str, str]) -> tuple[bytes, ...]:
         """The environment of one call: the snapshot, `extra` over it, PWD and the mark."""
         if not extra and cwd == self._worktree:

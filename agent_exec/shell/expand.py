@@ -63,7 +63,7 @@ class Scope(NamedTuple):
     text: str | None = None
     """That input, when `stdin` is TEXT."""
     exported: tuple[tuple[str, str], ...] = ()
-    """Those of `variables` that the text itself has exported so far."""
+    """Those of `variables` that the call itself has set: for the shell, or in its text."""
 
     @classmethod
     def of_call(cls, variables: Mapping[str, str], cwd: str) -> Self:

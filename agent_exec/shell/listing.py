@@ -190,7 +190,7 @@ class _Lister:
             tuple(argv),
             None,
             self._scope.cwd,
-            tuple(variables),
+            (*self._scope.exported, *variables),
             files,
             stdin=Source.TEXT if text is not None else stdin,
             text=text,

@@ -89,7 +89,7 @@ def plan(script: Script, scope: Scope) -> tuple[Command, ...]:
 class _Walk:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._states = {_Place(scope.cwd, ()): _Ended(_SUCCESS, scope.status)}
+        self._states = {_Place(scope.cwd, scope.exported): _Ended(_SUCCESS, scope.status)}
         self._commands: list[Command] = []
 
     def commands(self, script: Script) -> tuple[Command, ...]:

@@ -1,0 +1,514 @@
+"""A text that runs without a shell: its pipelines, one after the other.
+
+`ScriptRun.steps` is a generator of what is to be done, so that one walk serves callers with
+and without an event loop: it yields plans and writes, and is sent outcomes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
+
+from agent_exec.errors import LaunchError, ProgramNotFound, Step, TemplateError
+from agent_exec.model.action import Action
+from agent_exec.model.decision import Decision, Grant, Verdict
+from agent_exec.model.outcome import Ended, LauncherName, Outcome, StageOutcome
+from agent_exec.model.plan import CallPlan, SpawnPlan, Spill, Stdio, Survivors, TemplateUse
+from agent_exec.model.request import Command
+from agent_exec.model.result import StageResult
+from agent_exec.model.script import Item, Joint, Pipeline, Redirection, SimpleCommand
+from agent_exec.runtime.bind import Settings
+from agent_exec.runtime.gather import Gathered
+from agent_exec.runtime.open_file import NamedPipeError
+from agent_exec.runtime.places import FilesOf, RealPlaces
+from agent_exec.runtime.redirect import ERRORS, OUTPUT, Redirected, redirect, text_file
+from agent_exec.runtime.render import signal_name
+from agent_exec.runtime.resolve import find_program
+from agent_exec.runtime.spill import OutputFile
+from agent_exec.shell.builtins import BUILTINS
+from agent_exec.shell.builtins.state import ShellState
+from agent_exec.shell.expand import Scope, expand, expand_all
+from agent_exec.shell.glob import expand_pattern
+from agent_exec.template.cache import Lease
+from agent_exec.template.directory import Directory
+
+_SIGNALLED = 128
+
+
+class Write(NamedTuple):
+    """Bytes of a builtin for a descriptor of the caller; may block."""
+
+    fd: int
+    data: bytes
+
+
+StepToTake: TypeAlias = CallPlan | Write
+Steps: TypeAlias = Generator[StepToTake, Outcome | None, None]
+
+
+class Program(NamedTuple):
+    """A stage that is spawned."""
+
+    argv: tuple[str, ...]
+    program: str
+    line: int
+    envp: tuple[bytes, ...]
+    actions: tuple[Action, ...]
+    redirected: Redirected
+
+
+class Result(NamedTuple):
+    """A stage that is over already: a builtin, or a command that could not be run."""
+
+    argv: tuple[str, ...]
+    status: int
+    out: bytes
+    """For whatever is behind it in the pipeline."""
+
+
+class ScriptRun:
+    """One run of one text.
+
+    Args:
+        grant: Holds the request, with its script.
+        settings: Of the tool.
+        judge_again: Of a command whose globs have been expanded.
+        spills: Where the whole outputs go.
+    """
+
+    def __init__(
+        self,
+        grant: Grant,
+        settings: Settings,
+        judge_again: Callable[[Command], Decision],
+        spills: tuple[OutputFile | None, OutputFile | None],
+    ) -> None:
+        request = grant.request
+        assert request.script is not None
+        self._request = request
+        self._script = request.script
+        self._settings = settings
+        self._judge_again = judge_again
+        self._spills = spills
+        call = request.call
+        limits = settings.limits
+        timeout_s = limits.timeout_s if call.timeout_s is None else call.timeout_s
+        self._began = time.monotonic()
+        self._deadline = None if timeout_s is None else self._began + timeout_s
+        self._mark = settings.environment.mark(request.id)
+        self._extra = dict(call.env or {})
+        base = settings.environment.variables(request.cwd)
+        self._state = ShellState(request.cwd, {**base, **self._extra})
+        self._base = base
+        self._stdin: bytes | int | Stdio = Stdio.NULL if request.stdin is None else request.stdin
+        self.out = Gathered(limits.head_bytes, limits.tail_bytes)
+        self.err = Gathered(limits.head_bytes, limits.tail_bytes)
+        self.stages: list[StageResult] = []
+        self.ended = Ended.EXIT
+        self.refused: str | None = None
+        """Why it was stopped between two commands."""
+        self.pipe_held = False
+        self.survivors: list[int] = []
+        self.unreaped: list[int] = []
+        self._places = RealPlaces()
+        self._leaves = False
+        self._directory: Directory | None = None
+        """Kept open while a plan names its descriptor."""
+
+    @property
+    def status(self) -> int:
+        """``$?``."""
+        return self._state.status
+
+    @property
+    def duration_ms(self) -> float:
+        """Since it was made."""
+        return round((time.monotonic() - self._began) * 1000, 3)
+
+    def steps(self) -> Steps:
+        """Run it. Send the outcome of every plan; throw the error of one that did not start."""
+        with ExitStack() as holds:
+            self._share_input(holds)
+            items = self._script.items
+            for item in items:
+                if self._leaves or self.ended is not Ended.EXIT or self.refused is not None:
+                    return
+                if _runs(item.joint, self._state.status):
+                    yield from self._pipeline(item, alone=len(items) == 1)
+
+    def _share_input(self, holds: ExitStack) -> None:
+        """Literal input that several commands may read is read by each where the last stopped."""
+        if not isinstance(self._stdin, bytes):
+            return
+        if sum(len(item.pipeline.commands) for item in self._script.items) > 1:
+            fd = text_file(self._stdin)
+            holds.callback(os.close, fd)
+            self._stdin = fd
+
+    def _pipeline(self, item: Item, *, alone: bool) -> Steps:
+        pipeline = item.pipeline
+        with ExitStack() as holds:
+            try:
+                stages = []
+                for place in range(len(pipeline.commands)):
+                    stages.append((yield from self._stage(pipeline, place, holds)))
+                    if self.refused is not None:
+                        return
+            except NamedPipeError as error:
+                self._refuse(
+                    f"{error.filename or 'a redirection'} is a named pipe: run that by bash"
+                )
+                return
+            status = yield from self._run(stages, alone=alone and not pipeline.negated)
+        if pipeline.negated:
+            status = 0 if status else 1
+        self._state = self._state._replace(status=status)
+
+    def _stage(
+        self, pipeline: Pipeline, place: int, holds: ExitStack
+    ) -> Generator[StepToTake, Outcome | None, Program | Result]:
+        """Make one stage ready: expand it, open its files, do it if it is a builtin."""
+        simple = pipeline.commands[place]
+        scope = self._scope()
+        argv = self._words(simple, scope)
+        errors_too = place < len(pipeline.errors_too) and pipeline.errors_too[place]
+        opened = redirect(
+            simple.redirections,
+            lambda redirection: _target(redirection, scope),
+            cwd=self._state.cwd,
+            errors_too=errors_too,
+            holds=holds,
+        )
+        if opened.failed is not None:
+            yield from self._complain(opened, simple.line, opened.failed)
+            return Result(argv, 1, b"")
+        if not argv:
+            return Result(argv, 0, b"")
+        name = argv[0]
+        if name in BUILTINS:
+            return (yield from self._builtin(pipeline, place, argv, opened))
+        found, message, status = self._find(name)
+        if found is None:
+            yield from self._complain(opened, simple.line, message)
+            return Result(argv, status, b"")
+        if _has_globs(simple, scope) and self._is_stricter(simple, argv, found, scope):
+            return Result(argv, 1, b"")
+        return Program(argv, found, simple.line, self._envp(simple, scope), opened.actions, opened)
+
+    def _words(self, simple: SimpleCommand, scope: Scope) -> tuple[str, ...]:
+        fields = expand_all(simple.words, scope)
+        if not any(field.is_pattern for field in fields):
+            return tuple([field.text for field in fields])
+        files = FilesOf(self._state.cwd)
+        return tuple([word for field in fields for word in expand_pattern(field, files, scope)])
+
+    def _scope(self) -> Scope:
+        state = self._state
+        return Scope(
+            state.variables, state.variables.get("HOME"), state.cwd, ("bash",), state.status
+        )
+
+    def _is_stricter(
+        self, simple: SimpleCommand, argv: tuple[str, ...], program: str, scope: Scope
+    ) -> bool:
+        variables = tuple(self._extra.items())
+        decision = self._judge_again(Command(argv, program, cwd=scope.cwd, variables=variables))
+        if decision.verdict is Verdict.ALLOW:
+            return False
+        because = "; ".join(decision.because)
+        self._refuse(f"line {simple.line}: what its globs match is not allowed: {because}")
+        return True
+
+    def _refuse(self, because: str) -> None:
+        self.refused = because
+        self.ended = Ended.REFUSED
+
+    def _builtin(
+        self, pipeline: Pipeline, place: int, argv: tuple[str, ...], opened: Redirected
+    ) -> Generator[StepToTake, Outcome | None, Result]:
+        done = BUILTINS[argv[0]](argv[1:], self._state, self._places)
+        if len(pipeline.commands) == 1:
+            self._change(done.state)
+            self._leaves = done.ends
+        if done.error:
+            yield from self._complain(opened, pipeline.commands[place].line, done.error)
+        last = place == len(pipeline.commands) - 1
+        target = opened.targets[1]
+        if target == OUTPUT and not last:
+            return Result(argv, done.status, done.out)
+        if done.out:
+            yield from self._write(target, done.out)
+        return Result(argv, done.status, b"")
+
+    def _change(self, state: ShellState) -> None:
+        if state.variables is not self._state.variables:
+            self._extra = {
+                name: value
+                for name, value in state.variables.items()
+                if self._base.get(name) != value or name in self._extra
+            }
+        self._state = state
+
+    def _complain(self, opened: Redirected, line: int, message: str) -> Steps:
+        yield from self._write(opened.targets[2], os.fsencode(f"bash: line {line}: {message}\n"))
+
+    def _write(self, target: int | None, data: bytes) -> Steps:
+        call = self._request.call
+        if target == OUTPUT:
+            yield from self._give(call.stdout, self.out, self._spills[0], data)
+        elif target == ERRORS:
+            yield from self._give(call.stderr, self.err, self._spills[1], data)
+        elif target is not None:
+            view = memoryview(data)
+            try:
+                while view:
+                    view = view[os.write(target, view) :]
+            except OSError:
+                # As a builtin of a shell, whose output cannot be written (a full disk).
+                self._state = self._state._replace(status=1)
+
+    def _give(
+        self, fd: int | None, gathered: Gathered, spill: OutputFile | None, data: bytes
+    ) -> Steps:
+        if fd is not None:
+            yield Write(fd, data)
+            return
+        gathered.write(data)
+        if spill is not None:
+            gathered.copy_out(spill.spill, data)
+
+    def _find(self, name: str) -> tuple[str | None, str, int]:
+        """The program; else bash's message and status."""
+        if name == "":
+            return None, ": command not found", 127
+        path = self._settings.environment.search_path(self._extra)
+        try:
+            return find_program(name, cwd=self._state.cwd, path=path), "", 0
+        except ProgramNotFound:
+            what = "No such file or directory" if "/" in name else "command not found"
+            return None, f"{name}: {what}", 127
+        except TemplateError as error:
+            folder = os.path.isdir(os.path.join(self._state.cwd, name))
+            what = "Is a directory" if folder else os.strerror(error.errno)
+            return None, f"{name}: {what}", 126
+
+    def _envp(self, simple: SimpleCommand, scope: Scope) -> tuple[bytes, ...]:
+        extra = self._extra
+        if simple.assignments:
+            extra = dict(extra)
+            for name, value in simple.assignments:
+                field = expand(value, scope) if value.pieces else None
+                extra[name] = "" if field is None else field.text
+                scope = scope._replace(variables={**scope.variables, name: extra[name]})
+        return self._settings.environment.words(self._mark, self._state.cwd, extra)
+
+    def _run(
+        self, stages: Sequence[Program | Result], *, alone: bool
+    ) -> Generator[StepToTake, Outcome | None, int]:
+        """Run the programs among `stages`; those between two that are over, together."""
+        given: bytes | int | Stdio = self._stdin
+        status = 0
+        segment: list[Program] = []
+        for stage in stages:
+            if isinstance(stage, Program):
+                segment.append(stage)
+                continue
+            if segment:
+                # The reader is gone before they write.
+                with ExitStack() as holds:
+                    read_end, write_end = os.pipe()
+                    os.close(read_end)
+                    holds.callback(os.close, write_end)
+                    yield from self._spawn(segment, given, write_end, alone=False)
+                segment = []
+            self.stages.append(
+                StageResult(stage.argv, stage.status, None, LauncherName.BUILTIN, None)
+            )
+            given, status = stage.out, stage.status
+        if segment:
+            status = yield from self._spawn(segment, given, None, alone=alone and len(stages) == 1)
+        return status
+
+    def _spawn(
+        self,
+        programs: Sequence[Program],
+        stdin: bytes | int | Stdio,
+        stdout: int | None,
+        *,
+        alone: bool,
+    ) -> Generator[StepToTake, Outcome | None, int]:
+        """Run programs joined by pipes; the status of the last.
+
+        Args:
+            programs: At least one.
+            stdin: Of the first.
+            stdout: Of the last; None for that of the text.
+            alone: They are all that the text runs: a shell would become it.
+        """
+        leases: list[Lease] = []
+        try:
+            try:
+                for program in programs:
+                    leases.append(self._settings.cache.lease(program.program))
+                plan = self._plan(programs, leases, stdin, stdout)
+                if plan is None:
+                    self.ended = Ended.TIMEOUT
+                    return _SIGNALLED
+                try:
+                    outcome = yield plan
+                except TemplateError as error:
+                    if error.errno not in (errno.ESTALE, errno.EACCES):
+                        raise
+                    leases[:] = [self._settings.cache.renew(lease) for lease in leases]
+                    plan = self._plan(programs, leases, stdin, stdout)
+                    assert plan is not None
+                    outcome = yield plan
+            except (TemplateError, LaunchError) as error:
+                return (yield from self._not_spawned(programs, stdin, stdout, error, alone=alone))
+            assert outcome is not None
+            return self._take(programs, leases, outcome, captured=stdout is None, alone=alone)
+        finally:
+            for lease in leases:
+                lease.release()
+
+    def _plan(
+        self,
+        programs: Sequence[Program],
+        leases: Sequence[Lease],
+        stdin: bytes | int | Stdio,
+        stdout: int | None,
+    ) -> CallPlan | None:
+        """None when there is no time left."""
+        call, settings = self._request.call, self._settings
+        limits = settings.limits
+        if self._deadline is not None:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                return None
+            limits = replace(limits, timeout_s=left)
+        self._directory = directory = self._open_directory()
+        out = call.stdout if stdout is None else stdout
+        stages = [
+            SpawnPlan(
+                executable=lease.template.executable,
+                argv=tuple([os.fsencode(word) for word in program.argv]),
+                envp=program.envp,
+                actions=(*program.actions, Action.fchdir(directory.fd)),
+                session=True,
+                reset_signals=True,
+                die_with_parent=settings.survivors is Survivors.KILL,
+            )
+            for program, lease in zip(programs, leases, strict=True)
+        ]
+        return CallPlan(
+            stages=tuple(stages),
+            stdin=stdin,
+            stdout=Stdio.CAPTURE if out is None else out,
+            stderr=Stdio.CAPTURE if call.stderr is None else call.stderr,
+            stdout_spill=None if stdout is not None else _rest(self._spills[0], self.out),
+            stderr_spill=_rest(self._spills[1], self.err),
+            limits=limits,
+            survivors=settings.survivors,
+            mark=self._mark,
+        )
+
+    def _open_directory(self) -> Directory:
+        cache = self._settings.cache
+        if self._state.cwd == cache.worktree:
+            return cache.directory()
+        try:
+            return Directory(self._state.cwd)
+        except OSError as error:
+            number = error.errno or errno.EIO
+            raise LaunchError(self._state.cwd, Step.CWD, number) from None
+
+    def _take(
+        self,
+        programs: Sequence[Program],
+        leases: Sequence[Lease],
+        outcome: Outcome,
+        *,
+        captured: bool,
+        alone: bool,
+    ) -> int:
+        """Note what became of programs; the status of the last."""
+        if captured:
+            self.out.add(outcome.stdout)
+        self.err.add(outcome.stderr)
+        self.pipe_held = self.pipe_held or outcome.pipe_held
+        self.survivors += outcome.survivors
+        self.unreaped += outcome.unreaped
+        for program, lease, stage in zip(programs, leases, outcome.stages, strict=True):
+            self.stages.append(_stage_result(program, stage, outcome.launcher, lease.use))
+        if outcome.ended not in (Ended.EXIT, Ended.SIGNAL) or (
+            outcome.ended is Ended.SIGNAL and alone
+        ):
+            self.ended = outcome.ended
+        last = outcome.stages[-1]
+        if last.signal is not None:
+            return _SIGNALLED + last.signal
+        return 1 if last.exit_code is None else last.exit_code
+
+    def _not_spawned(
+        self,
+        programs: Sequence[Program],
+        stdin: bytes | int | Stdio,
+        stdout: int | None,
+        error: TemplateError | LaunchError,
+        *,
+        alone: bool,
+    ) -> Generator[StepToTake, Outcome | None, int]:
+        """What a shell says, and does, when execve(2) fails."""
+        program = programs[0]
+        if len(programs) > 1 or (isinstance(error, LaunchError) and error.step is not Step.EXEC):
+            raise error
+        if error.errno == errno.ENOEXEC:
+            # A file without #!: a shell runs it as a text of its own.
+            shell = program._replace(
+                argv=("bash", program.program, *program.argv[1:]),
+                program=self._settings.shell_program,
+            )
+            return (yield from self._spawn([shell], stdin, stdout, alone=alone))
+        status = 127 if error.errno == errno.ENOENT else 126
+        what = os.strerror(error.errno or 0)
+        if error.errno == errno.ENOENT:
+            what = "cannot execute: required file not found"
+        message = f"{program.argv[0]}: {what}"
+        yield from self._complain(program.redirected, program.line, message)
+        self.stages.append(StageResult(program.argv, status, None, LauncherName.BUILTIN, None))
+        return status
+
+
+def _runs(joint: Joint, status: int) -> bool:
+    if joint is Joint.AND:
+        return status == 0
+    return joint is Joint.ALWAYS or status != 0
+
+
+def _target(redirection: Redirection, scope: Scope) -> str:
+    field = expand(redirection.target, scope)
+    return "" if field is None else field.text
+
+
+def _has_globs(simple: SimpleCommand, scope: Scope) -> bool:
+    """Has a command globs?"""
+    return any(field.is_pattern for field in expand_all(simple.words, scope))
+
+
+def _rest(file: OutputFile | None, gathered: Gathered) -> Spill | None:
+    """What is left of the cap of an output file."""
+    if file is None:
+        return None
+    return Spill(fd=file.spill.fd, cap=max(0, file.spill.cap - gathered.spilled))
+
+
+def _stage_result(
+    program: Program, stage: StageOutcome, launcher: LauncherName, use: TemplateUse
+) -> StageResult:
+    signal = None if stage.signal is None else signal_name(stage.signal)
+    return StageResult(program.argv, stage.exit_code, signal, launcher, use)
