@@ -18,7 +18,6 @@ class Seen(Enum):
     MARK = "M is there"
     CHANGED = "a.txt is not what it was"
     LEAK = "what lies outside of the directory comes out of it"
-    LEFT = "something is in the directory above"
     NOT = "it cannot be seen here: it needs a terminal, another host or a service"
 
 

@@ -74,7 +74,7 @@ _ARGVS: dict[str, tuple[str, ...]] = {
     "find-exec-second": ("find", "a.txt", "-exec", "true", ";", "-exec", "touch", "M", ";"),
     "find-exec-program-is-name": ("find", "p.sh", "-exec", "./{}", ";"),
     "find-exec-name-in-name": ("find", "touch", "-exec", "/usr/bin/{}", "M", ";"),
-    "find-in-find": ("find", "a.txt", "-exec", "find", "a.txt", "-exec", "touch", "M", ";", ";"),
+    "find-in-find": ("find", "a.txt", "-exec", "find", "{}", "-fprint", "M", ";"),
     "find-ok": ("find", "a.txt", "-ok", "touch", "M", ";"),
     "bash-c": ("bash", "-c", "touch M"),
     "bash-lc": ("bash", "-lc", "touch M"),
@@ -98,7 +98,15 @@ _ARGVS: dict[str, tuple[str, ...]] = {
     "env-bash-lc": ("env", "-i", "bash", "-lc", "/usr/bin/touch M"),
     "six-deep": ("env", "timeout", "5", "nice", "stdbuf", "-oL", "bash", "-c", "nohup touch M"),
     "find-env-bash-xargs": (
-        "find", "a.txt", "-exec", "env", "A=1", "bash", "-c", "echo M | xargs timeout 3 touch", ";",
+        "find",
+        "a.txt",
+        "-exec",
+        "env",
+        "A=1",
+        "bash",
+        "-c",
+        "echo M | xargs timeout 3 touch",
+        ";",
     ),
     "busybox": ("busybox", "touch", "M"),
     "busybox-sh": ("busybox", "sh", "-c", "touch M"),
@@ -108,7 +116,16 @@ _ARGVS: dict[str, tuple[str, ...]] = {
     "run-parts": ("run-parts", "d"),
     "run-parts-regex": ("run-parts", "--regex=^q$", "."),
     "start-stop-daemon": (
-        "/usr/sbin/start-stop-daemon", "-S", "-p", "/nothing", "-a", "/usr/bin/touch", "--", "M",
+        "/usr/sbin/start-stop-daemon",
+        "-S",
+        "-d",
+        ".",
+        "-p",
+        "/nothing",
+        "-a",
+        "/usr/bin/touch",
+        "--",
+        "M",
     ),
     "setarch": ("setarch", "x86_64", *_T),
     "linux64": ("linux64", *_T),
@@ -170,7 +187,7 @@ _ARGVS: dict[str, tuple[str, ...]] = {
     "command-in-directory": ("d/q.sh",),
     "command-by-dots": ("d/../p.sh",),
 }
-_NOT_SEEN = {"systemd-run", "screen", "sudo", "systemd-cat", "find-ok", "chroot", "unbuffer-off", "rlwrap"}
+_NOT_SEEN = {"systemd-run", "screen", "sudo", "systemd-cat", "find-ok", "chroot", "rlwrap"}
 _INPUT = {"find-ok": "y\n", "ifne": "x\n", "moreutils-ts": "x\n"}
 _FILES = {
     "names": "M\n",
@@ -192,7 +209,7 @@ _FILES = {
     "s.cmake": "execute_process(COMMAND touch M)\n",
     "b.ninja": "rule t\n command = touch M\nbuild x: t\n",
 }
-_ENV = {"env-split-variable": {"X": "touch\\_M"}}
+_ENV = {"env-split-variable": {"X": "touch M"}}
 
 ROWS = tuple(
     Hidden(
