@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
@@ -15,7 +16,7 @@ from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Grant, Route, Verdict
 from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import Containment, Limits, Survivors
-from agent_exec.model.request import ExecRequest
+from agent_exec.model.request import Command, ExecRequest
 from agent_exec.model.result import ToolResult
 from agent_exec.policy.decide import Planned
 from agent_exec.policy.judge import Judge
@@ -26,7 +27,8 @@ from agent_exec.runtime import checks
 from agent_exec.runtime.bind import Bound, Settings
 from agent_exec.runtime.environment import ChildEnvironment, policy_environment
 from agent_exec.runtime.render import render
-from agent_exec.runtime.resolve import resolve
+from agent_exec.runtime.resolve import by_shell, resolve
+from agent_exec.runtime.script_call import ScriptCall
 from agent_exec.runtime.select import select_engine
 from agent_exec.runtime.spill import default_folder
 from agent_exec.template.cache import HOT_AFTER, MAX_TEMPLATES, CacheStats, TemplateCache
@@ -150,6 +152,7 @@ class ExecTool:
             survivors=kept,
             output_folder=outputs,
             output_cap=output_file_bytes,
+            shell_program=policy.shell_program,
         )
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)
@@ -180,6 +183,32 @@ class ExecTool:
     ) -> ToolResult:
         """`run_pipeline` on the calling thread."""
         return self._run_sync(_call(_stages(stages), options))
+
+    async def run_shell(self, text: str, **options: Unpack[CallOptions]) -> ToolResult:
+        """Run shell text, without a shell wherever that is exactly the same. Raises as `run`."""
+        return await self._run(_text_call(text, options))
+
+    def run_shell_sync(self, text: str, **options: Unpack[CallOptions]) -> ToolResult:
+        """`run_shell` on the calling thread."""
+        return self._run_sync(_text_call(text, options))
+
+    def check(self, argv: Sequence[str], **options: Unpack[CallOptions]) -> Decision:
+        """What would be decided on `run`. Nothing runs; a program need not be there.
+
+        Raises:
+            InvalidCall: As `run`.
+        """
+        return self._check(_call((_words(argv),), options))
+
+    def check_pipeline(
+        self, stages: Sequence[Sequence[str]], **options: Unpack[CallOptions]
+    ) -> Decision:
+        """What would be decided on `run_pipeline`."""
+        return self._check(_call(_stages(stages), options))
+
+    def check_shell(self, text: str, **options: Unpack[CallOptions]) -> Decision:
+        """What would be decided on `run_shell`."""
+        return self._check(_text_call(text, options))
 
     @property
     def templates(self) -> CacheStats:
@@ -229,7 +258,11 @@ class ExecTool:
         await self.aclose()
 
     async def _run(self, call: ToolCall) -> ToolResult:
-        bound = Bound(self._grant(call, self._new_id()), self._settings)
+        grant = self._grant(call, self._new_id())
+        if grant.request.script is not None:
+            with ScriptCall(grant, self._settings, partial(self._judge_again, call)) as script:
+                return await script.run(self._engine)
+        bound = Bound(grant, self._settings)
         ran = False
         try:
             try:
@@ -243,7 +276,11 @@ class ExecTool:
         return _result(bound, outcome)
 
     def _run_sync(self, call: ToolCall) -> ToolResult:
-        bound = Bound(self._grant(call, self._new_id()), self._settings)
+        grant = self._grant(call, self._new_id())
+        if grant.request.script is not None:
+            with ScriptCall(grant, self._settings, partial(self._judge_again, call)) as script:
+                return script.run_sync(self._engine)
+        bound = Bound(grant, self._settings)
         ran = False
         try:
             try:
@@ -267,14 +304,36 @@ class ExecTool:
         decision = self._decide(request)
         if decision.verdict is not Verdict.ALLOW:
             raise _refusal(decision)
+        if request.needs_shell is not None:
+            request = by_shell(request, self._settings.shell_program)
         return Grant(request, decision)
 
+    def _check(self, call: ToolCall) -> Decision:
+        request = resolve(
+            call,
+            id_="",
+            worktree=self.worktree,
+            environment=self._settings.environment,
+            find_programs=False,
+        )
+        return self._decide(request)
+
     def _decide(self, request: ExecRequest) -> Decision:
+        route = Route.DIRECT if request.needs_shell is None else Route.SHELL
         return self._judge.judge(
             request.commands,
             cwd=request.cwd,
-            planned=Planned(Route.DIRECT),
+            planned=Planned(route, request.needs_shell, request.complete),
             variables=request.call.env or {},
+        )
+
+    def _judge_again(self, call: ToolCall, command: Command) -> Decision:
+        """Of a command whose globs have been expanded."""
+        return self._judge.judge(
+            [command],
+            cwd=self.worktree,
+            planned=Planned(Route.DIRECT),
+            variables=call.env or {},
         )
 
     def _renew(self, bound: Bound, error: TemplateError) -> None:
@@ -309,6 +368,12 @@ def _call(stages: tuple[tuple[str, ...], ...], options: CallOptions) -> ToolCall
         known = CallOptions.__annotations__.keys()
         unknown = ", ".join(sorted(options.keys() - known))
         raise InvalidCall(f"a call has no {unknown}; it takes {', '.join(known)}") from None
+
+
+def _text_call(text: str, options: CallOptions) -> ToolCall:
+    if not isinstance(text, str):
+        raise checks.wrong("command", text, "shell text such as 'git status | head'")
+    return _call((), options)._replace(command=text)
 
 
 def _words(argv: Sequence[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ its variables. A command that it would run follows right after it in the list; s
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Mapping, Sequence
 
 from agent_exec.model.analysis import Analysed
@@ -132,7 +133,7 @@ def _inner_command(outer: Command, inner: Inner) -> Command:
         patterns=inner.patterns,
         more=inner.more,
         variables=(*outer.variables, *inner.variables),
-        cwd=outer.cwd if inner.cwd is None else inner.cwd,
+        cwd=outer.cwd if inner.cwd is None else os.path.join(outer.cwd or "", inner.cwd),
         files=(),
         stdin=outer.stdin if inner.stdin is None else inner.stdin,
         text=outer.text if inner.stdin is None else None,

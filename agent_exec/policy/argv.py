@@ -179,16 +179,11 @@ class _Meaning:
                         frozenset(at - index for at in command.patterns if at >= index),
                         more=command.more,
                         variables=parsed.assignments,
-                        cwd=self._cwd(),
+                        cwd=self._directory,
                     ),
                 )
             )
         )
-
-    def _cwd(self) -> str | None:
-        if self._directory is None:
-            return None
-        return os.path.join(self._command.cwd or "", self._directory)
 
     def _stdin(self, table: Table) -> None:
         """What a program takes its input for."""
@@ -231,7 +226,7 @@ class _Meaning:
         if self._directory is not None:
             part = part._replace(effects=tuple(map(self._beneath, part.effects)))
         if role is Role.LINE and self._directory is not None:
-            part = part._replace(inner=tuple(i._replace(cwd=self._cwd()) for i in part.inner))
+            part = part._replace(inner=tuple(i._replace(cwd=self._directory) for i in part.inner))
         self._parts.append(part)
 
     def _beneath(self, effect: Effect) -> Effect:

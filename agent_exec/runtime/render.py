@@ -31,23 +31,28 @@ def render(
         stdout_file: Where the whole output lies; also `stderr_file`.
     """
     request, decision = grant.request, grant.decision
+    last = outcome.stages[-1]
     stages = zip(request.commands, outcome.stages, templates, strict=True)
     return ToolResult(
         id=request.id,
         verdict=decision.verdict,
         route=decision.route,
+        route_reason=decision.route_reason,
         ended=outcome.ended,
+        status=_status(last),
         stages=tuple([_stage(outcome, *stage) for stage in stages]),
-        stdout=_output(outcome.stdout, stdout_file),
-        stderr=_output(outcome.stderr, stderr_file),
+        stdout=output(outcome.stdout, stdout_file),
+        stderr=output(outcome.stderr, stderr_file),
         pipe_held=outcome.pipe_held,
         survivors=outcome.survivors,
         unreaped=outcome.unreaped,
         duration_ms=round(outcome.duration_s * 1000, 3),
-        notices=()
-        if stdout_file is None and stderr_file is None
-        else _what_files_lack(outcome, stdout_file, stderr_file),
+        notices=what_files_lack(outcome.stdout, outcome.stderr, stdout_file, stderr_file),
     )
+
+
+def _status(stage: StageOutcome) -> int | None:
+    return stage.exit_code if stage.signal is None else 128 + stage.signal
 
 
 def signal_name(number: int) -> str:
@@ -70,16 +75,20 @@ def _stage(
     )
 
 
-def _output(captured: Captured, file: str | None) -> Output:
+def output(captured: Captured, file: str | None) -> Output:
+    """One output as text."""
     text = decode(captured)
     return Output(text.head, text.tail, text.dropped, file)
 
 
-def _what_files_lack(
-    outcome: Outcome, stdout_file: str | None, stderr_file: str | None
+def what_files_lack(
+    stdout: Captured, stderr: Captured, stdout_file: str | None, stderr_file: str | None
 ) -> tuple[str, ...]:
+    """Notices of output files that have not all."""
+    if stdout_file is None and stderr_file is None:
+        return ()
     lacks = []
-    for file, captured in ((stdout_file, outcome.stdout), (stderr_file, outcome.stderr)):
+    for file, captured in ((stdout_file, stdout), (stderr_file, stderr)):
         written = len(captured.head) + captured.dropped + len(captured.tail)
         if file is None or captured.spilled == written:
             continue

@@ -13,6 +13,7 @@ from agent_exec.model.request import Command, ExecRequest, Source
 from agent_exec.runtime.checks import duration, wrong
 from agent_exec.runtime.environment import ChildEnvironment, SearchPath, is_mark
 from agent_exec.runtime.mistakes import refuse_shell_syntax, split_line
+from agent_exec.shell.reading import Scope, read
 
 # What the C core takes (AX_MOST_STAGES).
 _MOST_STAGES = 1024
@@ -20,7 +21,12 @@ _MOST_FD = 2**31 - 1
 
 
 def resolve(
-    call: ToolCall, *, id_: str, worktree: str, environment: ChildEnvironment
+    call: ToolCall,
+    *,
+    id_: str,
+    worktree: str,
+    environment: ChildEnvironment,
+    find_programs: bool = True,
 ) -> ExecRequest:
     """Find everything before anything is started.
 
@@ -29,6 +35,7 @@ def resolve(
         id_: The id that the call is to have.
         worktree: Absolute, without links.
         environment: That of the tool; its PATH, or the call's, is where names are looked up.
+        find_programs: Without, one that is nowhere is no error.
 
     Raises:
         InvalidCall: No stages, an empty argv, what cannot be given to a program, shell
@@ -36,7 +43,10 @@ def resolve(
         ProgramNotFound: A program is nowhere.
         TemplateError: EACCES: one was named by path, and is a directory or not executable.
     """
-    _check_stages(call.stages)
+    if call.command is None:
+        _check_stages(call.stages)
+    else:
+        _check_text(call.command, call.stages)
     if call.timeout_s is not None:
         duration("timeout_s", call.timeout_s)
     if call.env is not None:
@@ -46,15 +56,52 @@ def resolve(
     if not isinstance(call.keep_output, bool):
         raise wrong("keep_output", call.keep_output, "true or false")
     cwd = worktree if call.cwd is None else _directory(call.cwd, worktree)
-    path = environment.search_path(call.env or {})
     stdin = _input(call.stdin)
-    commands = [_command(argv, cwd, path) for argv in call.stages]
+    if call.command is not None:
+        return _text_request(call.command, call, id_, cwd, stdin, environment)
+    path = environment.search_path(call.env or {})
+    commands = [_command(argv, cwd, path, find=find_programs) for argv in call.stages]
     return ExecRequest(
         id=id_,
         call=call,
         commands=_in_context(commands, stdin, tuple(call.env.items()) if call.env else ()),
         cwd=cwd,
         stdin=stdin,
+    )
+
+
+def _text_request(
+    text: str,
+    call: ToolCall,
+    id_: str,
+    cwd: str,
+    stdin: bytes | int | None,
+    environment: ChildEnvironment,
+) -> ExecRequest:
+    """What a shell text would do. Its programs are looked up when they run."""
+    variables = {**environment.variables(cwd), **(call.env or {})}
+    scope = Scope.of_call(variables, cwd)
+    if isinstance(stdin, bytes):
+        given = stdin.decode("utf-8", "surrogateescape")
+        scope = scope._replace(stdin=Source.TEXT, text=given)
+    elif stdin is not None:
+        scope = scope._replace(stdin=Source.OPEN)
+    reading = read(text, scope)
+    commands = reading.commands
+    if call.env:
+        set_by_call = tuple(call.env.items())
+        commands = tuple(
+            [command._replace(variables=set_by_call + command.variables) for command in commands]
+        )
+    return ExecRequest(
+        id=id_,
+        call=call,
+        commands=commands,
+        cwd=cwd,
+        stdin=stdin,
+        script=reading.script,
+        needs_shell=reading.needs_bash,
+        complete=reading.complete,
     )
 
 
@@ -114,7 +161,23 @@ def _check_stages(stages: Sequence[Sequence[str]]) -> None:
         )
 
 
-def _command(argv: Sequence[str], cwd: str, path: SearchPath) -> Command:
+def by_shell(request: ExecRequest, shell: str) -> ExecRequest:
+    """A text that needs a shell, as the one command that runs it.
+
+    ``--``, because a text may begin with a dash; ``bash``, because messages begin with it.
+    """
+    text = request.call.command
+    assert text is not None, "only a text needs a shell"
+    return request._replace(commands=(Command(("bash", "-c", "--", text), shell),))
+
+
+def _check_text(text: str, stages: Sequence[Sequence[str]]) -> None:
+    if stages:
+        raise InvalidCall("a call is argv, a pipeline, or a command; send one of them")
+    _check_word(text, "command")
+
+
+def _command(argv: Sequence[str], cwd: str, path: SearchPath, *, find: bool) -> Command:
     def is_program(name: str) -> bool:
         try:
             find_program(name, cwd=cwd, path=path)
@@ -136,6 +199,8 @@ def _command(argv: Sequence[str], cwd: str, path: SearchPath) -> Command:
         if type(word) is not str or not word.isascii() or "\0" in word:
             _check_word(word, f"argv[{index}]")
     refuse_shell_syntax(argv, is_program)
+    if not find:
+        return Command(argv, None)
     try:
         program = find_program(argv[0], cwd=cwd, path=path)
     except ProgramNotFound:

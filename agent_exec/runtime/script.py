@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from agent_exec.errors import LaunchError, ProgramNotFound, Step, TemplateError
 from agent_exec.model.action import Action
@@ -47,6 +47,7 @@ class Write(NamedTuple):
     data: bytes
 
 
+Input: TypeAlias = bytes | int | Literal[Stdio.NULL]
 StepToTake: TypeAlias = CallPlan | Write
 Steps: TypeAlias = Generator[StepToTake, Outcome | None, None]
 
@@ -105,7 +106,7 @@ class ScriptRun:
         base = settings.environment.variables(request.cwd)
         self._state = ShellState(request.cwd, {**base, **self._extra})
         self._base = base
-        self._stdin: bytes | int | Stdio = Stdio.NULL if request.stdin is None else request.stdin
+        self._stdin: Input = Stdio.NULL if request.stdin is None else request.stdin
         self.out = Gathered(limits.head_bytes, limits.tail_bytes)
         self.err = Gathered(limits.head_bytes, limits.tail_bytes)
         self.stages: list[StageResult] = []
@@ -311,7 +312,7 @@ class ScriptRun:
         self, stages: Sequence[Program | Result], *, alone: bool
     ) -> Generator[StepToTake, Outcome | None, int]:
         """Run the programs among `stages`; those between two that are over, together."""
-        given: bytes | int | Stdio = self._stdin
+        given: Input = self._stdin
         status = 0
         segment: list[Program] = []
         for stage in stages:
@@ -337,7 +338,7 @@ class ScriptRun:
     def _spawn(
         self,
         programs: Sequence[Program],
-        stdin: bytes | int | Stdio,
+        stdin: Input,
         stdout: int | None,
         *,
         alone: bool,
@@ -354,7 +355,9 @@ class ScriptRun:
         try:
             try:
                 for program in programs:
-                    leases.append(self._settings.cache.lease(program.program))
+                    # One by one: those before one that fails are given back.
+                    lease = self._settings.cache.lease(program.program)
+                    leases.append(lease)
                 plan = self._plan(programs, leases, stdin, stdout)
                 if plan is None:
                     self.ended = Ended.TIMEOUT
@@ -380,7 +383,7 @@ class ScriptRun:
         self,
         programs: Sequence[Program],
         leases: Sequence[Lease],
-        stdin: bytes | int | Stdio,
+        stdin: Input,
         stdout: int | None,
     ) -> CallPlan | None:
         """None when there is no time left."""
@@ -457,7 +460,7 @@ class ScriptRun:
     def _not_spawned(
         self,
         programs: Sequence[Program],
-        stdin: bytes | int | Stdio,
+        stdin: Input,
         stdout: int | None,
         error: TemplateError | LaunchError,
         *,

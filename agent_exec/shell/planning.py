@@ -106,18 +106,19 @@ class _Walk:
     def _item(self, item: Item, given: _Input) -> None:
         """List the commands of one pipeline, and find what may be afterwards."""
         running: list[tuple[_Place, int | None]] = []
-        after: dict[_Place, _Ended] = {}
+        passing: list[tuple[_Place, _Ended]] = []
         for place, ended in self._states.items():
             ways, status = _runs_after(item.joint, ended)
             if ways:
                 running.append((place, status))
             if ended.ways & ~ways:
-                after[place] = ended._replace(ways=ended.ways & ~ways)
+                passing.append((place, ended._replace(ways=ended.ways & ~ways)))
         if not running:
             # Behind an `exit`, or `true ||`: it does not run, and is listed all the same.
             self._pipeline(item, [(place, None) for place in self._states], given)
             return
-        for place, ended in self._pipeline(item, running, given):
+        after: dict[_Place, _Ended] = {}
+        for place, ended in (*self._pipeline(item, running, given), *passing):
             before = after.get(place)
             after[place] = ended if before is None else _either(before, ended)
         if len(after) > _MOST_PLACES:
