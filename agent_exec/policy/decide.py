@@ -15,14 +15,14 @@ from agent_exec.model.analysis import Analysed
 from agent_exec.model.decision import Decision, Executor, Route, Ruling, Verdict, strictest
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.policy.facts import Facts, Program, program_key
-from agent_exec.policy.look import absolute
+from agent_exec.policy.git_keys import is_harmless
+from agent_exec.policy.look import absolute, git_folders
 from agent_exec.policy.policy import Pattern, Policy, Rule
 
 _ON_FILES = frozenset({EffectKind.READ, EffectKind.WRITE, EffectKind.DELETE, EffectKind.EXECUTE})
 # Programs of our own: a call of them would be judged by another policy than this.
 _OURS = "agent-exec"
-# Where we run it, it is kept from running what a repository's configuration says.
-_HARDENED = ("git",)
+_GIT = ("git",)
 _MOST_REASONS = 20
 
 
@@ -92,9 +92,10 @@ def _rule(policy: Policy, found: Analysed, facts: Facts, cwd: str, executor: Exe
     program = _program_of(found, facts, here)
     effects = _effects(found, program, facts, here)
     verdict, rules, because = _verdict(policy, found, program, effects)
-    if executor is Executor.HOST and verdict is Verdict.ALLOW and found.name[:1] == _HARDENED:
-        verdict, rules = Verdict.ASK, ()
-        because = ("git may run what the configuration of the repository says",)
+    if verdict is Verdict.ALLOW and found.name[:1] == _GIT:
+        problem = _git_problem(found, facts, here, executor)
+        if problem is not None:
+            verdict, rules, because = Verdict.ASK, (), (problem,)
     return Ruling(
         command.argv,
         None if program is None else program.path,
@@ -104,6 +105,17 @@ def _rule(policy: Policy, found: Analysed, facts: Facts, cwd: str, executor: Exe
         rules,
         because,
     )
+
+
+def _git_problem(found: Analysed, facts: Facts, here: str, executor: Executor) -> str | None:
+    """Why a call of git that only reads may run something all the same."""
+    for folder in git_folders(found, here):
+        known = facts.git.get(folder)
+        if known is None or known.problem is not None:
+            return f"git in {folder}: {known.problem if known else 'nobody has looked'}"
+        if executor is Executor.HOST and any(not is_harmless(key) for key in known.keys):
+            return f"git in {folder} may run what the configuration of the repository says"
+    return None
 
 
 class _Seen(NamedTuple):
