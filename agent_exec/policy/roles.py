@@ -11,6 +11,8 @@ from agent_exec.policy.languages import TEXT_LANGUAGES
 from agent_exec.policy.meaning import Inner, Meaning, on, unknown
 from agent_exec.policy.table import Role
 
+# With one of these no name becomes that of a file with a meaning of its own.
+_SUFFIXES = frozenset({"", "~", ".bak", ".bkp", ".backup", ".old", ".orig", ".save", ".tmp"})
 _PLAIN_LINE = re.compile(r"[A-Za-z0-9_@%+=:,./ \t-]*")
 
 
@@ -60,12 +62,17 @@ def _line(word: str, _because: str) -> Meaning:
     return Meaning(inner=(Inner(tuple(word.split())),))
 
 
+<<<<<<< HEAD
 def _setting(word: str, because: str) -> Meaning:
     key = word.partition("=")[0]
     if is_harmless(git_key(key)):
         return Meaning()
     why = f"{because}: {key} may name a program" if because else f"{key} may name a program"
     return Meaning((Effect(EffectKind.EXECUTE, because=why),))
+=======
+def _suffix(word: str, _because: str) -> Meaning:
+    return Meaning() if word in _SUFFIXES else unknown(f"old contents go to names with {word}")
+>>>>>>> wt-t2
 
 
 def _text(language: str) -> Callable[[str, str], Meaning]:
@@ -93,6 +100,7 @@ MEANINGS: Mapping[Role, Callable[[str, str], Meaning]] = {
     Role.UNKNOWN: _of_kind(EffectKind.UNKNOWN),
     Role.SOURCE: _near_or_far(EffectKind.READ),
     Role.TARGET: _near_or_far(EffectKind.READ, EffectKind.WRITE),
+    Role.SUFFIX: _suffix,
     Role.SED: _text("sed"),
     Role.AWK: _text("awk"),
     Role.JQ: _text("jq"),
