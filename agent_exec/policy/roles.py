@@ -62,17 +62,16 @@ def _line(word: str, _because: str) -> Meaning:
     return Meaning(inner=(Inner(tuple(word.split())),))
 
 
-<<<<<<< HEAD
 def _setting(word: str, because: str) -> Meaning:
     key = word.partition("=")[0]
     if is_harmless(git_key(key)):
         return Meaning()
     why = f"{because}: {key} may name a program" if because else f"{key} may name a program"
     return Meaning((Effect(EffectKind.EXECUTE, because=why),))
-=======
+
+
 def _suffix(word: str, _because: str) -> Meaning:
     return Meaning() if word in _SUFFIXES else unknown(f"old contents go to names with {word}")
->>>>>>> wt-t2
 
 
 def _text(language: str) -> Callable[[str, str], Meaning]:
