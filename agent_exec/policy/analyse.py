@@ -61,15 +61,16 @@ class _Walk:
         effects = [
             *meaning.effects,
             *(Effect(EffectKind.EXECUTE, argv=inner.argv) for inner in meaning.inner),
-            *_of_files(command),
-            *self._of_variables(command),
         ]
+        own = len(effects)
+        effects += _of_files(command)
+        effects += self._of_variables(command)
         if not command.certain:
             effects.append(Effect(EffectKind.UNKNOWN, because="only bash knows all of its words"))
         too_deep = level == MOST_LEVELS and (meaning.inner or meaning.texts)
         if too_deep or len(self.found) == MOST_COMMANDS - 1:
             effects.append(Effect(EffectKind.UNKNOWN, because="too many commands in commands"))
-        self.found.append(Analysed(command, of, name, tuple(effects), rest, meaning.plain))
+        self.found.append(Analysed(command, of, name, tuple(effects), rest, own, meaning.plain))
         if too_deep:
             return
         for inner in meaning.inner:
