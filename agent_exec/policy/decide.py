@@ -132,7 +132,6 @@ def seen_of(
     policy: Policy, found: Analysed, facts: Facts, cwd: str
 ) -> tuple[Program | None, list[Seen]]:
     """The program of a command, and its effects with what the facts add to them."""
-    command = found.command
     here = _here(found, cwd)
     program = _program_of(found, facts, here)
     return program, _effects(policy, found, program, facts, here)
