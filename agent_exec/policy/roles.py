@@ -11,6 +11,8 @@ from agent_exec.policy.languages import TEXT_LANGUAGES
 from agent_exec.policy.meaning import Inner, Meaning, on, unknown
 from agent_exec.policy.table import Role
 
+# With one of these no name becomes that of a file with a meaning of its own.
+_SUFFIXES = frozenset({"", "~", ".bak", ".bkp", ".backup", ".old", ".orig", ".save", ".tmp"})
 _PLAIN_LINE = re.compile(r"[A-Za-z0-9_@%+=:,./ \t-]*")
 
 
@@ -68,6 +70,10 @@ def _setting(word: str, because: str) -> Meaning:
     return Meaning((Effect(EffectKind.EXECUTE, because=why),))
 
 
+def _suffix(word: str, _because: str) -> Meaning:
+    return Meaning() if word in _SUFFIXES else unknown(f"old contents go to names with {word}")
+
+
 def _text(language: str) -> Callable[[str, str], Meaning]:
     def meaning(word: str, _because: str) -> Meaning:
         return TEXT_LANGUAGES[language](word)
@@ -93,6 +99,7 @@ MEANINGS: Mapping[Role, Callable[[str, str], Meaning]] = {
     Role.UNKNOWN: _of_kind(EffectKind.UNKNOWN),
     Role.SOURCE: _near_or_far(EffectKind.READ),
     Role.TARGET: _near_or_far(EffectKind.READ, EffectKind.WRITE),
+    Role.SUFFIX: _suffix,
     Role.SED: _text("sed"),
     Role.AWK: _text("awk"),
     Role.JQ: _text("jq"),

@@ -55,6 +55,8 @@ class Role(StrEnum):
     """A file that is read; with a colon before any slash, a place that a helper reaches."""
     TARGET = "target"
     """A file that is read and written, or such a place."""
+    SUFFIX = "suffix"
+    """What is put to the name of an operand for its old content."""
     SED = "sed"
     AWK = "awk"
     JQ = "jq"
