@@ -205,7 +205,10 @@ _GIT: dict[str, tuple[str, ...]] = {
     "c-difftool-x": ("difftool", "-yx", "touch M;:", "HEAD~1"),
     "c-mergetool-path": ("-c", "difftool.vimdiff.path=./p.sh", "difftool", "-yt", "vimdiff"),
     "c-worktree": ("-c", "core.worktree=../outside", "grep", "--no-index", "the-word"),
-    "c-attributes": ("-c", "core.attributesfile=attrs", "-c", "diff.y.textconv=./p.sh", "show"),
+    "c-attributes": (
+        *("-c", "core.attributesFile=attrs", "-c", "diff.y.textconv=./p.sh"),
+        *("log", "-p"),
+    ),
     "config-env": ("--config-env=core.fsmonitor=X", "status"),
     "exec-path": ("--exec-path=helpers", "hidden"),
     "git-dir": ("--git-dir=bare", "status"),

@@ -50,7 +50,8 @@ _RUNS: dict[str, tuple[str, ...]] = {
     "ack-pager": ("ack", "--noenv", "--pager=touch M", "one", "a.txt"),
     "man-pager": ("man", "-P", "touch M", "ls"),
     "man-html": ("man", "-Htouch M", "ls"),
-    "less-input": ("less", "a.txt"),
+    "less-examines": ("less", "-X", "+!touch M", "a.txt"),
+    "less-keys": ("less", "--lesskey-src=a.txt", "a.txt"),
     "curl-config": ("curl", "-s", "-K", "curl.cfg"),
     "gcc-wrapper": ("gcc", "-wrapper", "./p.sh", "-c", "x.c"),
     "gcc-plugin-linker": ("gcc", "-fuse-ld=bfd", "-B.", "x.c"),
@@ -413,7 +414,8 @@ _NOT_SEEN = {
     "npm-explore",
     "man-pager",
     "man-html",
-    "less-input",
+    "less-examines",
+    "less-keys",
     "gcc-plugin-linker",
     "psql-shell",
     "psql-output",
@@ -436,7 +438,11 @@ _INPUT = {
     "erb-version-reads-its-input": "<% `touch M` %>\n",
     "ed-version-reads-its-input": "!touch M\n",
     "dash-standard-input": "touch M\n",
-    "ed": "!touch M\nq\n", "ed-command-operand": "q\n", "tee": "x", "tee-append": "x"}
+    "ed": "!touch M\nq\n",
+    "ed-command-operand": "q\n",
+    "tee": "x",
+    "tee-append": "x",
+}
 # An archive of no content: its members are files elsewhere.
 _THIN = (
     f"!<thin>\n{'//':<48}{'18':<10}`\n../outside/word/\n\n"
