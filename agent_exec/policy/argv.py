@@ -261,7 +261,7 @@ class _Meaning:
 def _may_be_option(index: int, word: str, parsed: Parsed) -> bool:
     """May a glob match a name that begins with a dash, where options are read?"""
     ended = parsed.ended_at is not None and index >= parsed.ended_at
-    return not ended and word[0] in "-+*?["
+    return not ended and (word == "" or word[0] in "-+*?[")
 
 
 def _reads_at_most(table: Table) -> bool:
