@@ -95,7 +95,9 @@ class _Meaning:
             self._effects(option.effects, option.because)
             roles = mode.values.get(option.names[0], _roles(option))
             for (index, word), role in zip(given.values, roles, strict=False):
-                if index in self._command.patterns:
+                # Whatever --include=*.py matches begins with --include=, too.
+                attached = word != self._argv[index]
+                if index in self._command.patterns and not (attached and role in _READ_AT_MOST):
                     self._say_unknown(f"a glob is the value of {option.names[0]}")
                 self._word(word, role, option.because or f"the value of {option.names[0]}")
                 if role is Role.DIRECTORY:
@@ -265,9 +267,9 @@ def _may_be_option(index: int, word: str, parsed: Parsed) -> bool:
 
 
 def _reads_at_most(table: Table) -> bool:
-    """No option of it does more than to read what it names."""
+    """No option of it does more than to read."""
     return all(
-        not option.effects and option.operands is None and _READ_AT_MOST.issuperset(_roles(option))
+        all(effect.kind is EffectKind.READ for effect in option.effects) and option.operands is None and _READ_AT_MOST.issuperset(_roles(option))
         for option in table.options.values()
     )
 
