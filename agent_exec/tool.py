@@ -13,19 +13,15 @@ from typing import Self, TypedDict, Unpack
 
 from agent_exec.errors import Denied, InvalidCall, TemplateError
 from agent_exec.model.call import ToolCall
-from agent_exec.model.decision import Decision, Grant, Route, Verdict
+from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import Containment, Limits, Survivors
 from agent_exec.model.request import Command, ExecRequest
 from agent_exec.model.result import ToolResult
-from agent_exec.policy.decide import Planned
-from agent_exec.policy.judge import Judge
-from agent_exec.policy.load import load_policy
-from agent_exec.policy.load_tables import load_tables
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime import checks
 from agent_exec.runtime.bind import Bound, Settings
-from agent_exec.runtime.environment import ChildEnvironment, policy_environment
+from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.render import render
 from agent_exec.runtime.resolve import by_shell, resolve
 from agent_exec.runtime.script_call import ScriptCall
@@ -106,12 +102,9 @@ class ExecTool:
         output_dir: str | os.PathLike[str] | None = None,
         output_file_bytes: int = 256 * 1024 * 1024,
     ) -> None:
-        self.worktree = os.path.realpath(_absolute("worktree", worktree))
-        if not os.path.isdir(self.worktree):
-            raise InvalidCall(f"the worktree {self.worktree} is no directory")
         # Before the engine is made, which nobody would close.
-        if not isinstance(policy, Policy):
-            policy = load_policy(policy, worktree=self.worktree)
+        self._checker = Checker(_absolute("worktree", worktree), policy)
+        self.worktree = self._checker.worktree
         checks.whole_number("hot_after", hot_after, least=1)
         checks.whole_number("max_templates", max_templates, least=1)
         checks.whole_number("max_concurrent", max_concurrent, least=1, most=checks.MOST_CALLS)
@@ -133,13 +126,6 @@ class ExecTool:
         self._engine, chosen = select_engine(
             launcher, max_concurrent=max_concurrent, containment=contained
         )
-        variables = policy_environment(policy, os.environb)
-        self._judge = Judge(
-            policy,
-            load_tables(),
-            worktree=self.worktree,
-            variables={os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()},
-        )
         self._settings = Settings(
             cache=TemplateCache(
                 self.worktree,
@@ -147,12 +133,12 @@ class ExecTool:
                 max_templates=max_templates,
                 credentials=chosen.credentials,
             ),
-            environment=ChildEnvironment(variables, self.worktree),
+            environment=self._checker.environment,
             limits=limits,
             survivors=kept,
             output_folder=outputs,
             output_cap=output_file_bytes,
-            shell_program=policy.shell_program,
+            shell_program=self._checker.policy.shell_program,
         )
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)
@@ -198,17 +184,17 @@ class ExecTool:
         Raises:
             InvalidCall: As `run`.
         """
-        return self._check(_call((_words(argv),), options))
+        return self._checker.check_call(_call((_words(argv),), options))
 
     def check_pipeline(
         self, stages: Sequence[Sequence[str]], **options: Unpack[CallOptions]
     ) -> Decision:
         """What would be decided on `run_pipeline`."""
-        return self._check(_call(_stages(stages), options))
+        return self._checker.check_call(_call(_stages(stages), options))
 
     def check_shell(self, text: str, **options: Unpack[CallOptions]) -> Decision:
         """What would be decided on `run_shell`."""
-        return self._check(_text_call(text, options))
+        return self._checker.check_call(_text_call(text, options))
 
     @property
     def templates(self) -> CacheStats:
@@ -260,7 +246,9 @@ class ExecTool:
     async def _run(self, call: ToolCall) -> ToolResult:
         grant = self._grant(call, self._new_id())
         if grant.request.script is not None:
-            with ScriptCall(grant, self._settings, partial(self._judge_again, call)) as script:
+            with ScriptCall(
+                grant, self._settings, partial(self._judge_again, grant.request)
+            ) as script:
                 return await script.run(self._engine)
         bound = Bound(grant, self._settings)
         ran = False
@@ -278,7 +266,9 @@ class ExecTool:
     def _run_sync(self, call: ToolCall) -> ToolResult:
         grant = self._grant(call, self._new_id())
         if grant.request.script is not None:
-            with ScriptCall(grant, self._settings, partial(self._judge_again, call)) as script:
+            with ScriptCall(
+                grant, self._settings, partial(self._judge_again, grant.request)
+            ) as script:
                 return script.run_sync(self._engine)
         bound = Bound(grant, self._settings)
         ran = False
@@ -301,40 +291,16 @@ class ExecTool:
         request = resolve(
             call, id_=id_, worktree=self.worktree, environment=self._settings.environment
         )
-        decision = self._decide(request)
+        decision = self._checker.decide(request)
         if decision.verdict is not Verdict.ALLOW:
             raise _refusal(decision)
         if request.needs_shell is not None:
             request = by_shell(request, self._settings.shell_program)
         return Grant(request, decision)
 
-    def _check(self, call: ToolCall) -> Decision:
-        request = resolve(
-            call,
-            id_="",
-            worktree=self.worktree,
-            environment=self._settings.environment,
-            find_programs=False,
-        )
-        return self._decide(request)
-
-    def _decide(self, request: ExecRequest) -> Decision:
-        route = Route.DIRECT if request.needs_shell is None else Route.SHELL
-        return self._judge.judge(
-            request.commands,
-            cwd=request.cwd,
-            planned=Planned(route, request.needs_shell, request.complete),
-            variables=request.call.env or {},
-        )
-
-    def _judge_again(self, call: ToolCall, command: Command) -> Decision:
+    def _judge_again(self, request: ExecRequest, command: Command) -> Decision:
         """Of a command whose globs have been expanded."""
-        return self._judge.judge(
-            [command],
-            cwd=self.worktree,
-            planned=Planned(Route.DIRECT),
-            variables=call.env or {},
-        )
+        return self._checker.decide(request._replace(commands=(command,)))
 
     def _renew(self, bound: Bound, error: TemplateError) -> None:
         """The launcher refused a template, before anything had started."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from agent_exec.cli.check_words import read_check
 from agent_exec.cli.run_words import read_run
 from agent_exec.errors import AgentExecError
 
@@ -18,15 +19,20 @@ EXIT_INTERRUPTED = 130
 def main() -> None:
     """The `agent-exec` command."""
     try:
-        options = read_run(sys.argv[1:])
-        if options is None:
-            from agent_exec.cli.commands import app  # noqa: PLC0415 - see run_words
-
-            app()
-        else:
-            from agent_exec.cli.run_call import execute  # noqa: PLC0415 - --help needs none of it
+        words = sys.argv[1:]
+        options, checked = read_run(words), read_check(words)
+        # Imported where they are needed: a call should not wait for what it does not use.
+        if options is not None:
+            from agent_exec.cli.run_call import execute  # noqa: PLC0415
 
             sys.exit(execute(options))
+        if checked is not None:
+            from agent_exec.cli import check_call  # noqa: PLC0415
+
+            sys.exit(check_call.execute(checked))
+        from agent_exec.cli.commands import app  # noqa: PLC0415 - see run_words
+
+        app()
     except AgentExecError as error:
         if sys.stderr is not None:
             print(f"agent-exec: {error}", file=sys.stderr)

@@ -12,9 +12,12 @@ CONTEXT = {"allow_interspersed_args": False, "help_option_names": ["--help", "-h
 
 
 def run(
-    argv: Annotated[list[str], typer.Argument(help="The program and its arguments.")],
+    argv: Annotated[list[str] | None, typer.Argument(help="The program and its arguments.")] = None,
+    command: Annotated[
+        str | None, typer.Option("--command", "-c", help="Shell text, instead of ARGV.")
+    ] = None,
     policy: Annotated[
-        str, typer.Option("--policy", "-p", help="What may run; only 'open' in this release.")
+        str, typer.Option("--policy", "-p", help="What may run: a shipped name, or a path.")
     ] = "default",
     worktree: Annotated[
         str, typer.Option("--worktree", "-w", help="The directory to work in.")
@@ -27,7 +30,7 @@ def run(
     ] = None,
     launcher: Annotated[str, typer.Option("--launcher", help="auto, vfork or portable.")] = "auto",
 ) -> None:
-    """Run one command: agent-exec run [OPTIONS] -- ARGV...
+    """Run one command: agent-exec run [OPTIONS] (-- ARGV... | -c TEXT)
 
     The command's input, output and errors are ours, byte for byte; --json captures the
     outputs. A terminal is not handed on as input.
@@ -37,7 +40,8 @@ def run(
     from agent_exec.cli.run_call import execute  # noqa: PLC0415 - --help needs none of it
 
     options = RunOptions(
-        argv=tuple(argv),
+        argv=tuple(argv or ()),
+        command=command,
         policy=policy,
         worktree=worktree,
         as_json=as_json,

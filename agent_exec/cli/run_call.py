@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 from agent_exec.cli.run_words import RunOptions
-from agent_exec.errors import AgentExecError, CallRejected, InvalidCall, PolicyError
-from agent_exec.model.decision import Verdict
+from agent_exec.errors import AgentExecError, CallRejected, Denied, InvalidCall, PolicyError
+from agent_exec.model.decision import Decision, Route, Verdict
 from agent_exec.model.outcome import Ended
 from agent_exec.model.result import ToolResult
-from agent_exec.tool import ExecTool
+from agent_exec.tool import CallOptions, ExecTool
 
 EXIT_TIMEOUT = 124
 EXIT_NOT_RUN = 125
@@ -55,13 +55,17 @@ def _call(options: RunOptions) -> ToolResult:
     stdin = _input()
     stdout, stderr = (None, None) if options.as_json else (_standard(1), _standard(2))
     with ExecTool(options.worktree, policy=options.policy, launcher=options.launcher) as tool:
-        return tool.run_sync(
-            options.argv,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            timeout_s=options.timeout_s,
-        )
+        given: CallOptions = {
+            "stdin": stdin,
+            "stdout": stdout,
+            "stderr": stderr,
+            "timeout_s": options.timeout_s,
+        }
+        if options.command is None:
+            return tool.run_sync(options.argv, **given)
+        if options.argv:
+            raise InvalidCall("run takes ARGV or -c TEXT, not both")
+        return tool.run_shell_sync(options.command, **given)
 
 
 def _input() -> int | None:
@@ -103,6 +107,15 @@ def _signals_raised() -> Iterator[None]:
 
 
 def _not_run(error: AgentExecError) -> ToolResult:
+    if isinstance(error, Denied) and isinstance(error.decision, Decision):
+        return ToolResult(
+            id="",
+            verdict=error.decision.verdict,
+            route=error.decision.route,
+            route_reason=error.decision.route_reason,
+            ended=Ended.REFUSED,
+            error=str(error),
+        )
     refused = isinstance(error, (CallRejected, InvalidCall, PolicyError))
     return ToolResult(
         id="",
@@ -126,8 +139,12 @@ def _print_json(result: ToolResult) -> None:
 
 def _tell(result: ToolResult) -> None:
     """What the command's own output does not say."""
+    if result.route is Route.SHELL:
+        _notice(f"run by a shell: {result.route_reason}")
     if result.ended is Ended.TIMEOUT:
         _notice("timed out; the command was ended")
+    if result.error is not None:
+        _notice(result.error)
     if result.survivors:
         _notice(f"processes it left behind were ended: {', '.join(map(str, result.survivors))}")
     if result.unreaped:
@@ -144,15 +161,4 @@ def _notice(text: str) -> None:
 def _exit_status(result: ToolResult) -> int:
     if result.ended is Ended.TIMEOUT:
         return EXIT_TIMEOUT
-    if not result.stages:
-        return EXIT_NOT_RUN
-    last = result.stages[-1]
-    if last.signal is not None:
-        return EXIT_SIGNAL + _signal_number(last.signal)
-    return EXIT_NOT_RUN if last.exit_code is None else last.exit_code
-
-
-def _signal_number(name: str) -> int:
-    if name in signal.Signals.__members__:
-        return signal.Signals[name]
-    return int(name.removeprefix("SIG"))
+    return EXIT_NOT_RUN if result.status is None else result.status

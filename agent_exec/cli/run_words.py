@@ -17,6 +17,8 @@ _WITH_VALUE = {
     "--worktree": "worktree",
     "--timeout": "timeout",
     "--launcher": "launcher",
+    "-c": "command",
+    "--command": "command",
 }
 
 
@@ -24,7 +26,9 @@ _WITH_VALUE = {
 class RunOptions:
     """What ``agent-exec run`` was asked to do."""
 
-    argv: tuple[str, ...]
+    argv: tuple[str, ...] = ()
+    command: str | None = None
+    """Shell text instead of `argv`."""
     policy: str = "default"
     worktree: str = "."
     as_json: bool = False
@@ -33,10 +37,10 @@ class RunOptions:
 
 
 def read_run(words: Sequence[str]) -> RunOptions | None:
-    """The options of ``run [OPTIONS] -- ARGV...``; None when it is for typer to say."""
-    if not words or words[0] != "run" or "--" not in words:
+    """The options of ``run [OPTIONS] (-- ARGV... | -c TEXT)``; None when it is for typer to say."""
+    if not words or words[0] != "run" or not {"--", "-c", "--command"}.intersection(words):
         return None
-    end = words.index("--")
+    end = words.index("--") if "--" in words else len(words)
     argv, before = tuple(words[end + 1 :]), iter(words[1:end])
     values: dict[str, str] = {}
     as_json = False
@@ -56,6 +60,6 @@ def read_run(words: Sequence[str]) -> RunOptions | None:
         timeout_s = None if timeout is None else float(timeout)
     except ValueError:
         return None
-    if not argv:
+    if bool(argv) is ("command" in values):
         return None
     return RunOptions(argv=argv, as_json=as_json, timeout_s=timeout_s, **values)

@@ -15,14 +15,15 @@ from agent_exec.model.analysis import Analysed
 from agent_exec.model.decision import Decision, Executor, Route, Ruling, Verdict, strictest
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.policy.facts import Facts, Program, program_key
-from agent_exec.policy.look import absolute
+from agent_exec.policy.git_harden import hardening, only_reads
+from agent_exec.policy.git_keys import is_harmless
+from agent_exec.policy.look import absolute, git_folders
 from agent_exec.policy.policy import Pattern, Policy, Rule
 
 _ON_FILES = frozenset({EffectKind.READ, EffectKind.WRITE, EffectKind.DELETE, EffectKind.EXECUTE})
 # Programs of our own: a call of them would be judged by another policy than this.
 _OURS = "agent-exec"
-# Where we run it, it is kept from running what a repository's configuration says.
-_HARDENED = ("git",)
+_GIT = ("git",)
 _MOST_REASONS = 20
 
 
@@ -56,6 +57,7 @@ def decide(
         executor: Who would run it.
     """
     rulings = tuple([_rule(policy, found, facts, cwd, executor) for found in analysed])
+    rulings = _hardened(rulings, analysed, facts, cwd)
     verdicts = [ruling.verdict for ruling in rulings]
     because = [reason for ruling in rulings for reason in ruling.because]
     if planned.route is Route.SHELL or not planned.complete:
@@ -75,6 +77,32 @@ def decide(
     )
 
 
+def _hardened(
+    rulings: tuple[Ruling, ...], analysed: Sequence[Analysed], facts: Facts, cwd: str
+) -> tuple[Ruling, ...]:
+    """With variables for the commands of the call itself; those inside inherit them."""
+    if not any(found.name[:1] == _GIT for found in analysed):
+        return rulings
+    made = list(rulings)
+    begins = [index for index, found in enumerate(analysed) if found.of is None]
+    for begin, end in zip(begins, [*begins[1:], len(analysed)], strict=True):
+        family = analysed[begin:end]
+        if only_reads(family):
+            known = [
+                facts.git[folder]
+                for found in family
+                if found.name[:1] == _GIT
+                for folder in git_folders(found, _here(found, cwd))
+                if folder in facts.git
+            ]
+            made[begin] = made[begin]._replace(variables=hardening(known))
+    return tuple(made)
+
+
+def _here(found: Analysed, cwd: str) -> str:
+    return cwd if found.command.cwd is None else absolute(found.command.cwd, cwd)
+
+
 def _reasons(
     rulings: Sequence[Ruling], verdict: Verdict, because: Sequence[str]
 ) -> tuple[str, ...]:
@@ -88,13 +116,14 @@ def _reasons(
 
 def _rule(policy: Policy, found: Analysed, facts: Facts, cwd: str, executor: Executor) -> Ruling:
     command = found.command
-    here = cwd if command.cwd is None else absolute(command.cwd, cwd)
+    here = _here(found, cwd)
     program = _program_of(found, facts, here)
     effects = _effects(found, program, facts, here)
     verdict, rules, because = _verdict(policy, found, program, effects)
-    if executor is Executor.HOST and verdict is Verdict.ALLOW and found.name[:1] == _HARDENED:
-        verdict, rules = Verdict.ASK, ()
-        because = ("git may run what the configuration of the repository says",)
+    if verdict is Verdict.ALLOW and found.name[:1] == _GIT:
+        problem = _git_problem(found, facts, here, executor)
+        if problem is not None:
+            verdict, rules, because = Verdict.ASK, (), (problem,)
     return Ruling(
         command.argv,
         None if program is None else program.path,
@@ -104,6 +133,17 @@ def _rule(policy: Policy, found: Analysed, facts: Facts, cwd: str, executor: Exe
         rules,
         because,
     )
+
+
+def _git_problem(found: Analysed, facts: Facts, here: str, executor: Executor) -> str | None:
+    """Why a call of git that only reads may run something all the same."""
+    for folder in git_folders(found, here):
+        known = facts.git.get(folder)
+        if known is None or known.problem is not None:
+            return f"git in {folder}: {known.problem if known else 'nobody has looked'}"
+        if executor is Executor.HOST and any(not is_harmless(key) for key in known.keys):
+            return f"git in {folder} may run what the configuration of the repository says"
+    return None
 
 
 class _Seen(NamedTuple):

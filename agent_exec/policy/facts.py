@@ -17,6 +17,14 @@ class Program(NamedTuple):
     """Why it need not be the program that its name says; None: it is."""
 
 
+class GitFacts(NamedTuple):
+    """What the configuration of a repository sets."""
+
+    keys: tuple[str, ...]
+    problem: str | None
+    """Why a command that only reads may run something there; None: hardened, it does not."""
+
+
 class Facts(NamedTuple):
     """Of one call, at one moment. Goes into the log, so that a decision can be made again."""
 
@@ -26,6 +34,8 @@ class Facts(NamedTuple):
     """By `program_key`; None: there is none."""
     plain: Mapping[str, bool]
     """Directory, as `paths` has it -> no name beneath it has blanks, quotes or backslashes."""
+    git: Mapping[str, GitFacts]
+    """By the directory where a git command works, as `paths` has it."""
 
 
 def program_key(name: str, cwd: str) -> str:

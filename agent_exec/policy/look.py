@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
-from agent_exec.policy.facts import Facts, Program, program_key
+from agent_exec.policy.facts import Facts, GitFacts, Program, program_key
+from agent_exec.policy.look_git import look_git
 from agent_exec.policy.policy import Trust
 
 # What xargs splits at, or takes for quotes; also at every other blank of any locale.
@@ -33,6 +34,7 @@ def look(
     paths: dict[str, str] = {}
     programs: dict[str, Program | None] = {}
     plain: dict[str, bool] = {}
+    git: dict[str, GitFacts] = {}
     for found in analysed:
         command = found.command
         here = cwd if command.cwd is None else os.path.join(cwd, command.cwd)
@@ -45,16 +47,32 @@ def look(
             named = absolute(folder, here)
             if named not in plain:
                 plain[named] = _has_plain_names(named)
+        if found.name[:1] == ("git",):
+            for folder in git_folders(found, here):
+                if folder not in git:
+                    git[folder] = look_git(folder)
         if command.argv and not command.builtin:
             key = program_key(command.argv[0], here)
             if key not in programs:
                 programs[key] = _program(command.argv[0], here, worktree, path, trust)
-    return Facts(paths, programs, plain)
+    return Facts(paths, programs, plain, git)
 
 
 def absolute(path: str, cwd: str) -> str:
     """As `Facts.paths` has it: `path` as it was named, made absolute, dots and links kept."""
     return os.path.join(cwd, path)
+
+
+def git_folders(found: Analysed, here: str) -> tuple[str, ...]:
+    """Where a call of git works: the directories of its ``-C``, one after the other."""
+    folder = here
+    words = iter(found.command.argv[1 : found.rest])
+    for word in words:
+        if word == "-C":
+            folder = absolute(next(words, ""), folder)
+        elif word.startswith("-C"):
+            folder = absolute(word[2:], folder)
+    return (folder,)
 
 
 def _real(named: str, *, itself: bool) -> str:

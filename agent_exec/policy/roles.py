@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.policy.git_keys import git_key, is_harmless
 from agent_exec.policy.languages import TEXT_LANGUAGES
 from agent_exec.policy.meaning import Inner, Meaning, on, unknown
 from agent_exec.policy.table import Role
@@ -61,6 +62,14 @@ def _line(word: str, _because: str) -> Meaning:
     return Meaning(inner=(Inner(tuple(word.split())),))
 
 
+def _setting(word: str, because: str) -> Meaning:
+    key = word.partition("=")[0]
+    if is_harmless(git_key(key)):
+        return Meaning()
+    why = f"{because}: {key} may name a program" if because else f"{key} may name a program"
+    return Meaning((Effect(EffectKind.EXECUTE, because=why),))
+
+
 def _suffix(word: str, _because: str) -> Meaning:
     return Meaning() if word in _SUFFIXES else unknown(f"old contents go to names with {word}")
 
@@ -94,5 +103,6 @@ MEANINGS: Mapping[Role, Callable[[str, str], Meaning]] = {
     Role.SED: _text("sed"),
     Role.AWK: _text("awk"),
     Role.JQ: _text("jq"),
+    Role.SETTING: _setting,
 }
 """COMMAND is not here: it is not one word."""

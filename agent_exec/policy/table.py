@@ -60,6 +60,8 @@ class Role(StrEnum):
     SED = "sed"
     AWK = "awk"
     JQ = "jq"
+    SETTING = "setting"
+    """``KEY=VALUE`` of git's configuration."""
 
 
 class Option(NamedTuple):

@@ -1,0 +1,106 @@
+"""Decisions on calls that are not run: no engine, no templates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from agent_exec.errors import InvalidCall
+from agent_exec.model.call import ToolCall
+from agent_exec.model.decision import Decision, Executor, Route
+from agent_exec.model.request import ExecRequest
+from agent_exec.policy.decide import Planned
+from agent_exec.policy.judge import Judge
+from agent_exec.policy.load import load_policy
+from agent_exec.policy.load_tables import load_tables
+from agent_exec.policy.policy import Policy
+from agent_exec.runtime.checks import wrong
+from agent_exec.runtime.environment import ChildEnvironment, policy_environment
+from agent_exec.runtime.resolve import resolve
+
+_KEYS = frozenset({"argv", "pipeline", "command", "cwd", "env", "stdin"})
+
+
+class Checker:
+    """Judges calls in one worktree by one policy. Safe from any thread.
+
+    Args:
+        worktree: A directory.
+        policy: A shipped name, the path of a file, or a `Policy`.
+
+    Raises:
+        PolicyError: It is wrong, or not to be had.
+        InvalidCall: The worktree is no directory.
+    """
+
+    def __init__(
+        self, worktree: str | os.PathLike[str], policy: str | os.PathLike[str] | Policy
+    ) -> None:
+        self.worktree = os.path.realpath(worktree)
+        if not os.path.isdir(self.worktree):
+            raise InvalidCall(f"the worktree {self.worktree} is no directory")
+        if not isinstance(policy, Policy):
+            policy = load_policy(policy, worktree=self.worktree)
+        self.policy = policy
+        variables = policy_environment(policy, os.environb)
+        self.environment = ChildEnvironment(variables, self.worktree)
+        self._judge = Judge(
+            policy,
+            load_tables(),
+            worktree=self.worktree,
+            variables={os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()},
+        )
+
+    def check(self, call: Mapping[str, Any]) -> Decision:
+        """The decision on a call in JSON: argv, pipeline or command; cwd, env, stdin.
+
+        Raises:
+            InvalidCall: It cannot be understood.
+        """
+        return self.check_call(_tool_call(call))
+
+    def check_call(self, call: ToolCall, *, executor: Executor = Executor.OURS) -> Decision:
+        """The decision on a call. Raises as `check`."""
+        request = resolve(
+            call,
+            id_="",
+            worktree=self.worktree,
+            environment=self.environment,
+            find_programs=False,
+        )
+        return self.decide(request, executor=executor)
+
+    def decide(self, request: ExecRequest, *, executor: Executor = Executor.OURS) -> Decision:
+        """The decision on a request. Never raises."""
+        route = Route.DIRECT if request.needs_shell is None else Route.SHELL
+        return self._judge.judge(
+            request.commands,
+            cwd=request.cwd,
+            planned=Planned(route, request.needs_shell, request.complete),
+            variables=request.call.env or {},
+            executor=executor,
+        )
+
+
+def _tool_call(call: Mapping[str, Any]) -> ToolCall:
+    unknown = call.keys() - _KEYS
+    if unknown:
+        known = ", ".join(sorted(_KEYS))
+        raise InvalidCall(f"a call has no {', '.join(sorted(unknown))}; it takes {known}")
+    forms = [key for key in ("argv", "pipeline", "command") if call.get(key) is not None]
+    if len(forms) != 1:
+        raise InvalidCall("a call has exactly one of argv, pipeline and command")
+    value = call[forms[0]]
+    given = {key: call[key] for key in ("cwd", "env", "stdin") if call.get(key) is not None}
+    if forms[0] == "command":
+        if not isinstance(value, str):
+            raise wrong("command", value, "shell text such as 'git status | head'")
+        return ToolCall(command=value, **given)
+    if forms[0] == "argv":
+        return ToolCall(stages=(tuple(value) if isinstance(value, list) else value,), **given)
+    if not isinstance(value, list):
+        raise wrong("pipeline", value, "a list of argv such as [['ls'], ['head']]")
+    return ToolCall(
+        stages=tuple(tuple(argv) if isinstance(argv, list) else argv for argv in value), **given
+    )
