@@ -83,7 +83,10 @@ class _Meaning:
     def _by_language(self, language: str) -> Meaning:
         if self._command.more is not None:
             return unknown("words that nobody knows yet")
-        return WORD_LANGUAGES[language](self._argv, self._command.patterns, self._names)
+        reader = WORD_LANGUAGES.get(language)
+        if reader is None:
+            return unknown(f"nobody reads the language {language}")
+        return reader(self._argv, self._command.patterns, self._names)
 
     def _options(self, parsed: Parsed, mode: Mode) -> None:
         for word in parsed.unknown:
@@ -263,13 +266,15 @@ class _Meaning:
 def _may_be_option(index: int, word: str, parsed: Parsed) -> bool:
     """May a glob match a name that begins with a dash, where options are read?"""
     ended = parsed.ended_at is not None and index >= parsed.ended_at
-    return not ended and word[0] in "-+*?["
+    return not ended and word[:1] in "-+*?["
 
 
 def _reads_at_most(table: Table) -> bool:
     """No option of it does more than to read."""
     return all(
-        all(effect.kind is EffectKind.READ for effect in option.effects) and option.operands is None and _READ_AT_MOST.issuperset(_roles(option))
+        all(effect.kind is EffectKind.READ for effect in option.effects)
+        and option.operands is None
+        and _READ_AT_MOST.issuperset(_roles(option))
         for option in table.options.values()
     )
 
