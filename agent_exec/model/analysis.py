@@ -19,5 +19,8 @@ class Analysed(NamedTuple):
     effects: tuple[Effect, ...]
     rest: int = 1
     """Index of the first word after the name."""
+    own: int = -1
+    """The first so many effects are those of the program and its words; what a variable, a
+    redirection or doubt adds comes after them. -1: all are its own."""
     plain: tuple[str, ...] = ()
     """Directories: the rest is right if no name beneath them would be split by xargs."""

@@ -73,6 +73,8 @@ def build(
             templates["hot_after"], templates["max_per_worktree"], templates["on_update"]
         ),
         survivors=merged["processes"]["survivors"],
+        worktree=worktree,
+        protect=tuple(merged["sandbox"]["protect"]),
     )
 
 

@@ -14,15 +14,16 @@ from typing import NamedTuple
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.decision import Decision, Executor, Route, Ruling, Verdict, strictest
 from agent_exec.model.effect import Effect, EffectKind
-from agent_exec.policy.facts import Facts, Program, program_key
+from agent_exec.policy.coverage import Seen, allows_command, covers, is_on_files, tightens
+from agent_exec.policy.facts import Facts, Program, absolute, program_key
+from agent_exec.policy.git_harden import git_folder, hardening, is_git, only_reads
 from agent_exec.policy.git_keys import is_harmless
-from agent_exec.policy.look import absolute, git_folders
-from agent_exec.policy.policy import Pattern, Policy, Rule
+from agent_exec.policy.paths import is_protected
+from agent_exec.policy.policy import Policy, Rule
 
-_ON_FILES = frozenset({EffectKind.READ, EffectKind.WRITE, EffectKind.DELETE, EffectKind.EXECUTE})
 # Programs of our own: a call of them would be judged by another policy than this.
-_OURS = "agent-exec"
-_GIT = ("git",)
+_OURS = ("agent-exec",)
+_CHANGES = frozenset({EffectKind.WRITE, EffectKind.DELETE})
 _MOST_REASONS = 20
 
 
@@ -56,6 +57,7 @@ def decide(
         executor: Who would run it.
     """
     rulings = tuple([_rule(policy, found, facts, cwd, executor) for found in analysed])
+    rulings = _hardened(rulings, analysed, facts, cwd)
     verdicts = [ruling.verdict for ruling in rulings]
     because = [reason for ruling in rulings for reason in ruling.because]
     if planned.route is Route.SHELL or not planned.complete:
@@ -75,6 +77,27 @@ def decide(
     )
 
 
+def _hardened(
+    rulings: tuple[Ruling, ...], analysed: Sequence[Analysed], facts: Facts, cwd: str
+) -> tuple[Ruling, ...]:
+    """With variables for the commands of the call itself; those inside inherit them."""
+    if not any(map(is_git, analysed)):
+        return rulings
+    made = list(rulings)
+    begins = [index for index, found in enumerate(analysed) if found.of is None]
+    for begin, end in zip(begins, [*begins[1:], len(analysed)], strict=True):
+        family = analysed[begin:end]
+        if only_reads(family):
+            folders = [git_folder(found, _here(found, cwd)) for found in family if is_git(found)]
+            known = [facts.git[folder] for folder in folders if folder in facts.git]
+            made[begin] = made[begin]._replace(variables=hardening(known))
+    return tuple(made)
+
+
+def _here(found: Analysed, cwd: str) -> str:
+    return cwd if found.command.cwd is None else absolute(found.command.cwd, cwd)
+
+
 def _reasons(
     rulings: Sequence[Ruling], verdict: Verdict, because: Sequence[str]
 ) -> tuple[str, ...]:
@@ -88,14 +111,12 @@ def _reasons(
 
 def _rule(policy: Policy, found: Analysed, facts: Facts, cwd: str, executor: Executor) -> Ruling:
     command = found.command
-    here = cwd if command.cwd is None else absolute(command.cwd, cwd)
-    program = _program_of(found, facts, here)
-    effects = _effects(found, program, facts, here)
-    verdict, rules, because = _verdict(policy, found, program, effects)
-    if verdict is Verdict.ALLOW and found.name[:1] == _GIT:
-        problem = _git_problem(found, facts, here, executor)
-        if problem is not None:
-            verdict, rules, because = Verdict.ASK, (), (problem,)
+    program, effects = seen_of(policy, found, facts, cwd)
+    verdict, rules, because = _verdict(policy, found, program, effects, executor)
+    if verdict is Verdict.ALLOW:
+        why = _why_not(found, program, facts, _here(found, cwd), executor)
+        if why is not None:
+            verdict, rules, because = Verdict.ASK, (), (why,)
     return Ruling(
         command.argv,
         None if program is None else program.path,
@@ -107,22 +128,30 @@ def _rule(policy: Policy, found: Analysed, facts: Facts, cwd: str, executor: Exe
     )
 
 
-def _git_problem(found: Analysed, facts: Facts, here: str, executor: Executor) -> str | None:
-    """Why a call of git that only reads may run something all the same."""
-    for folder in git_folders(found, here):
+def seen_of(
+    policy: Policy, found: Analysed, facts: Facts, cwd: str
+) -> tuple[Program | None, list[Seen]]:
+    """The program of a command, and its effects with what the facts add to them."""
+    here = _here(found, cwd)
+    program = _program_of(found, facts, here)
+    return program, _effects(policy, found, program, facts, here)
+
+
+def _why_not(
+    found: Analysed, program: Program | None, facts: Facts, here: str, executor: Executor
+) -> str | None:
+    """Why an allowed command is asked about: for what we cannot keep it from."""
+    ours = executor is Executor.OURS
+    if is_git(found):
+        folder = git_folder(found, here)
         known = facts.git.get(folder)
         if known is None or known.problem is not None:
-            return f"git in {folder}: {known.problem if known else 'nobody has looked'}"
-        if executor is Executor.HOST and any(not is_harmless(key) for key in known.keys):
+            return f"git in {folder}: {known.problem if known else 'nobody has looked at it'}"
+        if not ours and not all(map(is_harmless, known.keys)):
             return f"git in {folder} may run what the configuration of the repository says"
+    if not ours and program is None and found.command.argv and not found.command.builtin:
+        return f"{found.command.argv[0]} is not where programs are looked up"
     return None
-
-
-class _Seen(NamedTuple):
-    """An effect, and where its path leads. `real` is None where no path is known."""
-
-    effect: Effect
-    real: str | None
 
 
 def _program_of(found: Analysed, facts: Facts, here: str) -> Program | None:
@@ -132,49 +161,80 @@ def _program_of(found: Analysed, facts: Facts, here: str) -> Program | None:
     return facts.programs.get(program_key(command.argv[0], here))
 
 
-def _effects(found: Analysed, program: Program | None, facts: Facts, here: str) -> list[_Seen]:
-    effects = list(found.effects)
+def _effects(
+    policy: Policy, found: Analysed, program: Program | None, facts: Facts, here: str
+) -> list[Seen]:
+    effects = found.effects
+    own = len(effects) if found.own < 0 else found.own
+    seen = [
+        _seen(effect, program, facts, here, own=index < own) for index, effect in enumerate(effects)
+    ]
     if program is not None and program.distrusted is not None:
         because = f"{program.path} is run, and {program.distrusted}"
-        effects.append(Effect(EffectKind.EXECUTE, program.path, because=because))
+        effect = Effect(EffectKind.EXECUTE, program.path, because=because)
+        seen.append(Seen(effect, (program.real,), program.path, own=True))
     for folder in found.plain:
         if not facts.plain.get(absolute(folder, here), False):
             because = f"names of files beneath {folder} may be split into other words"
-            effects.append(Effect(EffectKind.UNKNOWN, because=because))
-    seen = []
-    for effect in effects:
-        real = None
-        if effect.path is not None:
-            named = absolute(effect.path, here)
-            real = program.real if program and named == program.path else facts.paths.get(named)
-        seen.append(_Seen(effect, real))
+            seen.append(Seen(Effect(EffectKind.UNKNOWN, because=because), (), None, own=False))
+    seen += [
+        _run_later(each)
+        for each in seen
+        if each.effect.kind in _CHANGES
+        and any(is_protected(real, policy.protect, policy.worktree) for real in each.real)
+    ]
     return seen
 
 
+def _seen(effect: Effect, program: Program | None, facts: Facts, here: str, *, own: bool) -> Seen:
+    if effect.path is None:
+        return Seen(effect, (), None, own)
+    named = absolute(effect.path, here)
+    if effect.kind is EffectKind.DELETE:
+        return Seen(effect, facts.entries.get(named, ()), named, own)
+    if program is not None and named == program.path:
+        return Seen(effect, (program.real,), named, own)
+    return Seen(effect, facts.paths.get(named, ()), named, own)
+
+
+def _run_later(seen: Seen) -> Seen:
+    """Of a file that something else runs or obeys, out of our sight."""
+    because = f"{seen.effect.path} is run, or obeyed, by other programs later"
+    return Seen(Effect(EffectKind.EXECUTE, because=because), (), None, own=False)
+
+
 def _verdict(
-    policy: Policy, found: Analysed, program: Program | None, effects: Sequence[_Seen]
+    policy: Policy,
+    found: Analysed,
+    program: Program | None,
+    effects: Sequence[Seen],
+    executor: Executor,
 ) -> tuple[Verdict, tuple[str, ...], tuple[str, ...]]:
     """The verdict, the ids of the rules that gave it, and its reasons."""
-    strict = [rule for rule in policy.tightens if _tightens(rule, found, program, effects)]
-    allows = [rule for rule in policy.allows if _may_allow(rule, found, program)]
+    strict = [rule for rule in policy.tightens if tightens(rule, found, program, effects)]
+    ours = executor is Executor.OURS
+    allows = [
+        rule for rule in policy.allows if allows_command(rule, found, program, missing_is_fine=ours)
+    ]
     open_ = [seen for seen in effects if not _is_allowed(seen, allows)]
     verdict = strictest(*(rule.verdict for rule in strict))
     by_default = bool(open_) or not allows
     if by_default:
         verdict = strictest(verdict, policy.default)
-    if found.name and found.name[0] == _OURS:
+    if found.name[:1] == _OURS:
         verdict = strictest(verdict, Verdict.ASK)
-        return verdict, (), ("a call of agent-exec itself is never allowed by a rule",)
     if verdict is Verdict.ALLOW:
-        used = [rule for rule in allows if any(_covers(rule, seen) for seen in effects)]
+        used = [rule for rule in allows if any(covers(rule, seen) for seen in effects)]
         used = used or allows[:1]
         return verdict, _ids(used), tuple(rule.because for rule in used)
     decisive = [rule for rule in strict if rule.verdict is verdict]
     because = [f"{_shown(found)}: {rule.because}" for rule in decisive]
     if by_default and verdict is policy.default:
-        because += [f"{_shown(found)} {_says(seen)}{_hint(policy, seen)}" for seen in open_]
+        because += [f"{_shown(found)} {says(seen)}{_hint(policy, seen)}" for seen in open_]
         if not open_:
             because.append(f"{_shown(found)}: no rule covers it")
+    if found.name[:1] == _OURS:
+        because.append("a call of agent-exec itself is never allowed by a rule")
     return verdict, _ids(decisive), tuple(dict.fromkeys(because))
 
 
@@ -182,69 +242,9 @@ def _ids(rules: Sequence[Rule]) -> tuple[str, ...]:
     return tuple(rule.id for rule in rules)
 
 
-def _tightens(
-    rule: Rule, found: Analysed, program: Program | None, effects: Sequence[_Seen]
-) -> bool:
-    if rule.command is not None and not _names(rule.command, found, program):
-        return False
-    if rule.effects is None and rule.paths is None:
-        return True
-    return any(_is_judged(seen.effect) and _touches(rule, seen) for seen in effects)
-
-
-def _touches(rule: Rule, seen: _Seen) -> bool:
-    if rule.effects is not None and seen.effect.kind not in rule.effects:
-        return False
-    if rule.paths is None:
-        return True
-    return seen.real is not None and rule.paths.holds(seen.real)
-
-
-def _may_allow(rule: Rule, found: Analysed, program: Program | None) -> bool:
-    if rule.command is None:
-        return True
-    trusted = program is None or program.distrusted is None or "/" in next(iter(rule.command[0]))
-    return trusted and _begins(rule.command, found, program)
-
-
-def _is_judged(effect: Effect) -> bool:
-    """An inner command is judged by itself."""
-    return effect.argv is None
-
-
-def _is_allowed(seen: _Seen, allows: Sequence[Rule]) -> bool:
-    return not _is_judged(seen.effect) or any(_covers(rule, seen) for rule in allows)
-
-
-def _covers(rule: Rule, seen: _Seen) -> bool:
-    if rule.effects is not None and seen.effect.kind not in rule.effects:
-        return False
-    if rule.paths is None or seen.effect.kind not in _ON_FILES:
-        return True
-    return seen.real is not None and rule.paths.holds(seen.real)
-
-
-def _begins(pattern: Pattern, found: Analysed, program: Program | None) -> bool:
-    """Is a command one that `pattern` is the beginning of? To allow: to the letter."""
-    words = _words(found, program, pattern)
-    return len(words) >= len(pattern) and all(
-        word in may_be for word, may_be in zip(words, pattern, strict=False)
-    )
-
-
-def _names(pattern: Pattern, found: Analysed, program: Program | None) -> bool:
-    """Does a command mean `pattern`, whatever options stand between? To ask or deny."""
-    words = iter(_words(found, program, pattern))
-    if next(words, None) not in pattern[0]:
-        return False
-    return all(any(word in may_be for word in words) for may_be in pattern[1:])
-
-
-def _words(found: Analysed, program: Program | None, pattern: Pattern) -> list[str]:
-    name = list(found.name)
-    if name and program is not None and any("/" in word for word in pattern[0]):
-        name[0] = program.path
-    return [*name, *found.command.argv[found.rest :]]
+def _is_allowed(seen: Seen, allows: Sequence[Rule]) -> bool:
+    # An inner command is judged by itself.
+    return seen.effect.argv is not None or any(covers(rule, seen) for rule in allows)
 
 
 def _shown(found: Analysed) -> str:
@@ -263,21 +263,24 @@ _VERBS = {
 }
 
 
-def _says(seen: _Seen) -> str:
+def says(seen: Seen) -> str:
+    """What an effect is, in words for people."""
     effect = seen.effect
     text = _VERBS[effect.kind]
-    if effect.kind in _ON_FILES:
-        what = "what nobody can name beforehand" if effect.path is None else effect.path
-        text += f" {what}"
-        if seen.real is not None and effect.path is not None and seen.real != effect.path:
-            text += f" ({seen.real})" if not seen.real.endswith(f"/{effect.path}") else ""
+    if is_on_files(effect.kind):
+        if effect.path is None:
+            text += "" if effect.because else " what nobody can name beforehand"
+        else:
+            text += f" {effect.path}"
+            elsewhere = [real for real in seen.real if real != seen.named]
+            text += f" ({elsewhere[0]})" if elsewhere else ""
     return f"{text}: {effect.because}" if effect.because else text
 
 
-def _hint(policy: Policy, seen: _Seen) -> str:
+def _hint(policy: Policy, seen: Seen) -> str:
     """Where the same would be allowed."""
     kind = seen.effect.kind
-    if kind not in _ON_FILES:
+    if not is_on_files(kind):
         return ""
     places = [
         word

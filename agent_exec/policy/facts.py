@@ -28,8 +28,11 @@ class GitFacts(NamedTuple):
 class Facts(NamedTuple):
     """Of one call, at one moment. Goes into the log, so that a decision can be made again."""
 
-    paths: Mapping[str, str]
-    """Absolute, as commands name them -> without links, as far as they exist."""
+    paths: Mapping[str, tuple[str, ...]]
+    """Absolute, as commands name them -> without links, as far as they exist. One that is a
+    pattern stands for every file that it matches. Empty: too many, or none can be named."""
+    entries: Mapping[str, tuple[str, ...]]
+    """The same of what is removed: a link itself, not what it leads to."""
     programs: Mapping[str, Program | None]
     """By `program_key`; None: there is none."""
     plain: Mapping[str, bool]
@@ -41,3 +44,8 @@ class Facts(NamedTuple):
 def program_key(name: str, cwd: str) -> str:
     """One that is named by a path depends on where the command works."""
     return f"{cwd}\0{name}" if "/" in name else name
+
+
+def absolute(path: str, cwd: str) -> str:
+    """As `Facts` has it: `path` as it was named, made absolute, dots and links kept."""
+    return path if path.startswith("/") else f"{cwd.rstrip('/')}/{path}"

@@ -12,19 +12,20 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 VERSION = 1
 
+ID_WORD = r"^[a-z0-9][a-z0-9._-]*$"
+PATH_WORD = r"^(worktree|system|tmp|toolchains|home|secrets|above|/.*|~(/.*)?)$"
+PATH_WORDS = (
+    "worktree, system, tmp, toolchains, home, secrets, above (the worktree and the home directory"
+    " themselves, and what holds them), /absolute or ~/path"
+)
+SEARCH_WORD = r"^(inherit|/.*)$"
+SEARCH_WORDS = "inherit (our PATH) or /absolute"
+
 Word = Annotated[StrictStr, Field(min_length=1)]
-Id = Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Id = Annotated[StrictStr, Field(pattern=ID_WORD)]
 Element = Word | Annotated[list[Word], Field(min_length=1)]
-PathWord = Annotated[
-    StrictStr,
-    Field(
-        pattern=r"^(worktree|system|tmp|toolchains|home|secrets|/.*|~(/.*)?)$",
-        description="worktree, system, tmp, toolchains, home, secrets, /absolute or ~/path",
-    ),
-]
-SearchWord = Annotated[
-    StrictStr, Field(pattern=r"^(inherit|/.*)$", description="inherit (our PATH) or /absolute")
-]
+PathWord = Annotated[StrictStr, Field(pattern=PATH_WORD, description=PATH_WORDS)]
+SearchWord = Annotated[StrictStr, Field(pattern=SEARCH_WORD, description=SEARCH_WORDS)]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000, strict=True)]
 VerdictWord = Literal["allow", "ask", "deny"]
 KindWord = Literal["read", "write", "delete", "execute", "network", "state", "privilege", "unknown"]

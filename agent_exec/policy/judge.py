@@ -9,7 +9,7 @@ from agent_exec.model.decision import Decision, Executor, Verdict
 from agent_exec.model.request import Command
 from agent_exec.policy.analyse import analyse
 from agent_exec.policy.decide import Planned, decide
-from agent_exec.policy.look import look
+from agent_exec.policy.look import look, make_settings
 from agent_exec.policy.policy import Policy
 from agent_exec.policy.tables import Tables
 
@@ -29,7 +29,7 @@ class Judge:
     ) -> None:
         self.policy = policy
         self._tables = tables
-        self._worktree = worktree
+        self._look_settings = make_settings(policy.path, worktree, policy.trust)
         self._variables = variables
 
     def judge(
@@ -53,13 +53,7 @@ class Judge:
         refused = [name for name in variables if not self._may_set(name)]
         inside = {**self._variables, **variables}
         analysed = analyse(commands, self._tables, cwd=cwd, variables=inside)
-        facts = look(
-            analysed,
-            cwd=cwd,
-            worktree=self._worktree,
-            path=self.policy.path,
-            trust=self.policy.trust,
-        )
+        facts = look(analysed, self._look_settings, cwd=cwd)
         decision = decide(self.policy, analysed, facts, cwd=cwd, planned=planned, executor=executor)
         if not refused:
             return decision

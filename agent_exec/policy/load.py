@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ from agent_exec.policy.build import build
 from agent_exec.policy.load_tables import shipped
 from agent_exec.policy.merge import merge
 from agent_exec.policy.policy import Policy
+from agent_exec.policy.source import Source
 
 SHIPPED = ("read-only", "default", "workspace", "strict", "open")
 COMPILED = "policies.json"
 """The shipped policies in one file; made when the wheel is built."""
-_MOST_BYTES = 4 * 1024 * 1024
+_MOST_BYTES = 1024 * 1024
+_MOST_FILES = 64
 
 
 def load_policy(name: str | os.PathLike[str], *, worktree: str) -> Policy:
@@ -36,12 +38,23 @@ def load_policy(name: str | os.PathLike[str], *, worktree: str) -> Policy:
             says where, and what would be right.
     """
     text = os.fspath(name)
-    return build(text, load_merged(text), worktree=worktree, environ=os.environ)
+    sources = load_sources(text)
+    _check(sources)
+    return build(text, merge(sources), worktree=worktree, environ=os.environ)
 
 
 def load_merged(name: str) -> dict[str, Any]:
     """What `load_policy` builds from, for showing it. Raises as that."""
-    return merge(_with_bases(name, os.getcwd(), ()))
+    sources = load_sources(name)
+    _check(sources)
+    return merge(sources)
+
+
+def load_sources(name: str) -> Sequence[Source]:
+    """The files of a policy, those that it extends before it. Raises as `load_policy`."""
+    found: dict[str, Source] = {}
+    _load(name, os.getcwd(), (), found, name)
+    return tuple(found.values())
 
 
 def is_path(name: str) -> bool:
@@ -49,49 +62,70 @@ def is_path(name: str) -> bool:
     return "/" in name or name.endswith((".yaml", ".yml"))
 
 
-def _with_bases(
-    name: str, folder: str, below: tuple[str, ...]
-) -> list[tuple[str, Mapping[str, Any]]]:
-    """The file `name`, after those that it extends. `below`: who extends it, outermost first."""
+def _load(
+    name: str, folder: str, below: tuple[str, ...], found: dict[str, Source], where: str
+) -> None:
+    """Put the file `name` into `found`, after those that it extends.
+
+    Args:
+        name: As somebody names it.
+        folder: Where a relative path begins.
+        below: Who extends it, outermost first.
+        found: The files so far, by their identity.
+        where: Who names it, for messages.
+    """
+    identity = name
     if is_path(name):
-        path = os.path.realpath(os.path.join(folder, os.path.expanduser(name)))
-        identity, content, folder = path, _read(path), os.path.dirname(path)
-    else:
-        identity, content = name, _shipped(name)
+        identity = os.path.realpath(os.path.join(folder, os.path.expanduser(name)))
     if identity in below:
         circle = " extends ".join((*below[below.index(identity) :], identity))
-        raise PolicyError(f"{below[-1]}: extends goes in a circle: {circle}")
-    files: list[tuple[str, Mapping[str, Any]]] = []
-    for base in content.get("extends", []):
-        for entry in _with_bases(base, folder, (*below, identity)):
-            if entry[0] not in [known for known, _ in files]:
-                files.append(entry)
-    return [*files, (identity, content)]
+        raise PolicyError(f"{where}: extends goes in a circle: {circle}")
+    if identity in found:
+        return
+    if len(below) > _MOST_FILES:
+        raise PolicyError(f"{where}: extends more than {_MOST_FILES} files, one after another")
+    source = _read(identity, name, where) if is_path(name) else _shipped(name, where)
+    for index, base in enumerate(source.content.get("extends", [])):
+        place = source.where("extends", index)
+        _load(base, os.path.dirname(identity), (*below, identity), found, place)
+    found[identity] = source
 
 
-def _shipped(name: str) -> Mapping[str, Any]:
+def _shipped(name: str, where: str) -> Source:
     if name not in SHIPPED:
+        at = "" if where == name else f"{where}: "
         raise PolicyError(
-            f"there is no policy {name!r}; shipped are {', '.join(SHIPPED)}, "
+            f"{at}there is no policy {name!r}; shipped are {', '.join(SHIPPED)}, "
             f"and a file of your own is named by its path: ./{name}.yaml"
         )
     folder = shipped()
     compiled = folder / COMPILED
     if compiled.is_file():
         policies: dict[str, Mapping[str, Any]] = json.loads(compiled.read_bytes())
-        return policies[name]
-    return _read(str(folder / f"{name}.yaml"))
+        return Source(name, policies[name], {}, name)
+    return _read(str(folder / f"{name}.yaml"), name, name)._replace(name=name)
 
 
-def _read(path: str) -> Mapping[str, Any]:
+def _read(path: str, shown: str, where: str) -> Source:
     # The reader of files needs pydantic and YAML.
     from agent_exec.policy.read_file import read_policy  # noqa: PLC0415
 
+    at = "" if where == shown else f"{where}: "
     try:
         with Path(path).open("rb") as file:
             text = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise PolicyError(f"{path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise PolicyError(f"{at}{shown}: {reason}") from None
     if len(text) > _MOST_BYTES:
-        raise PolicyError(f"{path}: larger than {_MOST_BYTES} bytes; that is no policy")
-    return read_policy(text, path)
+        raise PolicyError(f"{at}{shown}: larger than {_MOST_BYTES} bytes; that is no policy")
+    return read_policy(text, path, shown)
+
+
+def _check(sources: Sequence[Source]) -> None:
+    """Refuse files whose examples disagree; the shipped ones are held to theirs by a test."""
+    own = [source for source in sources if source.name not in SHIPPED]
+    if any(rule.get("examples") for source in own for rule in source.content.get("rules", [])):
+        from agent_exec.policy.examples import check_examples  # noqa: PLC0415 - not for all
+
+        check_examples(own)

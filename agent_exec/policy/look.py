@@ -2,88 +2,115 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
-from agent_exec.policy.facts import Facts, GitFacts, Program, program_key
+from agent_exec.policy.facts import Facts, GitFacts, Program, absolute, program_key
+from agent_exec.policy.git_harden import git_folder, is_git
 from agent_exec.policy.look_git import look_git
+from agent_exec.policy.paths import is_beneath
 from agent_exec.policy.policy import Trust
 
 # What xargs splits at, or takes for quotes; also at every other blank of any locale.
 _NOT_PLAIN = re.compile(r"[\s'\"\\]")
 _MOST_NAMES = 50_000
+_MOST_MATCHES = 4096
 _GLOB = re.compile(r"[*?\[]")
 
 
-def look(
-    analysed: Sequence[Analysed], *, cwd: str, worktree: str, path: Sequence[str], trust: Trust
-) -> Facts:
+class LookSettings(NamedTuple):
+    """What `look` goes by. Made once, by `make_settings`."""
+
+    worktree: str
+    """Absolute, without links."""
+    folders: tuple[str, ...]
+    """Where names of programs are looked up; none is in the worktree."""
+    real_folders: frozenset[str]
+    trust: Trust
+
+
+def make_settings(path: Sequence[str], worktree: str, trust: Trust) -> LookSettings:
+    """Those for calls in `worktree`.
+
+    Args:
+        path: Directories where names of programs are looked up. Those in the worktree are
+            left out, for who works there could put any program there; unless all are, as
+            where the worktree is the system.
+        worktree: Absolute, without links.
+        trust: When a program is what its name says.
+    """
+    folders = [folder for folder in path if os.path.isabs(folder)]
+    outside = [each for each in folders if not is_beneath(os.path.realpath(each), worktree)]
+    kept = outside or folders
+    return LookSettings(worktree, tuple(kept), frozenset(map(os.path.realpath, kept)), trust)
+
+
+def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> Facts:
     """Find out what `analysed` rests on. Never raises: what cannot be seen is not there.
 
     Args:
         analysed: The commands of one call.
+        settings: Of the worktree and its policy.
         cwd: Absolute; where commands work that name no other directory.
-        worktree: Absolute, without links; no program is looked up in it.
-        path: Directories where names of programs are looked up.
-        trust: When a program is what its name says.
     """
-    paths: dict[str, str] = {}
+    paths: dict[str, tuple[str, ...]] = {}
+    entries: dict[str, tuple[str, ...]] = {}
     programs: dict[str, Program | None] = {}
     plain: dict[str, bool] = {}
     git: dict[str, GitFacts] = {}
     for found in analysed:
         command = found.command
-        here = cwd if command.cwd is None else os.path.join(cwd, command.cwd)
+        here = cwd if command.cwd is None else absolute(command.cwd, cwd)
         for effect in found.effects:
             if effect.path is not None:
                 named = absolute(effect.path, here)
-                if named not in paths:
-                    paths[named] = _real(named, itself=effect.kind is EffectKind.DELETE)
+                removed = effect.kind is EffectKind.DELETE
+                known = entries if removed else paths
+                if named not in known:
+                    known[named] = _all_real(named, itself=removed)
         for folder in found.plain:
             named = absolute(folder, here)
             if named not in plain:
                 plain[named] = _has_plain_names(named)
-        if found.name[:1] == ("git",):
-            for folder in git_folders(found, here):
-                if folder not in git:
-                    git[folder] = look_git(folder)
+        if is_git(found):
+            folder = git_folder(found, here)
+            if folder not in git:
+                git[folder] = look_git(folder)
         if command.argv and not command.builtin:
             key = program_key(command.argv[0], here)
             if key not in programs:
-                programs[key] = _program(command.argv[0], here, worktree, path, trust)
-    return Facts(paths, programs, plain, git)
+                programs[key] = _program(command.argv[0], here, settings)
+    return Facts(paths, entries, programs, plain, git)
 
 
-def absolute(path: str, cwd: str) -> str:
-    """As `Facts.paths` has it: `path` as it was named, made absolute, dots and links kept."""
-    return os.path.join(cwd, path)
-
-
-def git_folders(found: Analysed, here: str) -> tuple[str, ...]:
-    """Where a call of git works: the directories of its ``-C``, one after the other."""
-    folder = here
-    words = iter(found.command.argv[1 : found.rest])
-    for word in words:
-        if word == "-C":
-            folder = absolute(next(words, ""), folder)
-        elif word.startswith("-C"):
-            folder = absolute(word[2:], folder)
-    return (folder,)
+def _all_real(named: str, *, itself: bool) -> tuple[str, ...]:
+    try:
+        if _GLOB.search(named) is None:
+            return (_real(named, itself=itself),)
+        # A file may also be called so.
+        real = {_real(named, itself=itself): None}
+        for match in glob.iglob(named):
+            real[_real(match, itself=itself)] = None
+            if len(real) > _MOST_MATCHES:
+                return ()
+        return tuple(real)
+    except (OSError, ValueError, RecursionError, re.error):
+        return ()
 
 
 def _real(named: str, *, itself: bool) -> str:
-    glob = _GLOB.search(named)
-    if glob is not None:
-        # Beneath the last directory that is named in full.
-        return os.path.realpath(named[: glob.start()].rpartition("/")[0] or "/")
     if itself:
-        folder, _, name = named.rstrip("/").rpartition("/")
+        # With a slash at the end the kernel follows a link.
+        folder, _, name = named.rpartition("/")
         if name not in ("", ".", ".."):
-            return os.path.join(os.path.realpath(folder or "/"), name)
+            real = os.path.realpath(folder or "/")
+            return f"{real.rstrip('/')}/{name}"
     return os.path.realpath(named)
 
 
@@ -99,15 +126,12 @@ def _has_plain_names(named: str) -> bool:
     return True
 
 
-def _program(
-    name: str, cwd: str, worktree: str, path: Sequence[str], trust: Trust
-) -> Program | None:
-    folders = [folder for folder in path if os.path.isabs(folder)]
+def _program(name: str, cwd: str, settings: LookSettings) -> Program | None:
     candidates: Iterable[str]
     if "/" in name:
-        candidates = [os.path.join(cwd, name)]
+        candidates = [absolute(name, cwd)]
     else:
-        candidates = (f"{folder}/{name}" for folder in folders)
+        candidates = [f"{folder}/{name}" for folder in settings.folders]
     for candidate in candidates:
         try:
             status = os.stat(candidate)
@@ -115,25 +139,24 @@ def _program(
             continue
         if stat.S_ISREG(status.st_mode) and os.access(candidate, os.X_OK):
             real = os.path.realpath(candidate)
-            return Program(
-                candidate, real, _distrusted(name, real, status, worktree, folders, trust)
-            )
+            return Program(candidate, real, _distrusted(candidate, real, status, settings))
     return None
 
 
 def _distrusted(
-    name: str,
-    real: str,
-    status: os.stat_result,
-    worktree: str,
-    folders: Sequence[str],
-    trust: Trust,
+    candidate: str, real: str, status: os.stat_result, settings: LookSettings
 ) -> str | None:
-    if _is_beneath(real, worktree):
+    places: list[tuple[str, os.stat_result | None]]
+    if is_beneath(real, settings.worktree):
         return "it lies in the worktree"
-    if "/" in name and not any(_is_beneath(real, os.path.realpath(each)) for each in folders):
+    folder = os.path.realpath(os.path.dirname(candidate))
+    if folder not in settings.real_folders:
         return "it lies where no programs are looked up"
-    for place, seen in ((real, status), *_folders_of(real)):
+    trust = settings.trust
+    places = [(real, status), *_folders_of(real)]
+    if folder != os.path.dirname(real):
+        places += _folders_of(f"{folder}/.")
+    for place, seen in places:
         if seen is None:
             return f"{place} cannot be looked at"
         if seen.st_uid not in trust.owners:
@@ -155,7 +178,3 @@ def _folders_of(real: str) -> Iterator[tuple[str, os.stat_result | None]]:
         if folder == "/":
             return
         folder = os.path.dirname(folder)
-
-
-def _is_beneath(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder.rstrip('/')}/")

@@ -5,10 +5,12 @@ Takes and gives plain values that `agent_exec.policy.file` has found right.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agent_exec.errors import PolicyError
+from agent_exec.policy.source import Source
 
 # What every policy starts from. Its rules are those of its files alone.
 BASE: Mapping[str, Any] = {
@@ -25,19 +27,30 @@ BASE: Mapping[str, Any] = {
         "timeout_s": 120.0,
         "max_timeout_s": 600.0,
         "output_bytes": 1_048_576,
+        "processes": 256,
+        "memory_mib": 4096,
         "concurrent": 16,
     },
     "processes": {"survivors": "kill"},
-    "sandbox": {},
-    "sessions": {},
+    "sandbox": {
+        "read": ["worktree", "system", "toolchains"],
+        "write": ["tmp"],
+        "network": "deny",
+        "protect": [
+            *(".git/hooks", ".git/config", ".git/info/attributes", ".envrc", ".mcp.json"),
+            *(".claude", ".opencode", ".vscode"),
+        ],
+        "require": ["landlock", "seccomp"],
+    },
+    "sessions": {"max": 8, "idle_s": 1800.0},
     "redact": [],
-    "audit": {},
+    "audit": {"keep_days": 30},
 }
 _LISTS_OF_FILES = frozenset({"version", "extends", "disable", "rules"})
 
 
-def merge(files: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """One policy of (name, content), the base of all first.
+def merge(sources: Sequence[Source]) -> dict[str, Any]:
+    """One policy of several files, the base of all first.
 
     Mappings are merged key by key, to any depth; a list or a word replaces what was there.
     Rules are added, in order, but for those that a later file disables.
@@ -47,23 +60,34 @@ def merge(files: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     """
     merged: dict[str, Any] = _copy(BASE)
     rules: dict[str, Mapping[str, Any]] = {}
-    for name, content in files:
-        for id_ in content.get("disable", []):
+    for source in sources:
+        content = source.content
+        for index, id_ in enumerate(content.get("disable", [])):
             if id_ not in rules:
-                known = ", ".join(sorted(rules)) or "none"
-                raise PolicyError(
-                    f"{name}: disable: no rule {id_} is inherited; there are: {known}"
-                )
+                raise PolicyError(_not_inherited(id_, rules, source.where("disable", index)))
             del rules[id_]
-        for rule in content.get("rules", []):
-            if rule["id"] in rules:
-                raise PolicyError(f"{name}: rules: the id {rule['id']} is taken; ids are unique")
-            rules[rule["id"]] = rule
-        _lay_over(
-            merged, {key: value for key, value in content.items() if key not in _LISTS_OF_FILES}
-        )
+        for index, rule in enumerate(content.get("rules", [])):
+            id_ = rule["id"]
+            if id_ in rules:
+                where = source.where("rules", index, "id")
+                raise PolicyError(
+                    f"{where}: the id {id_} is taken; to replace that rule, disable it"
+                )
+            rules[id_] = rule
+        own = {key: value for key, value in content.items() if key not in _LISTS_OF_FILES}
+        _lay_over(merged, own)
+    limits = merged["limits"]
+    limits["timeout_s"] = min(limits["timeout_s"], limits["max_timeout_s"])
     merged["rules"] = list(rules.values())
     return merged
+
+
+def _not_inherited(id_: str, rules: Iterable[str], where: str) -> str:
+    near = difflib.get_close_matches(id_, list(rules), n=1)
+    if near:
+        return f"{where}: disable: no rule {id_} is inherited; did you mean {near[0]}?"
+    known = ", ".join(sorted(rules)) or "none"
+    return f"{where}: disable: no rule {id_} is inherited; there are: {known}"
 
 
 def _lay_over(below: dict[str, Any], above: Mapping[str, Any]) -> None:

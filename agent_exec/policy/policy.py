@@ -84,3 +84,7 @@ class Policy(NamedTuple):
     limits: Limits
     templates: Templates
     survivors: str
+    worktree: str
+    """Absolute, without links: that which `paths` speak of."""
+    protect: tuple[str, ...]
+    """Files and directories in the worktree: to write one is to run code later."""

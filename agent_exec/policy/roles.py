@@ -11,6 +11,8 @@ from agent_exec.policy.languages import TEXT_LANGUAGES
 from agent_exec.policy.meaning import Inner, Meaning, on, unknown
 from agent_exec.policy.table import Role
 
+# With one of these no name becomes that of a file with a meaning of its own.
+_SUFFIXES = frozenset({"", "~", ".bak", ".bkp", ".backup", ".old", ".orig", ".save", ".tmp"})
 _PLAIN_LINE = re.compile(r"[A-Za-z0-9_@%+=:,./ \t-]*")
 
 
@@ -46,6 +48,13 @@ def _near_or_far(*kinds: EffectKind) -> Callable[[str, str], Meaning]:
     return meaning
 
 
+def _page(word: str, _because: str) -> Meaning:
+    if "/" not in word:
+        return Meaning()
+    because = "the pages of a manual include others"
+    return Meaning((Effect(EffectKind.READ, word), Effect(EffectKind.READ, because=because)))
+
+
 def _code(_word: str, because: str) -> Meaning:
     return Meaning((Effect(EffectKind.EXECUTE, because=because or "runs a text as code"),))
 
@@ -66,6 +75,10 @@ def _setting(word: str, because: str) -> Meaning:
         return Meaning()
     why = f"{because}: {key} may name a program" if because else f"{key} may name a program"
     return Meaning((Effect(EffectKind.EXECUTE, because=why),))
+
+
+def _suffix(word: str, _because: str) -> Meaning:
+    return Meaning() if word in _SUFFIXES else unknown(f"old contents go to names with {word}")
 
 
 def _text(language: str) -> Callable[[str, str], Meaning]:
@@ -93,6 +106,8 @@ MEANINGS: Mapping[Role, Callable[[str, str], Meaning]] = {
     Role.UNKNOWN: _of_kind(EffectKind.UNKNOWN),
     Role.SOURCE: _near_or_far(EffectKind.READ),
     Role.TARGET: _near_or_far(EffectKind.READ, EffectKind.WRITE),
+    Role.SUFFIX: _suffix,
+    Role.PAGE: _page,
     Role.SED: _text("sed"),
     Role.AWK: _text("awk"),
     Role.JQ: _text("jq"),
