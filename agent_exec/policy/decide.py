@@ -16,7 +16,13 @@ from agent_exec.model.decision import Decision, Executor, Route, Ruling, Verdict
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.policy.coverage import Seen, allows_command, covers, is_on_files, tightens
 from agent_exec.policy.facts import Facts, Program, absolute, program_key
-from agent_exec.policy.git_harden import git_folder, hardening, is_git, only_reads
+from agent_exec.policy.git_harden import (
+    can_be_hardened,
+    git_folder,
+    hardening,
+    is_git,
+    runs_nothing,
+)
 from agent_exec.policy.git_keys import is_harmless
 from agent_exec.policy.paths import is_protected
 from agent_exec.policy.policy import Policy, Rule
@@ -56,7 +62,11 @@ def decide(
         planned: How it would run.
         executor: Who would run it.
     """
-    rulings = tuple([_rule(policy, found, facts, cwd, executor) for found in analysed])
+    # The variables of hardening reach what we start, not what a shell starts.
+    hardened = executor is Executor.OURS and planned.route is Route.DIRECT
+    rulings = tuple(
+        [_rule(policy, found, facts, cwd, executor, hardened=hardened) for found in analysed]
+    )
     rulings = _hardened(rulings, analysed, facts, cwd)
     verdicts = [ruling.verdict for ruling in rulings]
     because = [reason for ruling in rulings for reason in ruling.because]
@@ -87,7 +97,7 @@ def _hardened(
     begins = [index for index, found in enumerate(analysed) if found.of is None]
     for begin, end in zip(begins, [*begins[1:], len(analysed)], strict=True):
         family = analysed[begin:end]
-        if only_reads(family):
+        if can_be_hardened(family):
             folders = [git_folder(found, _here(found, cwd)) for found in family if is_git(found)]
             known = [facts.git[folder] for folder in folders if folder in facts.git]
             made[begin] = made[begin]._replace(variables=hardening(known))
@@ -109,12 +119,20 @@ def _reasons(
     return tuple(dict.fromkeys([*decisive, *others]))[:_MOST_REASONS]
 
 
-def _rule(policy: Policy, found: Analysed, facts: Facts, cwd: str, executor: Executor) -> Ruling:
+def _rule(
+    policy: Policy,
+    found: Analysed,
+    facts: Facts,
+    cwd: str,
+    executor: Executor,
+    *,
+    hardened: bool,
+) -> Ruling:
     command = found.command
     program, effects = seen_of(policy, found, facts, cwd)
     verdict, rules, because = _verdict(policy, found, program, effects, executor)
     if verdict is Verdict.ALLOW:
-        why = _why_not(found, program, facts, _here(found, cwd), executor)
+        why = _why_not(found, program, facts, _here(found, cwd), executor, hardened=hardened)
         if why is not None:
             verdict, rules, because = Verdict.ASK, (), (why,)
     return Ruling(
@@ -138,16 +156,22 @@ def seen_of(
 
 
 def _why_not(
-    found: Analysed, program: Program | None, facts: Facts, here: str, executor: Executor
+    found: Analysed,
+    program: Program | None,
+    facts: Facts,
+    here: str,
+    executor: Executor,
+    *,
+    hardened: bool,
 ) -> str | None:
     """Why an allowed command is asked about: for what we cannot keep it from."""
     ours = executor is Executor.OURS
-    if is_git(found):
+    if is_git(found) and runs_nothing(found):
         folder = git_folder(found, here)
         known = facts.git.get(folder)
         if known is None or known.problem is not None:
             return f"git in {folder}: {known.problem if known else 'nobody has looked at it'}"
-        if not ours and not all(map(is_harmless, known.keys)):
+        if not hardened and not all(map(is_harmless, known.keys)):
             return f"git in {folder} may run what the configuration of the repository says"
     if not ours and program is None and found.command.argv and not found.command.builtin:
         return f"{found.command.argv[0]} is not where programs are looked up"

@@ -14,7 +14,8 @@ _KEYS = frozenset(
         *("also", "versioned", "syntax", "numeric", "plus", "negatable", "old_style"),
         *("stops", "response_files"),
         *("assignments", "keys", "alone", "flags", "values", "optional", "options", "operands"),
-        *("none", "effects", "anything", "stdin", "modes", "commands", "default", "language"),
+        *("none", "effects", "anything", "stdin", "modes", "commands", "default"),
+        *("otherwise", "language"),
     }
 )
 _OPTION_KEYS = frozenset({"value", "values", "optional", "effects", "operands", "because"})
@@ -75,6 +76,7 @@ def make_table(name: str, source: Mapping[str, Any], where: str) -> Table:
         ),
         commands=None if commands is None else _commands(commands, f"{where}.commands"),
         default=source.get("default"),
+        otherwise=source.get("otherwise"),
         language=source.get("language"),
     )
 
@@ -93,10 +95,11 @@ def _commands(source: Mapping[str, Any], where: str) -> Mapping[str, Table]:
         if not isinstance(table, Mapping):
             raise TableError(f"{place}: a table is a mapping, not {table!r}")
         names = [name.strip() for name in str(key).split(",")]
+        made = make_table(names[0], table, place)
         for name in (*names, *_words(table.get("also", []), f"{place}.also")):
             if name in tables:
                 raise TableError(f"{place}: {name} stands there more than once")
-            tables[name] = make_table(names[0], table, place)
+            tables[name] = made._replace(name=name)
     return tables
 
 
