@@ -121,11 +121,23 @@ find_builder() {
     return 1
 }
 
-# The only thing that is ever installed into the system, and only where it is missing.
-install_python_parts() {
+# install PACKAGE...: the only way in which the system is changed, and only for what is missing.
+install() {
     ((EUID == 0)) && command -v apt-get >/dev/null || return 1
-    say "installing python3-venv and python3-dev"
-    bounded 600 apt-get -qq update && bounded 600 apt-get -qq -y install python3-venv python3-dev
+    say "installing $*"
+    bounded 600 apt-get -qq update && bounded 600 apt-get -qq -y install "$@"
+}
+
+install_python_parts() {
+    install python3-venv python3-dev
+}
+
+# need_bubblewrap: the sandbox in which tests give shell text to bash.
+need_bubblewrap() {
+    command -v bwrap >/dev/null || install bubblewrap ||
+        die "bubblewrap is needed: apt-get install bubblewrap"
+    bwrap --unshare-all --ro-bind / / --dev /dev --proc /proc true ||
+        die "bubblewrap does not work here: it needs user namespaces, or root"
 }
 
 # make_env NAME PYTHON REQUIREMENT...: a fresh environment in $WORK/NAME.

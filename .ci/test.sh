@@ -31,6 +31,7 @@ keep_closing() {
 }
 
 stage_test() {
+    need_bubblewrap
     # With what benchmarks compare with and draw with: a test that lacks it would skip, and fail.
     make_env wheel "$MAIN_PYTHON" "${WHEEL}[test,bench]"
     run_pytest wheel 1500 tests

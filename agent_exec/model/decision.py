@@ -55,6 +55,8 @@ class Ruling(NamedTuple):
     rules: tuple[str, ...]
     """Ids of the rules that gave the verdict; empty: no rule covers it."""
     because: tuple[str, ...]
+    variables: tuple[tuple[str, str], ...] = ()
+    """What keeps it, and all that it runs, from running more than was judged."""
 
     def to_json(self) -> dict[str, object]:
         """One of the ``commands`` of ``check --json``."""

@@ -72,7 +72,7 @@ class _Meaning:
             self._parts.append(self._by_language(table.language))
             return (table.name,)
         parsed = parse(table, argv, start)
-        mode = _mode(table, parsed)
+        mode = _mode(table, parsed, self._command.stdin)
         self._options(parsed, mode)
         self._effects(table.effects if mode.effects is None else mode.effects)
         if table.commands is not None:
@@ -124,15 +124,17 @@ class _Meaning:
         if table.keys is not None:
             operands = [each for each in operands if not self._key(table, each[1])]
         more = self._command.more
+        specs = _present(table.operands if mode.operands is None else mode.operands, parsed)
         if not operands and more is None:
             self._effects(table.none if mode.none is None else mode.none)
+            self._absent(specs, ())
             self._stdin(table)
             return
-        specs = _present(table.operands if mode.operands is None else mode.operands, parsed)
         override = next(
             (given.option.operands for given in parsed.options if given.option.operands), None
         )
         stands_for_many = [index in self._command.patterns for index, _ in operands]
+        taken: list[Operand] = []
         for place, (index, word) in enumerate(operands):
             if (
                 stands_for_many[place]
@@ -146,6 +148,7 @@ class _Meaning:
             if len(reached) > 1:
                 self._say_unknown(f"what {word} is depends on what globs match")
             for spec in filter(None, reached):
+                taken.append(spec)
                 self._effects(spec.effects)
                 if spec.role is Role.COMMAND:
                     self._inner(index, parsed)
@@ -155,6 +158,13 @@ class _Meaning:
                     self._stdin(table)
         if more is not None:
             self._more(table, specs, len(operands), override, more)
+        else:
+            self._absent(specs, taken)
+
+    def _absent(self, specs: Sequence[Operand], taken: Sequence[Operand]) -> None:
+        for spec in specs:
+            if spec.absent and spec not in taken:
+                self._effects(spec.absent)
 
     def _key(self, table: Table, word: str) -> bool:
         """An operand KEY=VALUE."""
@@ -268,12 +278,13 @@ def _roles(option: Option) -> tuple[Role, ...]:
     return () if option.attached is None else (option.attached,)
 
 
-def _mode(table: Table, parsed: Parsed) -> Mode:
+def _mode(table: Table, parsed: Parsed, stdin: Source) -> Mode:
     if not table.modes:
         return _NO_MODE
     names = parsed.names
     for mode in table.modes:
         fits = not mode.given or not mode.given.isdisjoint(names)
+        fits = fits and (not mode.input or stdin is not Source.NOTHING)
         if fits and mode.unless.isdisjoint(names):
             return mode
     return _NO_MODE

@@ -11,7 +11,15 @@ from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
-from agent_exec.policy.facts import Facts, Program, absolute, program_key
+from agent_exec.policy.facts import (
+    Facts,
+    GitFacts,
+    Program,
+    absolute,
+    git_folders,
+    program_key,
+)
+from agent_exec.policy.look_git import look_git
 from agent_exec.policy.paths import is_beneath
 from agent_exec.policy.policy import Trust
 
@@ -61,6 +69,7 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
     entries: dict[str, tuple[str, ...]] = {}
     programs: dict[str, Program | None] = {}
     plain: dict[str, bool] = {}
+    git: dict[str, GitFacts] = {}
     for found in analysed:
         command = found.command
         here = cwd if command.cwd is None else absolute(command.cwd, cwd)
@@ -75,11 +84,15 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
             named = absolute(folder, here)
             if named not in plain:
                 plain[named] = _has_plain_names(named)
+        if found.name[:1] == ("git",):
+            for folder in git_folders(found, here):
+                if folder not in git:
+                    git[folder] = look_git(folder)
         if command.argv and not command.builtin:
             key = program_key(command.argv[0], here)
             if key not in programs:
                 programs[key] = _program(command.argv[0], here, settings)
-    return Facts(paths, entries, programs, plain)
+    return Facts(paths, entries, programs, plain, git)
 
 
 def _all_real(named: str, *, itself: bool) -> tuple[str, ...]:

@@ -6,10 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 
 from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.policy.git_keys import git_key, is_harmless
 from agent_exec.policy.languages import TEXT_LANGUAGES
 from agent_exec.policy.meaning import Inner, Meaning, on, unknown
 from agent_exec.policy.table import Role
 
+# With one of these no name becomes that of a file with a meaning of its own.
+_SUFFIXES = frozenset({"", "~", ".bak", ".bkp", ".backup", ".old", ".orig", ".save", ".tmp"})
 _PLAIN_LINE = re.compile(r"[A-Za-z0-9_@%+=:,./ \t-]*")
 
 
@@ -59,6 +62,18 @@ def _line(word: str, _because: str) -> Meaning:
     return Meaning(inner=(Inner(tuple(word.split())),))
 
 
+def _setting(word: str, because: str) -> Meaning:
+    key = word.partition("=")[0]
+    if is_harmless(git_key(key)):
+        return Meaning()
+    why = f"{because}: {key} may name a program" if because else f"{key} may name a program"
+    return Meaning((Effect(EffectKind.EXECUTE, because=why),))
+
+
+def _suffix(word: str, _because: str) -> Meaning:
+    return Meaning() if word in _SUFFIXES else unknown(f"old contents go to names with {word}")
+
+
 def _text(language: str) -> Callable[[str, str], Meaning]:
     def meaning(word: str, _because: str) -> Meaning:
         return TEXT_LANGUAGES[language](word)
@@ -84,8 +99,10 @@ MEANINGS: Mapping[Role, Callable[[str, str], Meaning]] = {
     Role.UNKNOWN: _of_kind(EffectKind.UNKNOWN),
     Role.SOURCE: _near_or_far(EffectKind.READ),
     Role.TARGET: _near_or_far(EffectKind.READ, EffectKind.WRITE),
+    Role.SUFFIX: _suffix,
     Role.SED: _text("sed"),
     Role.AWK: _text("awk"),
     Role.JQ: _text("jq"),
+    Role.SETTING: _setting,
 }
 """COMMAND is not here: it is not one word."""

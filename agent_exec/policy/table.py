@@ -55,9 +55,13 @@ class Role(StrEnum):
     """A file that is read; with a colon before any slash, a place that a helper reaches."""
     TARGET = "target"
     """A file that is read and written, or such a place."""
+    SUFFIX = "suffix"
+    """What is put to the name of an operand for its old content."""
     SED = "sed"
     AWK = "awk"
     JQ = "jq"
+    SETTING = "setting"
+    """``KEY=VALUE`` of git's configuration."""
 
 
 class Option(NamedTuple):
@@ -85,6 +89,8 @@ class Operand(NamedTuple):
     """Only there when one of these was."""
     effects: tuple[Effect, ...] = ()
     """Of its presence, besides those of its role."""
+    absent: tuple[Effect, ...] = ()
+    """When no operand stands there: ``rg PATTERN`` reads the directory where it works."""
 
 
 class Mode(NamedTuple):
@@ -98,6 +104,8 @@ class Mode(NamedTuple):
     effects: tuple[Effect, ...] | None = None
     values: Mapping[str, tuple[Role, ...]] = {}
     """Roles of the values of some options."""
+    input: bool = False
+    """Only when the command has an input: a pipe, a file, a text."""
 
 
 class Table(NamedTuple):

@@ -18,8 +18,8 @@ _KEYS = frozenset(
     }
 )
 _OPTION_KEYS = frozenset({"value", "values", "optional", "effects", "operands", "because"})
-_OPERAND_KEYS = frozenset({"role", "unless", "if", "effects"})
-_MODE_KEYS = frozenset({"if", "unless", "operands", "none", "effects", "values"})
+_OPERAND_KEYS = frozenset({"role", "unless", "if", "effects", "absent"})
+_MODE_KEYS = frozenset({"if", "unless", "input", "operands", "none", "effects", "values"})
 
 _Member = TypeVar("_Member", Syntax, Role, EffectKind)
 
@@ -160,6 +160,7 @@ def _operand(source: Any, spellings: Mapping[str, Option], where: str) -> Operan
         unless=_firsts(source.get("unless", []), spellings, where),
         given=_firsts(source.get("if", []), spellings, where),
         effects=_effects(source.get("effects", []), where),
+        absent=_effects(source.get("absent", []), where),
     )
 
 
@@ -177,6 +178,7 @@ def _mode(source: Mapping[str, Any], spellings: Mapping[str, Option], where: str
         none=None if none is None else _effects(none, where),
         effects=None if effects is None else _effects(effects, where),
         values=values,
+        input=bool(source.get("input", False)),
     )
 
 

@@ -104,7 +104,15 @@ class Bound:
 
     def _stages(self, directory: int) -> tuple[SpawnPlan, ...]:
         request, settings = self.grant.request, self._settings
-        envp = settings.environment.words(self._mark(), request.cwd, request.call.env or {})
+        words, mark, env = settings.environment.words, self._mark(), request.call.env or {}
+        envp = words(mark, request.cwd, env)
+        hardened = [
+            words(mark, request.cwd, {**env, **dict(ruling.variables)})
+            if ruling.variables
+            else envp
+            for ruling in self.grant.decision.commands
+            if ruling.of is None
+        ]
         actions = (Action.fchdir(directory),)
         dies = settings.survivors is Survivors.KILL
         return tuple(
@@ -112,13 +120,15 @@ class Bound:
                 SpawnPlan(
                     executable=lease.template.executable,
                     argv=tuple([os.fsencode(word) for word in command.argv]),
-                    envp=envp,
+                    envp=environment,
                     actions=actions,
                     session=True,
                     reset_signals=True,
                     die_with_parent=dies,
                 )
-                for command, lease in zip(request.commands, self.leases, strict=True)
+                for command, lease, environment in zip(
+                    request.commands, self.leases, hardened, strict=True
+                )
             ]
         )
 

@@ -49,6 +49,7 @@ class Write(NamedTuple):
 
 Input: TypeAlias = bytes | int | Literal[Stdio.NULL]
 StepToTake: TypeAlias = CallPlan | Write
+Variables: TypeAlias = tuple[tuple[str, str], ...]
 Steps: TypeAlias = Generator[StepToTake, Outcome | None, None]
 
 
@@ -118,6 +119,7 @@ class ScriptRun:
         self.unreaped: list[int] = []
         self._places = RealPlaces()
         self._leaves = False
+        self._judged = _judged(grant.decision)
         self._directory: Directory | None = None
         """Kept open while a plan names its descriptor."""
 
@@ -197,9 +199,14 @@ class ScriptRun:
         if found is None:
             yield from self._complain(opened, simple.line, message)
             return Result(argv, status, b"")
-        if _has_globs(simple, scope) and self._is_stricter(simple, argv, found, scope):
+        variables = self._judged.get(argv)
+        if variables is None:
+            # Only now are its words known: what globs match, and the status of a command.
+            variables = self._judge(simple, argv, found, scope)
+        if variables is None:
             return Result(argv, 1, b"")
-        return Program(argv, found, simple.line, self._envp(simple, scope), opened.actions, opened)
+        envp = self._envp(simple, scope, variables)
+        return Program(argv, found, simple.line, envp, opened.actions, opened)
 
     def _words(self, simple: SimpleCommand, scope: Scope) -> tuple[str, ...]:
         fields = expand_all(simple.words, scope)
@@ -214,16 +221,18 @@ class ScriptRun:
             state.variables, state.variables.get("HOME"), state.cwd, ("bash",), state.status
         )
 
-    def _is_stricter(
+    def _judge(
         self, simple: SimpleCommand, argv: tuple[str, ...], program: str, scope: Scope
-    ) -> bool:
-        variables = tuple(self._extra.items())
-        decision = self._judge_again(Command(argv, program, cwd=scope.cwd, variables=variables))
+    ) -> Variables | None:
+        """What a command needs to be run with; None when it may not."""
+        variables = (*self._extra.items(), *_prefix(simple, scope))
+        command = Command(argv, program, cwd=scope.cwd, variables=variables)
+        decision = self._judge_again(command)
         if decision.verdict is Verdict.ALLOW:
-            return False
+            return decision.commands[0].variables
         because = "; ".join(decision.because)
-        self._refuse(f"line {simple.line}: what its globs match is not allowed: {because}")
-        return True
+        self._refuse(f"line {simple.line}: what its words have become is not allowed: {because}")
+        return None
 
     def _refuse(self, because: str) -> None:
         self.refused = because
@@ -298,14 +307,10 @@ class ScriptRun:
             what = "Is a directory" if folder else os.strerror(error.errno)
             return None, f"{name}: {what}", 126
 
-    def _envp(self, simple: SimpleCommand, scope: Scope) -> tuple[bytes, ...]:
+    def _envp(self, simple: SimpleCommand, scope: Scope, variables: Variables) -> tuple[bytes, ...]:
         extra = self._extra
-        if simple.assignments:
-            extra = dict(extra)
-            for name, value in simple.assignments:
-                field = expand(value, scope) if value.pieces else None
-                extra[name] = "" if field is None else field.text
-                scope = scope._replace(variables={**scope.variables, name: extra[name]})
+        if simple.assignments or variables:
+            extra = {**extra, **dict(_prefix(simple, scope)), **dict(variables)}
         return self._settings.environment.words(self._mark, self._state.cwd, extra)
 
     def _run(
@@ -498,9 +503,24 @@ def _target(redirection: Redirection, scope: Scope) -> str:
     return "" if field is None else field.text
 
 
-def _has_globs(simple: SimpleCommand, scope: Scope) -> bool:
-    """Has a command globs?"""
-    return any(field.is_pattern for field in expand_all(simple.words, scope))
+def _judged(decision: Decision) -> dict[tuple[str, ...], Variables]:
+    """By argument vector; not those that differ from place to place."""
+    found: dict[tuple[str, ...], set[Variables]] = {}
+    for ruling in decision.commands:
+        if ruling.of is None:
+            found.setdefault(ruling.argv, set()).add(ruling.variables)
+    return {argv: next(iter(each)) for argv, each in found.items() if len(each) == 1}
+
+
+def _prefix(simple: SimpleCommand, scope: Scope) -> Variables:
+    """The variables before a command; later ones see earlier ones."""
+    made: list[tuple[str, str]] = []
+    for name, value in simple.assignments:
+        field = expand(value, scope) if value.pieces else None
+        text = "" if field is None else field.text
+        made.append((name, text))
+        scope = scope._replace(variables={**scope.variables, name: text})
+    return tuple(made)
 
 
 def _rest(file: OutputFile | None, gathered: Gathered) -> Spill | None:

@@ -20,6 +20,8 @@ _LONGEST = 4096  # PATH_MAX
 _STARS = re.compile(r"\*+")
 _IN_BRACKETS = re.compile(r"[!^]?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9_.,=%@+~ ])+-?")
 
+_RANGE = re.compile(r"([A-Za-z0-9])-([A-Za-z0-9])")
+
 
 class Files(Protocol):
     """What there is, seen from the directory of a command. Nothing here raises."""
@@ -189,7 +191,8 @@ def _translated(text: str) -> list[str]:
             made.append(".")
         elif char == "[":
             end = text.find("]", at)
-            if end < 0 or not _IN_BRACKETS.fullmatch(text, at, end):
+            simple = end > 0 and _IN_BRACKETS.fullmatch(text, at, end)
+            if not simple or any(low > high for low, high in _RANGE.findall(text, at, end)):
                 raise NeedsBash("a bracket in a pattern that is not simple", 0)
             made.append(_set(text[at:end]))
             at = end + 1

@@ -36,13 +36,12 @@ _HERE_DOCUMENT = re.compile(r"<<-?[ \t]*[^ \t<>|&;()]+")
 
 # Words before a command that to the grammar are its name.
 _BEFORE_A_NAME = frozenset({"!", "time", "coproc", "then", "do", "else", "elif", "if", "while"})
+_NO_TARGETS = frozenset({"ERROR", "file_descriptor"})
 _EXPANSIONS = frozenset({"simple_expansion", "expansion", "command_substitution"})
 _WORDS_OF_A_TEST = frozenset({"word", "string", "raw_string", "concatenation", "number"})
 _Path = list[tree_sitter.Node]
-_FILE_KINDS = {
-    **dict.fromkeys(("<", "<&"), (EffectKind.READ,)),
-    "<>": (EffectKind.READ, EffectKind.WRITE),
-}
+_BOTH = (EffectKind.READ, EffectKind.WRITE)
+_FILE_KINDS = {"<": (EffectKind.READ,), "<&": (EffectKind.READ,)}
 
 
 def list_commands(text: str, scope: Scope) -> tuple[Command, ...]:
@@ -155,6 +154,8 @@ class _Lister:
                 words += child.children
             elif not child.type.endswith("_redirect"):
                 words.append(child)
+        # The grammar takes words behind a redirection for more of its targets.
+        words += [target for child in redirections for target in _targets(child)[1:]]
         text = self._input(redirections)
         argv = [word for child in words for word in self._words(child)]
         vanishes = bool(words) and words[0].type in _EXPANSIONS
@@ -210,20 +211,20 @@ class _Lister:
         self._set[name] = value if literal and equals and not name.endswith("+") else None
 
     def _files(self, nodes: Iterable[tree_sitter.Node]) -> Iterator[FileUse]:
+        mistaken = False
         for node in nodes:
-            if node.type != "file_redirect":
-                continue
-            operator = next(
-                (_text(child) for child in node.children if child.type[0] in "<>&"), ">"
-            )
-            for child in node.children:
-                if child.type[0] in "<>&" or child.type == "file_descriptor":
-                    continue
-                path = self._word(child)
+            if node.type == "ERROR":
+                mistaken = True
+            for target in _targets(node)[:1]:
+                operator = _operator(node)
+                path = self._word(target)
                 digits = operator in (">&", "<&") and (path.isdigit() or path == "-")
-                if path != "/dev/null" and not digits:
-                    kinds = _FILE_KINDS.get(operator, (EffectKind.WRITE,))
-                    yield from (FileUse(kind, path) for kind in kinds)
+                if path == "/dev/null" or digits:
+                    continue
+                # What the grammar does not know may be `<>`, which it does not.
+                both = mistaken or node.has_error
+                kinds = _BOTH if both else _FILE_KINDS.get(operator, (EffectKind.WRITE,))
+                yield from (FileUse(kind, path) for kind in kinds)
 
     def _input(self, nodes: Iterable[tree_sitter.Node]) -> str | None:
         """The text of the last here-document or here-string."""
@@ -266,6 +267,17 @@ def _node(cursor: tree_sitter.TreeCursor) -> tree_sitter.Node:
 
 def _text(node: tree_sitter.Node) -> str:
     return node.text.decode("utf-8", "replace") if node.text is not None else ""
+
+
+def _targets(node: tree_sitter.Node) -> list[tree_sitter.Node]:
+    """The words of a redirection behind its operator."""
+    if node.type != "file_redirect":
+        return []
+    return [child for child in node.children if child.is_named and child.type not in _NO_TARGETS]
+
+
+def _operator(node: tree_sitter.Node) -> str:
+    return next((_text(child) for child in node.children if child.type[0] in "<>&"), ">")
 
 
 def _first_type(node: tree_sitter.Node) -> str:

@@ -2,6 +2,9 @@
 
     python tests/shell/argv_oracle.py --random 20000 --seed 1 --file COMMANDS --size 500
 
+Random are sequences of what means something to bash, and as many of the listed texts changed
+in a few places.
+
 Compared are the argument vectors of all commands that a text runs. Ours is asked first: a
 text that we leave to bash counts as such. Needs bash, gcc and bubblewrap; no command of any
 text runs. The exit status is 1 when a text was read in two ways.
@@ -16,7 +19,7 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +55,22 @@ def soups(count: int, seed: int) -> Iterator[str]:
     for _ in range(count):
         tokens = [random_.choice(TOKENS) for _ in range(random_.randint(1, 9))]
         yield "".join(token + random_.choice(("", "", " ", " ", " ")) for token in tokens)
+
+
+def mutants(texts: Sequence[str], count: int, seed: int) -> Iterator[str]:
+    """Texts that somebody chose, with a few characters gone, come, or from another text."""
+    random_ = random.Random(seed)
+    for _ in range(count):
+        text = random_.choice(texts)
+        for _ in range(random_.randint(1, 3)):
+            at, length = random_.randint(0, len(text)), random_.randint(0, 4)
+            other = random_.choice(texts)
+            begin = random_.randint(0, len(other))
+            inserted = random_.choice(
+                (random_.choice(TOKENS), "", other[begin : begin + random_.randint(0, 12)])
+            )
+            text = text[:at] + inserted + text[at + length :]
+        yield text
 
 
 @dataclass(slots=True)
@@ -98,6 +117,8 @@ def main() -> int:
     sources = {"our own list": list(COMMANDS)}
     for path in options.file:
         sources[str(path)] = list(read_texts(path))[: options.size]
+    listed = [text for texts in sources.values() for text in texts]
+    sources[f"changed, seed {options.seed}"] = list(mutants(listed, options.random, options.seed))
     sources[f"random, seed {options.seed}"] = list(soups(options.random, options.seed))
     differences = 0
     with tempfile.TemporaryDirectory() as folder, Oracle(Path(folder)) as oracle:

@@ -106,6 +106,7 @@ def test_a_pattern_matches_what_it_matches_in_bash(tree: Path, pattern: str, loc
         pytest.param("src/.*", r"\. and \.\.", id="dots-in-a-folder"),
         pytest.param("[[:alpha:]]", "bracket", id="class"),
         pytest.param("[a-Z]*", "bracket", id="mixed-range"),
+        pytest.param("[z-a]*", "bracket", id="backward-range"),
         pytest.param("[]a]*", "bracket", id="closing-bracket-inside"),
         pytest.param("[a/b]*", "bracket", id="slash-inside"),
         pytest.param("['a']*", "bracket", id="quotes-inside"),
@@ -127,7 +128,23 @@ def test_other_locales_are_left_to_bash(tree: Path) -> None:
         ours(tree, "*", "en_US.UTF-8")
 
 
-PARTS = ("a", "b", "*", "?", "**", "[ab]", "[a-z]", "[!a]", "[^.]", ".", "py", "/", "src", "e")
+PARTS = (
+    "a",
+    "b",
+    "*",
+    "?",
+    "**",
+    "[ab]",
+    "[a-z]",
+    "[z-a]",
+    "[!a]",
+    "[^.]",
+    ".",
+    "py",
+    "/",
+    "src",
+    "e",
+)
 
 
 @given(

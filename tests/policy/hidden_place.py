@@ -1,0 +1,134 @@
+"""The place where hidden rows run: a throwaway repository, in a sandbox without network."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from policy.hidden import LEAKED, Hidden, Seen
+
+_LIBRARY = """
+#include <fcntl.h>
+__attribute__((constructor)) static void mark(void) { open("M", O_CREAT | O_WRONLY, 0644); }
+void C_GetFunctionList(void) { }
+unsigned la_version(unsigned version) { return version; }
+"""
+_FIRST = "one\ntwo\n"
+_GIT = ("git", "-c", "user.name=x", "-c", "user.email=x@x", "-c", "core.hooksPath=/nothing")
+_PATH = (
+    f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+)
+
+
+def installed(name: str) -> bool:
+    """Can the program `name` run in the sandbox?"""
+    return name.startswith(("./", "d/")) or shutil.which(name, path=_PATH) is not None
+
+
+def make_place(top: Path) -> Path:
+    """The directory `top`/here, beside `top`/outside; what every row begins with."""
+    here, outside = top / "here", top / "outside"
+    here.mkdir()
+    outside.mkdir()
+    (outside / "word").write_text(f"{LEAKED}\n")
+    _make(here, {"a.txt": "zero\n", ".gitattributes": "*.txt diff=x\n*.flt filter=x\n"})
+    (here / "a.flt").write_text("x\n")
+    _git(here, "init", "-q", "-b", "main")
+    for key, value in (("user.name", "x"), ("user.email", "x@x")):
+        _git(here, "config", key, value)
+    _git(here, "add", "-A")
+    _git(here, "commit", "-qm", "first")
+    (here / "a.txt").write_text(_FIRST)
+    _git(here, "commit", "-qam", "second")
+    _make(here, {"p.sh*": "#!/bin/sh\ntouch M\n"})
+    (here / "link").symlink_to("../outside")
+    (here / "linked").symlink_to("../outside/word")
+    source = top / "evil.c"
+    source.write_text(_LIBRARY)
+    if shutil.which("gcc") is not None:
+        library = str(here / "evil.so")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, str(source)], check=True)
+    member = top / "M"
+    member.write_text("x\n")
+    for archive in (
+        ["tar", "-cf", str(here / "m.tar"), "M"],
+        ["zip", "-q", str(here / "m.zip"), "M"],
+    ):
+        if shutil.which(archive[0]) is not None:
+            subprocess.run(archive, cwd=top, check=True)
+    subprocess.run(["tar", "-cf", "t.tar", "a.txt"], cwd=here, check=True)
+    member.unlink()
+    return here
+
+
+def fill(row: Hidden, here: Path) -> Hidden:
+    """`row` with its files made in `here`, and its words as they are there."""
+    _make(here, {name: text.replace("{here}", str(here)) for name, text in row.files.items()})
+    for key, value in row.config:
+        _git(here, "config", key, value)
+    call = row.call
+    if not isinstance(call, str):
+        call = tuple([word.replace("{here}", str(here)) for word in call])
+    env = {name: value.replace("{here}", str(here)) for name, value in row.env.items()}
+    return row._replace(call=call, env=env)
+
+
+def run(row: Hidden, here: Path) -> bytes:
+    """Run `row`, filled, in the sandbox, and return what it says."""
+    argv = ["bash", "-c", row.call] if isinstance(row.call, str) else list(row.call)
+    environment = {
+        "PATH": _PATH,
+        "HOME": "/nothing",
+        "LC_ALL": "C.UTF-8",
+        "TERM": "dumb",
+        **row.env,
+    }
+    variables = [word for item in environment.items() for word in ("--setenv", *item)]
+    sandbox = [
+        *("bwrap", "--unshare-all", "--die-with-parent", "--clearenv", "--ro-bind", "/", "/"),
+        *(
+            "--dev",
+            "/dev",
+            "--proc",
+            "/proc",
+            "--tmpfs",
+            "/tmp",
+            "--bind",
+            str(here.parent),
+            str(here.parent),
+        ),
+        *("--chdir", str(here), *variables, "--", *argv),
+    ]
+    given = row.stdin.encode() if row.stdin is not None else b""
+    try:
+        done = subprocess.run(sandbox, input=given, capture_output=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired as late:
+        return (late.stdout or b"") + (late.stderr or b"")
+    return done.stdout + done.stderr
+
+
+def is_seen(row: Hidden, here: Path, said: bytes) -> bool:
+    """Does the effect of `row` show?"""
+    if row.seen is Seen.MARK:
+        return (here / "M").exists() or any(here.glob("M?"))
+    if row.seen is Seen.CHANGED:
+        changed = here / "a.txt"
+        gone = not changed.exists() or not (here / "p.sh").exists()
+        return gone or changed.read_text(errors="replace") != _FIRST
+    return LEAKED.encode() in said
+
+
+def _make(here: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        path = here / name.removesuffix("*")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        if name.endswith("*"):
+            path.chmod(0o755)
+
+
+def _git(here: Path, *words: str) -> None:
+    subprocess.run([*_GIT, *words], cwd=here, check=True, capture_output=True)

@@ -1,0 +1,157 @@
+"""The sandbox in which shell texts really run: throwaway files, no network, no rights."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from shell.fixture_repository import build
+
+import agent_exec
+from agent_exec.shell.reading import Scope
+
+HERE = Path(__file__).parent
+VARIABLES = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "HOME": "/home/agent",
+    "LC_ALL": "C.UTF-8",
+    "GIT_PAGER": "cat",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_AUTHOR_NAME": "Fixture",
+    "GIT_AUTHOR_EMAIL": "fixture@example.org",
+    "GIT_AUTHOR_DATE": "1700000000 +0000",
+    "GIT_COMMITTER_NAME": "Fixture",
+    "GIT_COMMITTER_EMAIL": "fixture@example.org",
+    "GIT_COMMITTER_DATE": "1700000000 +0000",
+    "VALUE": "value",
+    "EMPTY": "",
+    "WORDS": "two words",
+    "DIR": "src",
+}
+"""The environment of every text."""
+
+_POLICY = """\
+version: 1
+default: allow
+route: {verdict: allow}
+programs: {path: [inherit], trust: {owners: [root, self], writable_by: anybody}}
+env: {inherit: ["*"], from_call: ["*"]}
+rules: []
+"""
+_HIDDEN = ("dev", "home", "proc", "tmp")
+
+
+class Answer(NamedTuple):
+    """On one text."""
+
+    text: str
+    outcome: str
+    """equal, shell, left out, or different."""
+    why: tuple[str, ...] = ()
+
+
+class Sandbox:
+    """Runs texts by bash and by ours.
+
+    Args:
+        folder: New and empty; nothing else is written to.
+        launchers: What ours starts children by, one run for each.
+        places: Further absolute paths at which the fixture is to be found.
+    """
+
+    def __init__(
+        self, folder: Path, launchers: Sequence[str], places: Sequence[str] = ()
+    ) -> None:
+        self._folder = folder
+        self._places = places
+        for name in ("pristine", "home", "tmp"):
+            (folder / name).mkdir()
+        build(folder / "pristine")
+        (folder / "home" / "project").mkdir()
+        policy = folder / "policy.yaml"
+        policy.write_text(_POLICY)
+        package = Path(agent_exec.__file__).parent.parent
+        orders = {
+            "modules": [str(HERE), *_search_path(package)],
+            "pristine": "/pristine",
+            "policy": "/policy.yaml",
+            "launchers": launchers,
+            "variables": VARIABLES,
+        }
+        (folder / "orders.json").write_text(json.dumps(orders))
+        self.scope = Scope.of_call(VARIABLES, "/home/agent/project")
+        self._driver: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def compare(self, texts: Iterable[str]) -> Iterator[Answer]:
+        """An answer for every text."""
+        for text in texts:
+            driver = self._started()
+            assert driver.stdin is not None
+            assert driver.stdout is not None
+            print(json.dumps(text), file=driver.stdin, flush=True)
+            line = driver.stdout.readline()
+            if line:
+                answer = json.loads(line)
+                yield Answer(text, answer["outcome"], tuple(answer.get("why", ())))
+            else:
+                yield Answer(text, "left out", ("it ended the sandbox",))
+                self._end()
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._driver is None:
+            self._driver = subprocess.Popen(
+                [*self._sandbox(), sys.executable, "-I", str(HERE / "execution_driver.py"), "/orders.json"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=VARIABLES,
+            )
+        return self._driver
+
+    def _end(self) -> None:
+        if self._driver is not None:
+            self._driver.communicate()
+            self._driver = None
+
+    def _sandbox(self) -> list[str]:
+        """The machine's own files, read-only, beneath a root of our own."""
+        words = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
+        words += ["--cap-drop", "ALL", "--dev", "/dev", "--proc", "/proc"]
+        for entry in sorted(os.scandir("/"), key=lambda entry: entry.name):
+            if entry.is_symlink():
+                words += ["--symlink", os.readlink(entry.path), entry.path]
+            elif entry.is_dir() and entry.name not in _HIDDEN:
+                words += ["--ro-bind", entry.path, entry.path]
+        folder = self._folder
+        for source, target in (("home", "/home/agent"), ("tmp", "/tmp")):
+            words += ["--bind", str(folder / source), target]
+        for name in ("pristine", "policy.yaml", "orders.json"):
+            words += ["--ro-bind", str(folder / name), f"/{name}"]
+        for place in self._places:
+            words += ["--bind", str(folder / "home" / "project"), place]
+        # Where these lie beneath what is hidden.
+        for needed in {sys.prefix, sys.base_prefix, *_search_path(HERE), str(HERE)}:
+            if Path(needed).parts[1] in _HIDDEN and Path(needed).exists():
+                words += ["--ro-bind", needed, needed]
+        return [*words, "--chdir", "/home/agent/project", "--"]
+
+
+def _search_path(package: Path) -> list[str]:
+    return [str(package), *(path for path in sys.path if path and Path(path).is_dir())]
