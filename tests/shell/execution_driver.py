@@ -243,7 +243,7 @@ def _ours(text: str, tool: ExecTool, *, merged: bool) -> tuple[int | None, bytes
                 result = tool.run_shell_sync(text, stdout=out.write_end, stderr=out.write_end)
             else:
                 result = tool.run_shell_sync(text)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it differs from bash
+        except Exception as error:
             return None, b"", f"{type(error).__name__}: {error}".encode()
         if result.route is not Route.DIRECT:
             raise Shell
