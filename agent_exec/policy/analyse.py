@@ -16,7 +16,8 @@ from agent_exec.policy.argv import meaning_of
 from agent_exec.policy.listers import names_listed
 from agent_exec.policy.meaning import Inner, Meaning
 from agent_exec.policy.tables import Tables
-from agent_exec.shell.reading import Scope, read
+from agent_exec.shell.reading import Reading, Scope, read
+from agent_exec.shell.unwrap import ShellCall, read_call, scope_inside, unwrap
 
 MOST_LEVELS = 16
 """Of commands inside commands; deeper ones are unknown."""
@@ -52,6 +53,10 @@ class _Walk:
         if len(self.found) >= MOST_COMMANDS:
             return  # the command that is one too many says so, below
         index = len(self.found)
+        shell = None if command.builtin else unwrap(command.argv, command.patterns)
+        if shell is not None:
+            self._add_shell(command, shell, of, level)
+            return
         name, rest, meaning = self._meaning(command, of)
         effects = [
             *meaning.effects,
@@ -73,15 +78,53 @@ class _Walk:
         for text in meaning.texts:
             self._add_text(command, text, index, level)
 
+    def _add_shell(self, command: Command, shell: ShellCall, of: int | None, level: int) -> None:
+        """A shell, and the commands of its text."""
+        effects = [*_of_files(command), *self._of_variables(command)]
+        text = shell.text
+        if text is None and shell.script is None and command.stdin is Source.TEXT:
+            text = command.text
+            shell = shell._replace(text=text)
+        reading: Reading | None = None
+        if shell.script is not None:
+            effects.append(Effect(EffectKind.EXECUTE, shell.script, because="a script"))
+        elif text is None and command.stdin is not Source.NOTHING:
+            effects.append(Effect(EffectKind.EXECUTE, because="runs what its input says"))
+        elif text is not None:
+            reading = read_call(shell, scope_inside(self._scope(command), command))
+        if shell.login:
+            because = "-l runs the profile of the user"
+            effects.append(Effect(EffectKind.EXECUTE, because=because))
+        unclear = shell.unclear
+        if command.more is not None or not command.certain:
+            unclear = "words that nobody knows yet"
+        if unclear is None and reading is not None and not reading.complete:
+            unclear = f"not every command of its text is known: {reading.needs_bash}"
+        if level == MOST_LEVELS and reading is not None:
+            unclear = "too many commands in commands"
+        if unclear is not None:
+            effects.append(Effect(EffectKind.UNKNOWN, because=unclear))
+        index = len(self.found)
+        self.found.append(Analysed(command, of, (shell.shell,), tuple(effects)))
+        if reading is not None and level < MOST_LEVELS:
+            for inner in reading.commands:
+                inherited = inner._replace(variables=_both(command.variables, inner.variables))
+                self.add(inherited, of=index, level=level + 1)
+
+    def _scope(self, command: Command) -> Scope:
+        variables = {**self._variables, **dict(command.variables)}
+        return Scope(variables, variables.get("HOME"), self._cwd_of(command))
+
+    def _cwd_of(self, command: Command) -> str:
+        return self._cwd if command.cwd is None else os.path.join(self._cwd, command.cwd)
+
     def _add_text(self, outer: Command, text: str, index: int, level: int) -> None:
-        variables = {**self._variables, **dict(outer.variables)}
-        scope = Scope(variables=variables, home=variables.get("HOME"), cwd=outer.cwd or self._cwd)
-        reading = read(text, scope)
+        reading = read(text, self._scope(outer))
         if not reading.complete:
             because = "a shell text of which not every command is known"
             self._mark(index, Effect(EffectKind.UNKNOWN, because=because))
         for command in reading.commands:
-            inherited = command._replace(variables=(*outer.variables, *command.variables))
+            inherited = command._replace(variables=_both(outer.variables, command.variables))
             self.add(inherited, of=index, level=level + 1)
 
     def _mark(self, index: int, effect: Effect) -> None:
@@ -117,6 +160,12 @@ class _Walk:
             for name, value in command.variables
             for effect in environment.effects(name, value)
         ]
+
+
+def _both(
+    outer: tuple[tuple[str, str], ...], inner: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    return tuple(dict.fromkeys((*outer, *inner)))
 
 
 def _of_files(command: Command) -> list[Effect]:
