@@ -28,6 +28,7 @@ from agent_exec.runtime.open_file import NamedPipeError
 from agent_exec.runtime.places import FilesOf, RealPlaces
 from agent_exec.runtime.redirect import ERRORS, OUTPUT, Redirected, redirect, text_file
 from agent_exec.runtime.render import signal_name
+from agent_exec.runtime.renewal import on_stale
 from agent_exec.runtime.resolve import find_program
 from agent_exec.runtime.spill import OutputFile
 from agent_exec.shell.builtins import BUILTINS
@@ -38,6 +39,7 @@ from agent_exec.template.cache import Lease
 from agent_exec.template.directory import Directory
 
 _SIGNALLED = 128
+_NOT_RUN = 126
 
 
 class Write(NamedTuple):
@@ -372,6 +374,10 @@ class ScriptRun:
                 except TemplateError as error:
                     if error.errno not in (errno.ESTALE, errno.EACCES):
                         raise
+                    because = self._why_not_again(programs, error)
+                    if because is not None:
+                        self._refuse(because)
+                        return _NOT_RUN
                     leases[:] = [self._settings.cache.renew(lease) for lease in leases]
                     plan = self._plan(programs, leases, stdin, stdout)
                     assert plan is not None
@@ -383,6 +389,20 @@ class ScriptRun:
         finally:
             for lease in leases:
                 lease.release()
+
+    def _why_not_again(self, programs: Sequence[Program], error: TemplateError) -> str | None:
+        """Why programs, one of which has been replaced, may not be run as they are now."""
+        verdict, because = on_stale(self._settings.on_update, error)
+        if verdict is not Verdict.ALLOW:
+            return because
+        variables = tuple(self._extra.items())
+        for argv, program, line, *_ in programs:
+            command = Command(argv, program, cwd=self._state.cwd, variables=variables)
+            decision = self._judge_again(command)
+            if decision.verdict is not Verdict.ALLOW:
+                reasons = "; ".join(decision.because)
+                return f"line {line}: {program} was replaced, and is not allowed now: {reasons}"
+        return None
 
     def _plan(
         self,
