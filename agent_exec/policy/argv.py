@@ -220,7 +220,8 @@ class _Meaning:
         more: tuple[str, ...],
     ) -> None:
         """Any number of words follow: names beneath `more`, or any at all."""
-        if not _reads_at_most(table):
+        no_options = bool(more) and all(path.endswith("/") for path in more)
+        if not no_options and not _reads_at_most(table):
             self._say_unknown("words from its input may be options")
         reached = [
             _overridden(spec.role, override)

@@ -48,6 +48,13 @@ def _near_or_far(*kinds: EffectKind) -> Callable[[str, str], Meaning]:
     return meaning
 
 
+def _page(word: str, _because: str) -> Meaning:
+    if "/" not in word:
+        return Meaning()
+    because = "the pages of a manual include others"
+    return Meaning((Effect(EffectKind.READ, word), Effect(EffectKind.READ, because=because)))
+
+
 def _code(_word: str, because: str) -> Meaning:
     return Meaning((Effect(EffectKind.EXECUTE, because=because or "runs a text as code"),))
 
@@ -100,6 +107,7 @@ MEANINGS: Mapping[Role, Callable[[str, str], Meaning]] = {
     Role.SOURCE: _near_or_far(EffectKind.READ),
     Role.TARGET: _near_or_far(EffectKind.READ, EffectKind.WRITE),
     Role.SUFFIX: _suffix,
+    Role.PAGE: _page,
     Role.SED: _text("sed"),
     Role.AWK: _text("awk"),
     Role.JQ: _text("jq"),

@@ -57,6 +57,8 @@ class Role(StrEnum):
     """A file that is read and written, or such a place."""
     SUFFIX = "suffix"
     """What is put to the name of an operand for its old content."""
+    PAGE = "page"
+    """A manual: by its name, or a file, which may include any other."""
     SED = "sed"
     AWK = "awk"
     JQ = "jq"

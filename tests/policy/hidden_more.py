@@ -205,7 +205,10 @@ _GIT: dict[str, tuple[str, ...]] = {
     "c-difftool-x": ("difftool", "-yx", "touch M;:", "HEAD~1"),
     "c-mergetool-path": ("-c", "difftool.vimdiff.path=./p.sh", "difftool", "-yt", "vimdiff"),
     "c-worktree": ("-c", "core.worktree=../outside", "grep", "--no-index", "the-word"),
-    "c-attributes": ("-c", "core.attributesfile=attrs", "-c", "diff.y.textconv=./p.sh", "show"),
+    "c-attributes": (
+        *("-c", "core.attributesFile=attrs", "-c", "diff.y.textconv=./p.sh"),
+        *("log", "-p"),
+    ),
     "config-env": ("--config-env=core.fsmonitor=X", "status"),
     "exec-path": ("--exec-path=helpers", "hidden"),
     "git-dir": ("--git-dir=bare", "status"),
@@ -341,7 +344,21 @@ _CONFIGURED: dict[str, tuple[tuple[tuple[str, str], ...], tuple[str, ...]]] = {
     "filter-of-add": ((("filter.x.clean", "./p.sh"),), ("git", "add", "c.flt")),
 }
 
+_LEAKS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
+    "operands-that-look-like-options": (
+        {"POSIXLY_CORRECT": "1"},
+        ("grep", "-h", "word", "a.txt", "-e", "../outside/word"),
+    ),
+    "grep-file-of-a-shell": ({"F": "../outside/word"}, ("sh", "-c", "cat $F")),
+    "home-of-a-shell": ({"HOME": "../outside"}, ("bash", "-c", "cat ~/word")),
+    "cdpath": ({"CDPATH": ".."}, ("bash", "-c", "cd outside >/dev/null; cat word")),
+}
+
 ROWS = (
+    *(
+        Hidden(f"variable-leaks-{name}", argv, Seen.LEAK, env=variables)
+        for name, (variables, argv) in _LEAKS.items()
+    ),
     *(
         Hidden(
             f"variable-{name}",

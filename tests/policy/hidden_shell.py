@@ -218,6 +218,17 @@ _LEAKS = {
     "read-outside-by-grep": "grep -r the-word ..",
     "read-outside-by-find": "find .. -name word -exec cat {} ';'",
     "read-outside-by-linked-glob": "cat l*/word",
+    "read-outside-by-linked-file-glob": "cat linke?",
+    "read-outside-by-negated-glob": "cat [^x]ink/word",
+    "read-outside-by-marked-glob": "cat [!x]inked",
+    "read-outside-by-class-glob": "cat [[:lower:]]inked",
+    "read-outside-by-range-glob": "cat l[h-j]nk/wor[a-z]",
+    "read-outside-by-quoted-bracket": "cat ['l']inked",
+    "read-outside-by-glob-in-a-loop": "for f in l*; do cat $f/word; done 2>/dev/null",
+    "read-outside-by-glob-of-grep": "grep -h the-word l*d",
+    "read-outside-by-glob-and-dots": "cat d/*/../../../outside/word",
+    "read-outside-by-process-directory": "cat /proc/self/cwd/../outside/word",
+    "read-outside-by-process-root": 'cat "/proc/self/root$PWD/../outside/word"',
 }
 _FILES = {
     "s.txt": "touch M\n",
