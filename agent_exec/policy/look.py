@@ -16,12 +16,15 @@ from agent_exec.policy.git_harden import git_folder, is_git
 from agent_exec.policy.look_git import look_git
 from agent_exec.policy.paths import is_beneath
 from agent_exec.policy.policy import Trust
+from agent_exec.policy.real_path import real_path
 
 # What xargs splits at, or takes for quotes; also at every other blank of any locale.
 _NOT_PLAIN = re.compile(r"[\s'\"\\]")
 _MOST_NAMES = 50_000
 _MOST_MATCHES = 4096
 _GLOB = re.compile(r"[*?\[]")
+# Which characters one stands for depends on the locale of who expands it: any will do.
+_BRACKETS = re.compile(r"\[[!^]?\]?[^\]/]*\]")
 
 
 class LookSettings(NamedTuple):
@@ -95,7 +98,7 @@ def _all_real(named: str, *, itself: bool) -> tuple[str, ...]:
             return (_real(named, itself=itself),)
         # A file may also be called so.
         real = {_real(named, itself=itself): None}
-        for match in glob.iglob(named):
+        for match in glob.iglob(_BRACKETS.sub("?", named)):
             real[_real(match, itself=itself)] = None
             if len(real) > _MOST_MATCHES:
                 return ()
@@ -109,9 +112,8 @@ def _real(named: str, *, itself: bool) -> str:
         # With a slash at the end the kernel follows a link.
         folder, _, name = named.rpartition("/")
         if name not in ("", ".", ".."):
-            real = os.path.realpath(folder or "/")
-            return f"{real.rstrip('/')}/{name}"
-    return os.path.realpath(named)
+            return f"{real_path(folder or '/').rstrip('/')}/{name}"
+    return real_path(named)
 
 
 def _has_plain_names(named: str) -> bool:
