@@ -56,7 +56,8 @@ class Command(NamedTuple):
     certain: bool = True
     """False: from text that only bash understands; words or whole commands may be missing."""
     more: tuple[str, ...] | None = None
-    """Words that nobody knows yet follow: names of files beneath these paths, or () for any."""
+    """Words that nobody knows yet follow: names of files beneath these paths, or () for any.
+    A path that ends in a slash is also the beginning of all these names."""
 
 
 class ExecRequest(NamedTuple):

@@ -83,7 +83,10 @@ class _Meaning:
     def _by_language(self, language: str) -> Meaning:
         if self._command.more is not None:
             return unknown("words that nobody knows yet")
-        return WORD_LANGUAGES[language](self._argv, self._command.patterns, self._names)
+        reader = WORD_LANGUAGES.get(language)
+        if reader is None:
+            return unknown(f"nobody reads the language {language}")
+        return reader(self._argv, self._command.patterns, self._names)
 
     def _options(self, parsed: Parsed, mode: Mode) -> None:
         for word in parsed.unknown:
@@ -95,7 +98,9 @@ class _Meaning:
             self._effects(option.effects, option.because)
             roles = mode.values.get(option.names[0], _roles(option))
             for (index, word), role in zip(given.values, roles, strict=False):
-                if index in self._command.patterns:
+                # Whatever --include=*.py matches begins with --include=, too.
+                attached = word != self._argv[index]
+                if index in self._command.patterns and not (attached and role in _READ_AT_MOST):
                     self._say_unknown(f"a glob is the value of {option.names[0]}")
                 self._word(word, role, option.because or f"the value of {option.names[0]}")
                 if role is Role.DIRECTORY:
@@ -215,7 +220,8 @@ class _Meaning:
         more: tuple[str, ...],
     ) -> None:
         """Any number of words follow: names beneath `more`, or any at all."""
-        if not _reads_at_most(table):
+        no_options = bool(more) and all(path.endswith("/") for path in more)
+        if not no_options and not _reads_at_most(table):
             self._say_unknown("words from its input may be options")
         reached = [
             _overridden(spec.role, override)
@@ -261,13 +267,15 @@ class _Meaning:
 def _may_be_option(index: int, word: str, parsed: Parsed) -> bool:
     """May a glob match a name that begins with a dash, where options are read?"""
     ended = parsed.ended_at is not None and index >= parsed.ended_at
-    return not ended and word[0] in "-+*?["
+    return not ended and word[:1] in "-+*?["
 
 
 def _reads_at_most(table: Table) -> bool:
-    """No option of it does more than to read what it names."""
+    """No option of it does more than to read."""
     return all(
-        not option.effects and option.operands is None and _READ_AT_MOST.issuperset(_roles(option))
+        all(effect.kind is EffectKind.READ for effect in option.effects)
+        and option.operands is None
+        and _READ_AT_MOST.issuperset(_roles(option))
         for option in table.options.values()
     )
 

@@ -9,6 +9,8 @@ from agent_exec.model.effect import EffectKind
 from agent_exec.model.request import Source
 
 _LISTS = frozenset({"find", "fd", "fdfind"})
+# Its names begin with what it was told to begin at, even a dot.
+_LISTS_BELOW = frozenset({"find"})
 _LISTS_WHEN = {
     "rg": frozenset({"-l", "--files-with-matches", "--files", "--files-without-match"}),
     "grep": frozenset({"-l", "--files-with-matches", "-rl", "-lr", "-ril", "-irl", "-rli", "-L"}),
@@ -26,14 +28,15 @@ def names_listed(pipeline: Sequence[Analysed]) -> tuple[str, ...] | None:
         pipeline: Commands, of which each may read what the one before it prints.
 
     Returns:
-        None when it may print anything else.
+        None when it may print anything else. A slash at the end of a directory says that its
+        name is the beginning of all names beneath it.
     """
     for found in reversed(pipeline):
         name = found.name[0] if found.name else ""
         words = found.command.argv[1:]
         if found.command.certain and _lists(name, words):
             paths = [effect.path for effect in found.effects if effect.kind is EffectKind.READ]
-            known = tuple(path for path in paths if path is not None)
+            known = tuple(_beneath(path, name) for path in paths if path is not None)
             return known if known and len(known) == len(paths) else None
         reads = any(effect.kind is EffectKind.READ for effect in found.effects)
         if name not in _PASSES or reads or found.command.stdin is not Source.PIPE:
@@ -41,6 +44,12 @@ def names_listed(pipeline: Sequence[Analysed]) -> tuple[str, ...] | None:
         if _changes_lines(name, words):
             return None
     return None
+
+
+def _beneath(path: str, name: str) -> str:
+    """With a slash at the end where every name begins with `path`, and so with no dash."""
+    by_itself = path == "." and name not in _LISTS_BELOW
+    return path if by_itself or path.startswith(("-", "*", "?", "[")) else f"{path.rstrip('/')}/"
 
 
 def _lists(name: str, words: Sequence[str]) -> bool:

@@ -11,8 +11,14 @@ from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
-from agent_exec.policy.facts import Facts, GitFacts, Program, absolute, program_key
-from agent_exec.policy.git_harden import git_folder, is_git
+from agent_exec.policy.facts import (
+    Facts,
+    GitFacts,
+    Program,
+    absolute,
+    git_folders,
+    program_key,
+)
 from agent_exec.policy.look_git import look_git
 from agent_exec.policy.paths import is_beneath
 from agent_exec.policy.policy import Trust
@@ -81,10 +87,10 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
             named = absolute(folder, here)
             if named not in plain:
                 plain[named] = _has_plain_names(named)
-        if is_git(found):
-            folder = git_folder(found, here)
-            if folder not in git:
-                git[folder] = look_git(folder)
+        if found.name[:1] == ("git",):
+            for folder in git_folders(found, here):
+                if folder not in git:
+                    git[folder] = look_git(folder)
         if command.argv and not command.builtin:
             key = program_key(command.argv[0], here)
             if key not in programs:

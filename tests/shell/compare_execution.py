@@ -87,9 +87,7 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="say what was not comparable")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        sandbox = Sandbox(
-            Path(folder), options.launcher or ["vfork", "portable"], options.place
-        )
+        sandbox = Sandbox(Path(folder), options.launcher or ["vfork", "portable"], options.place)
         sources = {"our own texts": [*TEXTS, *COMMANDS]}
         for path in options.file:
             sources[str(path)] = list(read_texts(path))

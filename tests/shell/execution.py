@@ -65,9 +65,7 @@ class Sandbox:
         places: Further absolute paths at which the fixture is to be found.
     """
 
-    def __init__(
-        self, folder: Path, launchers: Sequence[str], places: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, folder: Path, launchers: Sequence[str], places: Sequence[str] = ()) -> None:
         self._folder = folder
         self._places = places
         for name in ("pristine", "home", "tmp"):
@@ -117,7 +115,13 @@ class Sandbox:
     def _started(self) -> subprocess.Popen[str]:
         if self._driver is None:
             self._driver = subprocess.Popen(
-                [*self._sandbox(), sys.executable, "-I", str(HERE / "execution_driver.py"), "/orders.json"],
+                [
+                    *self._sandbox(),
+                    sys.executable,
+                    "-I",
+                    str(HERE / "execution_driver.py"),
+                    "/orders.json",
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

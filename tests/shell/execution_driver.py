@@ -66,9 +66,7 @@ class Run:
                 told.append(f"{name}: bash {_short(mine)}, ours {_short(its)}")
         for path in sorted(self.tree.keys() | other.tree.keys()):
             if self.tree.get(path) != other.tree.get(path):
-                told.append(
-                    f"file {path}: bash {self.tree.get(path)}, ours {other.tree.get(path)}"
-                )
+                told.append(f"file {path}: bash {self.tree.get(path)}, ours {other.tree.get(path)}")
         return told
 
 
@@ -151,9 +149,7 @@ def _contents(path: str, status: os.stat_result) -> tuple[str, ...]:
     return (mode,)
 
 
-def _compare(
-    text: str, fixture: Fixture, tools: list[ExecTool], number: int
-) -> dict[str, object]:
+def _compare(text: str, fixture: Fixture, tools: list[ExecTool], number: int) -> dict[str, object]:
     told: list[str] = []
     for index, tool in enumerate(tools):
         # Each engine hands descriptors on for half of the texts, and captures for the other.

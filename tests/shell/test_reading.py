@@ -272,6 +272,13 @@ def test_bash_is_needed_where_only_the_run_or_bash_tells(text: str, reason: str)
     assert reason in str(refused(text, scope).needs_bash)
 
 
+@pytest.mark.parametrize("home", ["", "//x", "-", None])
+@pytest.mark.parametrize("text", ["cd", "cd ~"])
+def test_an_odd_home_is_left_to_bash(text: str, home: str | None) -> None:
+    variables = {} if home is None else {"HOME": home}
+    refused(text, Scope.of_call(variables, "/w"))
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -91,7 +91,7 @@ class _Find:
             word = self._argv[self._at]
             if self._at in self._patterns and (not word or word[0] in "-*?[!(),+"):
                 self._unknown(f"{word} may match names that are expressions")
-            self._starts.append("./-" if word == "-" else word)
+            self._starts.append("./-" if word == "-" else word or ".")
             self._at += 1
 
     def _predicate(self) -> None:
