@@ -146,7 +146,7 @@ def _program(name: str, cwd: str, settings: LookSettings) -> Program | None:
         except (OSError, ValueError):
             continue
         if stat.S_ISREG(status.st_mode) and os.access(candidate, os.X_OK):
-            real = os.path.realpath(candidate)
+            real = real_path(candidate)
             return Program(candidate, real, _distrusted(candidate, real, status, settings))
     return None
 
@@ -157,7 +157,7 @@ def _distrusted(
     places: list[tuple[str, os.stat_result | None]]
     if is_beneath(real, settings.worktree):
         return "it lies in the worktree"
-    folder = os.path.realpath(os.path.dirname(candidate))
+    folder = real_path(os.path.dirname(candidate))
     if folder not in settings.real_folders:
         return "it lies where no programs are looked up"
     trust = settings.trust
