@@ -57,24 +57,16 @@ def _touches(rule: Rule, seen: Seen) -> bool:
     return any(rule.paths.touches(path, tree=tree) for path in paths)
 
 
-def allows_command(
-    rule: Rule, found: Analysed, program: Program | None, *, missing_is_fine: bool
-) -> bool:
+def allows_command(rule: Rule, found: Analysed, program: Program | None) -> bool:
     """May a rule that allows cover effects of a command?
 
-    Args:
-        rule: That allows.
-        found: The command.
-        program: That its first word names; None for a builtin, and where there is none.
-        missing_is_fine: Where there is no program, none will run.
+    `program` is what its first word names; None for a builtin, and where there is none: then
+    none will run.
     """
     if rule.command is None:
         return True
     by_path = any("/" in word for word in rule.command[0])
-    if program is None:
-        if not found.command.builtin and not missing_is_fine:
-            return False
-    elif program.distrusted is not None and not by_path:
+    if program is not None and program.distrusted is not None and not by_path:
         return False
     return _begins(rule.command, found, program)
 

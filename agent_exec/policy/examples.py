@@ -15,12 +15,14 @@ from agent_exec.model.decision import Verdict
 from agent_exec.policy.analyse import analyse
 from agent_exec.policy.build import build
 from agent_exec.policy.coverage import allows_command, covers, tightens
-from agent_exec.policy.decide import says, seen_of
 from agent_exec.policy.facts import Facts, Program, absolute, program_key
+from agent_exec.policy.load import load_sources
 from agent_exec.policy.load_tables import load_tables
 from agent_exec.policy.look import look, make_settings
 from agent_exec.policy.merge import merge
 from agent_exec.policy.policy import Policy, Rule
+from agent_exec.policy.reasons import says
+from agent_exec.policy.seen import see
 from agent_exec.policy.source import Source
 from agent_exec.policy.tables import Tables
 from agent_exec.shell.reading import Scope, read
@@ -39,6 +41,22 @@ def check_examples(sources: Sequence[Source]) -> None:
     wrong = [message for source in sources for message in _disagreements(source, tables)]
     if wrong:
         raise PolicyError("\n".join(wrong))
+
+
+def count_examples(name: str) -> int:
+    """How many examples a policy has, its bases included; all are checked.
+
+    Raises:
+        PolicyError: It is wrong, or some disagree.
+    """
+    sources = load_sources(name)
+    check_examples(sources)
+    return sum(
+        len(texts)
+        for source in sources
+        for rule in source.content.get("rules", [])
+        for texts in rule.get("examples", {}).values()
+    )
 
 
 def _disagreements(source: Source, tables: Tables) -> Iterator[str]:
@@ -94,14 +112,14 @@ def why_not_covered(rule: Rule, text: str, policy: Policy, tables: Tables) -> st
 
 
 def _is_tightened(rule: Rule, found: Analysed, policy: Policy, facts: Facts) -> bool:
-    program, effects = seen_of(policy, found, facts, WORKTREE)
+    program, effects = see(policy, found, facts, WORKTREE)
     return tightens(rule, found, program, effects)
 
 
 def _why_not_allowed(rule: Rule, found: Analysed, policy: Policy, facts: Facts) -> str | None:
-    program, effects = seen_of(policy, found, facts, WORKTREE)
+    program, effects = see(policy, found, facts, WORKTREE)
     name = " ".join(found.name)
-    if not allows_command(rule, found, program, missing_is_fine=True):
+    if not allows_command(rule, found, program):
         return f"{name} is another command"
     for seen in effects:
         if seen.effect.argv is None and not covers(rule, seen):

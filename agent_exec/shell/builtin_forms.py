@@ -92,10 +92,9 @@ def _cd(arguments: Sequence[Field], scope: Scope) -> None:
         words = words[1:]
     elif words and words[0].startswith("-"):
         raise NeedsBash("an option of cd", 0)
-    if not words and not scope.variables.get("HOME"):
-        raise NeedsBash("cd to a home that only bash looks up", 0)
     # Of several it says that they are too many, whatever they are.
-    if len(words) == 1 and not may_enter(words[0]):
+    target = words[0] if words else scope.variables.get("HOME", "")
+    if len(words) < 2 and not may_enter(target):
         raise NeedsBash("cd to an odd directory", 0)
 
 

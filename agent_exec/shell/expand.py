@@ -51,7 +51,7 @@ class Scope(NamedTuple):
     variables: Mapping[str, str]
     """The environment of the child."""
     home: str | None
-    """None where HOME is unset."""
+    """None where HOME is unset: bash looks elsewhere then."""
     cwd: str
     """Absolute, as ``cd`` left it: with the links that it went through."""
     parameters: tuple[str, ...] | None = None
@@ -92,7 +92,7 @@ def expand(word: Word, scope: Scope) -> Field | None:
             pieces.append((text, kind is Kind.PLAIN))
             vanishes = False
         elif kind is Kind.HOME:
-            if scope.home is None:
+            if not scope.home:
                 raise NeedsBash("a home directory that only bash looks up", 0)
             pieces.append((scope.home, False))
             vanishes = False

@@ -30,9 +30,12 @@ _MOST_LINES = 200
 
 # A backslash that is not itself escaped, at the end of a line.
 _CONTINUATION = re.compile(r"(?<!\\)((?:\\\\)*)\\\n")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _HERE_DOCUMENT = re.compile(r"<<-?[ \t]*[^ \t<>|&;()]+")
+
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 # Words before a command that to the grammar are its name.
 _BEFORE_A_NAME = frozenset({"!", "time", "coproc", "then", "do", "else", "elif", "if", "while"})
@@ -58,7 +61,7 @@ def list_commands(text: str, scope: Scope) -> tuple[Command, ...]:
         root = _parsed(reading, deadline)
         if root is None:
             return tuple(found)
-        lister = _Lister(scope)
+        lister = _Lister(reading, scope)
         for command in (*lister.commands(root), *_by_line(reading, root, scope)):
             found.setdefault(command)
             if len(found) == _MOST_COMMANDS:
@@ -72,13 +75,17 @@ def _readings(text: str) -> Iterable[str]:
     The grammar takes some continuations for the ends of words, and a carriage return for a
     blank.
     """
-    plain = text.encode("utf-8", "replace").decode()
-    return dict.fromkeys((plain, _CONTINUATION.sub(r"\1", plain), _CONTROL.sub("_", text)))
+    plain = _SURROGATE.sub("\ufffd", text)
+    return dict.fromkeys((plain, _CONTINUATION.sub(r"\1", plain), _CONTROL.sub("_", plain)))
 
 
 def _parsed(text: str, deadline: float) -> tree_sitter.Node | None:
-    """The root of the tree, or None when that takes too long."""
-    octets = text.encode()
+    """The root of the tree, or None when that takes too long. Its bytes are our characters.
+
+    The grammar's C code looks up characters in tables that end early: with those beyond
+    ASCII in a text, some crash the process. All of them are parts of words.
+    """
+    octets = _BEYOND_ASCII.sub("%", text).encode("ascii")
     parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
 
     def read(offset: int, _point: object) -> bytes:
@@ -112,7 +119,8 @@ def _by_line(text: str, root: tree_sitter.Node, scope: Scope) -> Iterator[Comman
 
 
 class _Lister:
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, text: str, scope: Scope) -> None:
+        self._text = text
         self._scope = scope
         # Of the variables that the text sets; a value that is not written out is None.
         self._set: dict[str, str | None] = {}
@@ -200,7 +208,10 @@ class _Lister:
         )
 
     def _words(self, node: tree_sitter.Node) -> list[str]:
-        return dequoted(_text(node), self._scope, self._set)
+        return dequoted(self._raw(node), self._scope, self._set)
+
+    def _raw(self, node: tree_sitter.Node) -> str:
+        return self._text[node.start_byte : node.end_byte]
 
     def _word(self, node: tree_sitter.Node) -> str:
         return " ".join(self._words(node))
@@ -216,7 +227,7 @@ class _Lister:
             if node.type == "ERROR":
                 mistaken = True
             for target in _targets(node)[:1]:
-                operator = _operator(node)
+                operator = self._operator(node)
                 path = self._word(target)
                 digits = operator in (">&", "<&") and (path.isdigit() or path == "-")
                 if path == "/dev/null" or digits:
@@ -226,6 +237,10 @@ class _Lister:
                 kinds = _BOTH if both else _FILE_KINDS.get(operator, (EffectKind.WRITE,))
                 yield from (FileUse(kind, path) for kind in kinds)
 
+    def _operator(self, node: tree_sitter.Node) -> str:
+        signs = (child for child in node.children if child.type[0] in "<>&")
+        return next((self._raw(child) for child in signs), ">")
+
     def _input(self, nodes: Iterable[tree_sitter.Node]) -> str | None:
         """The text of the last here-document or here-string."""
         text = None
@@ -234,7 +249,7 @@ class _Lister:
                 text = "".join(self._word(child) for child in node.children[1:]) + "\n"
             elif node.type == "heredoc_redirect":
                 text = "".join(
-                    _text(child) for child in node.children if child.type == "heredoc_body"
+                    self._raw(child) for child in node.children if child.type == "heredoc_body"
                 )
         return text
 
@@ -265,19 +280,11 @@ def _node(cursor: tree_sitter.TreeCursor) -> tree_sitter.Node:
     return node
 
 
-def _text(node: tree_sitter.Node) -> str:
-    return node.text.decode("utf-8", "replace") if node.text is not None else ""
-
-
 def _targets(node: tree_sitter.Node) -> list[tree_sitter.Node]:
     """The words of a redirection behind its operator."""
     if node.type != "file_redirect":
         return []
     return [child for child in node.children if child.is_named and child.type not in _NO_TARGETS]
-
-
-def _operator(node: tree_sitter.Node) -> str:
-    return next((_text(child) for child in node.children if child.type[0] in "<>&"), ">")
 
 
 def _first_type(node: tree_sitter.Node) -> str:

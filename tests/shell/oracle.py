@@ -36,6 +36,18 @@ _HERE_TEXTS = (Operator.HERE_DOCUMENT, Operator.HERE_STRING)
 _DUPLICATIONS = (Operator.DUPLICATE_IN, Operator.DUPLICATE_OUT)
 
 
+_SANDBOX = ("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/")
+
+
+def why_no_oracle() -> str | None:
+    """What this machine lacks for an `Oracle`."""
+    for name in ("bash", "bwrap", "gcc"):
+        if shutil.which(name) is None:
+            return f"needs {name}"
+    tried = subprocess.run([*_SANDBOX, "true"], check=False, capture_output=True)
+    return None if tried.returncode == 0 else "bubblewrap does not work here"
+
+
 class NotComparable(Exception):
     """The oracle has nothing to say about a text."""
 
@@ -84,8 +96,7 @@ class Oracle:
         (folder / "orders.json").write_text(json.dumps(orders))
         self._driver = subprocess.Popen(
             [
-                *("bwrap", "--unshare-all", "--die-with-parent", "--new-session"),
-                *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
+                *(*_SANDBOX, "--dev", "/dev", "--proc", "/proc"),
                 *("--bind", str(folder), str(folder)),
                 *(sys.executable, "-I", str(HERE / "oracle_driver.py"), str(folder)),
             ],

@@ -71,12 +71,15 @@ def argvs(text: str) -> list[str]:
         pytest.param("foo ( \nrm x", ["rm x"], id="behind-a-mistake"),
         pytest.param("rm x\r\nrm y\r\n", ["rm x", "rm y"], id="carriage-returns"),
         pytest.param("\r# 'a'`rm x`", ["rm x"], id="no-comment-behind-a-carriage-return"),
-        pytest.param("rm x \ud800", ["rm x"], id="invalid-text"),
+        pytest.param("rm x \ud800", ["rm x \ufffd"], id="invalid-text"),
+        pytest.param(
+            "rm é日本 $(rm '🎉 ü')", ["rm é日本 $(rm 🎉 ü)", "rm 🎉 ü"], id="beyond-ascii"
+        ),
     ],
 )
 def test_a_command_is_found(text: str, found: list[str]) -> None:
     everything = argvs(text)
-    assert [argv for argv in found if not any(argv in other for other in everything)] == []
+    assert [argv for argv in found if argv not in everything] == []
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_prefixes_inputs_and_pipes_are_found() -> None:
 def test_a_text_in_which_nothing_is_found_is_no_harmless_text() -> None:
     for text in ("(" * 40_000, "a|" * 600 + "(", "))", "<Esc><i>"):
         reading = read(text, SCOPE)
-        assert (reading.script, reading.complete) == (None, False)
+        assert (reading.script, reading.commands, reading.complete) == (None, (), False)
 
 
 def test_the_grammar_is_loaded_only_for_texts_that_need_bash() -> None:
@@ -122,6 +125,20 @@ def test_the_grammar_is_loaded_only_for_texts_that_need_bash() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ended.stdout.split() == ["True", "False", "False", "True"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("\U00093d89rE>>o{\U00058d15&\U000e019b\u010e\ub77c-f", id="in-a-redirection"),
+        pytest.param(
+            "\ud0bf\u126f\U00015eb7\u0184\x0fx{\U000a298e\U00058a74<<-E\n)", id="in-braces"
+        ),
+    ],
+)
+def test_characters_beyond_the_tables_of_the_grammar_do_no_harm(text: str) -> None:
+    for _ in range(20):
+        listed(text)
 
 
 @given(st.text(st.characters(), max_size=60))

@@ -272,6 +272,22 @@ def test_bash_is_needed_where_only_the_run_or_bash_tells(text: str, reason: str)
     assert reason in str(refused(text, scope).needs_bash)
 
 
+@pytest.mark.parametrize("home", ["", "//x", "-", None])
+@pytest.mark.parametrize("text", ["cd", "cd ~"])
+def test_an_odd_home_is_left_to_bash(text: str, home: str | None) -> None:
+    variables = {} if home is None else {"HOME": home}
+    refused(text, Scope.of_call(variables, "/w"))
+
+
+@pytest.mark.parametrize("home", ["", None])
+def test_a_tilde_without_a_home_is_left_to_bash(home: str | None) -> None:
+    refused("x ~", scope_of()._replace(home=home))
+
+
+def test_a_very_long_text_is_not_read() -> None:
+    assert refused("#" * ((1 << 20) + 1)).needs_bash == "the text is very long"
+
+
 @pytest.mark.parametrize(
     "name",
     [

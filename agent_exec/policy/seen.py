@@ -1,0 +1,104 @@
+"""The effects of a command, with what the facts add to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agent_exec.model.analysis import Analysed
+from agent_exec.model.decision import Executor
+from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.policy.coverage import Seen
+from agent_exec.policy.facts import Facts, Program, absolute, program_key
+from agent_exec.policy.git_harden import git_folder, is_git
+from agent_exec.policy.git_keys import is_harmless
+from agent_exec.policy.paths import is_protected
+from agent_exec.policy.policy import Policy
+
+_CHANGES = frozenset({EffectKind.WRITE, EffectKind.DELETE})
+
+
+def see(
+    policy: Policy,
+    found: Analysed,
+    facts: Facts,
+    cwd: str,
+    executor: Executor = Executor.OURS,
+    *,
+    hardened: bool = True,
+) -> tuple[Program | None, list[Seen]]:
+    """The program of a command, and everything that it does.
+
+    Args:
+        policy: Says what is protected.
+        found: The command.
+        facts: What `agent_exec.policy.look` found.
+        cwd: Where commands work that name no other directory.
+        executor: Who would run it.
+        hardened: Would it get the variables of `agent_exec.policy.git_harden`?
+    """
+    here = here_of(found, cwd)
+    command = found.command
+    program = None
+    if command.argv and not command.builtin:
+        program = facts.programs.get(program_key(command.argv[0], here))
+    n_own = len(found.effects) if found.own < 0 else found.own
+    seen = [
+        _seen(effect, program, facts, here, own=index < n_own)
+        for index, effect in enumerate(found.effects)
+    ]
+    if program is not None and program.distrusted is not None:
+        because = f"{program.path} is run, and {program.distrusted}"
+        effect = Effect(EffectKind.EXECUTE, program.path, because=because)
+        seen.append(Seen(effect, (program.real,), program.path, own=True))
+    elif program is None and executor is Executor.HOST and command.argv and not command.builtin:
+        because = f"{command.argv[0]} is not where programs are looked up"
+        seen.append(_without_path(EffectKind.UNKNOWN, because))
+    for folder in found.plain:
+        if not facts.plain.get(absolute(folder, here), False):
+            because = f"names of files beneath {folder} may be split into other words"
+            seen.append(_without_path(EffectKind.UNKNOWN, because))
+    if is_git(found):
+        seen += _run_by_git(found, facts, here, hardened=hardened)
+    seen += [
+        _without_path(
+            EffectKind.EXECUTE, f"{each.effect.path} is run, or obeyed, by other programs later"
+        )
+        for each in seen
+        if each.effect.kind in _CHANGES
+        and any(is_protected(real, policy.protect, policy.worktree) for real in each.real)
+    ]
+    return program, seen
+
+
+def here_of(found: Analysed, cwd: str) -> str:
+    """Where a command works."""
+    return cwd if found.command.cwd is None else absolute(found.command.cwd, cwd)
+
+
+def _seen(effect: Effect, program: Program | None, facts: Facts, here: str, *, own: bool) -> Seen:
+    if effect.path is None:
+        return Seen(effect, (), None, own)
+    named = absolute(effect.path, here)
+    if effect.kind is EffectKind.DELETE:
+        return Seen(effect, facts.entries.get(named, ()), named, own)
+    if program is not None and named == program.path:
+        return Seen(effect, (program.real,), named, own)
+    return Seen(effect, facts.paths.get(named, ()), named, own)
+
+
+def _without_path(kind: EffectKind, because: str, *, own: bool = False) -> Seen:
+    return Seen(Effect(kind, because=because), (), None, own)
+
+
+def _run_by_git(found: Analysed, facts: Facts, here: str, *, hardened: bool) -> Iterator[Seen]:
+    """What git may run because the configuration of a repository says so."""
+    # Who allows a commit allows its hooks; who allows a status does not.
+    own = any(effect.kind is EffectKind.EXECUTE for effect in found.effects)
+    folder = git_folder(found, here)
+    known = facts.git.get(folder)
+    if known is None or known.problem is not None:
+        problem = "nobody has looked at it" if known is None else known.problem
+        yield _without_path(EffectKind.EXECUTE, f"git in {folder}: {problem}", own=own)
+    elif not hardened and not all(map(is_harmless, known.keys)):
+        because = f"git in {folder} may run what the configuration of the repository says"
+        yield _without_path(EffectKind.EXECUTE, because, own=own)
