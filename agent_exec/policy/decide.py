@@ -9,6 +9,7 @@ when each of its effects is covered by some rule that allows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
@@ -85,7 +86,7 @@ def decide(
 def _families(analysed: Sequence[Analysed]) -> Iterator[Sequence[Analysed]]:
     """Each command of the call itself, with those inside; they inherit its variables."""
     begins = [index for index, found in enumerate(analysed) if found.of is None]
-    for begin, end in zip(begins, [*begins[1:], len(analysed)], strict=True):
+    for begin, end in pairwise([*begins, len(analysed)]):
         yield analysed[begin:end]
 
 
