@@ -6,13 +6,17 @@ the portable launcher alone. A build that could not work at all stops with the r
 
 from __future__ import annotations
 
+import json
 import platform
+import shutil
 import sys
 import sysconfig
 from pathlib import Path
 
+import yaml
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_py import build_py
 
 LIMITED_API = "0x030b0000"  # CPython 3.11
 NATIVE_MACHINES = ("aarch64", "arm64", "x86_64")
@@ -64,6 +68,39 @@ def native_extensions(system: str, machine: str, root: Path) -> list[Extension]:
     ]
 
 
+def compile_policies(folder: Path) -> dict[str, object]:
+    """What stands in the YAML files of `folder`, by file name; see policy/load_tables.py."""
+    return {
+        path.name: yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        for path in sorted(folder.glob("*.yaml"))
+    }
+
+
+class BuildWithPolicies(build_py):
+    """Installs ``policies/`` as ``agent_exec/policies``, with all of it in two files of JSON.
+
+    YAML takes longer to read than a whole check may.
+    """
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            self._add_policies(Path(self.build_lib) / "agent_exec" / "policies")
+
+    def _add_policies(self, target: Path) -> None:
+        root = Path(__file__).parent / "policies"
+        shutil.copytree(root, target, dirs_exist_ok=True)
+        policies = {
+            name.removesuffix(".yaml"): content for name, content in compile_policies(root).items()
+        }
+        _write_json(target / "policies.json", policies)
+        _write_json(target / "tools.json", compile_policies(root / "tools"))
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
+
+
 class PlatformWheel(bdist_wheel):
     """Without the C core the wheel is still for this system only.
 
@@ -91,6 +128,6 @@ if __name__ == "__main__":
     machine = platform.machine() if bits == 64 else f"{platform.machine()} with 32 bits"
     setup(
         ext_modules=native_extensions(sys.platform, machine, Path(__file__).parent),
-        cmdclass={"bdist_wheel": PlatformWheel},
+        cmdclass={"bdist_wheel": PlatformWheel, "build_py": BuildWithPolicies},
         options={"bdist_wheel": {"py_limited_api": "cp311"}},
     )

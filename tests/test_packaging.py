@@ -13,6 +13,7 @@ import pytest
 
 import agent_exec
 from agent_exec import cli
+from agent_exec.policy.load_tables import read_tables
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,6 +71,19 @@ def test_data_is_installed_with_the_code(installed: Distribution) -> None:
     assert expected - files_of(installed) == set()
 
 
+def test_policies_are_installed_as_they_stand_and_compiled(installed: Distribution) -> None:
+    folder = ROOT / "policies"
+    written = {f"agent_exec/{path.relative_to(ROOT)}" for path in folder.rglob("*.*")}
+    compiled = {"agent_exec/policies/policies.json", "agent_exec/policies/tools.json"}
+    assert {file for file in files_of(installed) if file.startswith("agent_exec/policies/")} == (
+        written | compiled
+    )
+    made = json.loads(
+        Path(str(installed.locate_file("agent_exec/policies/tools.json"))).read_text()
+    )
+    assert made == read_tables(folder / "tools")
+
+
 def test_sources_of_the_c_core_are_not_installed(installed: Distribution) -> None:
     assert [file for file in files_of(installed) if "/_native/" in file] == []
 
@@ -84,7 +98,9 @@ def test_one_wheel_serves_every_python(installed: Distribution) -> None:
 
 def test_what_is_needed_at_run_time_is_little(installed: Distribution) -> None:
     needed = [line for line in installed.requires or () if "extra ==" not in line]
-    assert sorted(line.split(">=")[0] for line in needed) == ["anyio", "pydantic", "typer"]
+    assert sorted(line.split(">=")[0] for line in needed) == [
+        *("anyio", "pydantic", "pyyaml", "tree-sitter", "tree-sitter-bash", "typer")
+    ]
 
 
 @pytest.mark.parametrize(
