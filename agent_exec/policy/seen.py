@@ -29,9 +29,9 @@ def see(
     """The program of a command, and everything that it does.
 
     Args:
-        policy: That applies.
+        policy: Says what is protected.
         found: The command.
-        facts: That it rests on.
+        facts: What `agent_exec.policy.look` found.
         cwd: Where commands work that name no other directory.
         executor: Who would run it.
         hardened: Would it get the variables of `agent_exec.policy.git_harden`?

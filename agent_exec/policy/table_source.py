@@ -15,7 +15,7 @@ _KEYS = frozenset(
         *("stops", "response_files"),
         *("assignments", "keys", "alone", "flags", "values", "optional", "options", "operands"),
         *("none", "effects", "anything", "stdin", "modes", "commands", "default"),
-        *("otherwise", "language", "commands_alone"),
+        *("commands_alone", "otherwise", "language"),
     }
 )
 _OPTION_KEYS = frozenset({"value", "values", "optional", "effects", "operands", "because"})
