@@ -72,6 +72,7 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
     entries: dict[str, tuple[str, ...]] = {}
     programs: dict[str, Program | None] = {}
     plain: dict[str, bool] = {}
+    closed: dict[str, bool] = {}
     git: dict[str, GitFacts] = {}
     for found in analysed:
         command = found.command
@@ -87,6 +88,10 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
             named = absolute(folder, here)
             if named not in plain:
                 plain[named] = _has_plain_names(named)
+        for folder in found.closed:
+            named = absolute(folder, here)
+            if named not in closed:
+                closed[named] = _is_closed(named)
         if is_git(found):
             folder = git_folder(found, here)
             if folder not in git:
@@ -95,7 +100,7 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
             key = program_key(command.argv[0], here)
             if key not in programs:
                 programs[key] = _program(command.argv[0], here, settings)
-    return Facts(paths, entries, programs, plain, git)
+    return Facts(paths, entries, programs, plain, closed, git)
 
 
 def _all_real(named: str, *, itself: bool) -> tuple[str, ...]:
@@ -131,6 +136,28 @@ def _has_plain_names(named: str) -> bool:
         left -= len(folders) + len(files)
         if left < 0 or any(map(_NOT_PLAIN.search, (*folders, *files))):
             return False
+    return True
+
+
+def _is_closed(named: str) -> bool:
+    """False also where there are too many names to look at."""
+    left = _MOST_NAMES
+    real = os.path.realpath(named)
+    todo = [real]
+    while todo:
+        try:
+            with os.scandir(todo.pop()) as entries:
+                for entry in entries:
+                    left -= 1
+                    if left < 0:
+                        return False
+                    if entry.is_symlink():
+                        if not is_beneath(os.path.realpath(entry.path), real):
+                            return False
+                    elif entry.is_dir():
+                        todo.append(entry.path)
+        except OSError:
+            continue  # no directory, or one that nobody here may read
     return True
 
 
