@@ -15,7 +15,7 @@ from agent_exec.model.analysis import Analysed
 from agent_exec.model.decision import Decision, Executor, Route, Ruling, Verdict, strictest
 from agent_exec.policy.coverage import Seen, allows_command, covers, tightens
 from agent_exec.policy.facts import Facts, Program
-from agent_exec.policy.git_harden import git_folder, hardening, is_git, only_reads
+from agent_exec.policy.git_harden import can_be_hardened, git_folder, hardening, is_git
 from agent_exec.policy.policy import Policy, Rule
 from agent_exec.policy.reasons import hint, says, shown
 from agent_exec.policy.seen import here_of, see
@@ -54,7 +54,11 @@ def decide(
         planned: How it would run.
         executor: Who would run it.
     """
-    rulings = tuple([_rule(policy, found, facts, cwd, executor) for found in analysed])
+    # The variables of hardening reach what we start, not what a shell starts.
+    hardened = executor is Executor.OURS and planned.route is Route.DIRECT
+    rulings = tuple(
+        [_rule(policy, found, facts, cwd, executor, hardened=hardened) for found in analysed]
+    )
     rulings = _hardened(rulings, analysed, facts, cwd)
     verdicts = [ruling.verdict for ruling in rulings]
     because = [reason for ruling in rulings for reason in ruling.because]
@@ -85,7 +89,7 @@ def _hardened(
     begins = [index for index, found in enumerate(analysed) if found.of is None]
     for begin, end in zip(begins, [*begins[1:], len(analysed)], strict=True):
         family = analysed[begin:end]
-        if only_reads(family):
+        if can_be_hardened(family):
             folders = [git_folder(found, here_of(found, cwd)) for found in family if is_git(found)]
             known = [facts.git[folder] for folder in folders if folder in facts.git]
             made[begin] = made[begin]._replace(variables=hardening(known))
@@ -103,8 +107,16 @@ def _reasons(
     return tuple(dict.fromkeys([*decisive, *others]))[:_MOST_REASONS]
 
 
-def _rule(policy: Policy, found: Analysed, facts: Facts, cwd: str, executor: Executor) -> Ruling:
-    program, effects = see(policy, found, facts, cwd, executor)
+def _rule(
+    policy: Policy,
+    found: Analysed,
+    facts: Facts,
+    cwd: str,
+    executor: Executor,
+    *,
+    hardened: bool,
+) -> Ruling:
+    program, effects = see(policy, found, facts, cwd, executor, hardened=hardened)
     verdict, rules, because = _verdict(policy, found, program, effects)
     return Ruling(
         found.command.argv,
