@@ -215,6 +215,9 @@ def _distrusted(
         if seen.st_uid not in trust.owners:
             return f"{place} belongs to user {seen.st_uid}"
         others = stat.S_IMODE(seen.st_mode) & (stat.S_IWGRP | stat.S_IWOTH)
+        if stat.S_ISDIR(seen.st_mode) and seen.st_mode & stat.S_ISVTX:
+            # There nobody may replace what belongs to another, as in /tmp.
+            continue
         if others and not trust.others_may_write:
             return f"others than its owner may write {place}"
     return None
