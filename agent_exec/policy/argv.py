@@ -77,6 +77,10 @@ class _Meaning:
         if table.language is not None:
             self._parts.append(self._by_language(table.language))
             return (table.name,)
+        if table.otherwise is not None and not self._names_one(table, start):
+            assert table.commands is not None
+            self._effects(table.effects)
+            return (table.name, *self.read(table.commands[table.otherwise], start))
         parsed = parse(table, argv, start)
         mode = _mode(table, parsed, self._command.stdin)
         self._options(parsed, mode)
@@ -112,6 +116,13 @@ class _Meaning:
                 self._word(word, role, option.because or f"the value of {option.names[0]}")
                 if role is Role.DIRECTORY:
                     self._directory = os.path.join(self._directory or "", word)
+
+    def _names_one(self, table: Table, start: int) -> bool:
+        """Is the word at `start` a sub-command, or may it be one?"""
+        if start == len(self._argv):
+            return self._command.more is not None
+        named = table.commands or {}
+        return start in self._command.patterns or self._argv[start] in named
 
     def _sub_command(self, table: Table, parsed: Parsed) -> tuple[str, ...]:
         commands = table.commands
