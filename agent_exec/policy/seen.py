@@ -29,9 +29,9 @@ def see(
     """The program of a command, and everything that it does.
 
     Args:
-        policy: That applies.
+        policy: Says what is protected.
         found: The command.
-        facts: That it rests on.
+        facts: What `agent_exec.policy.look` found.
         cwd: Where commands work that name no other directory.
         executor: Who would run it.
         hardened: Would it get the variables of `agent_exec.policy.git_harden`?
@@ -57,6 +57,10 @@ def see(
         if not facts.plain.get(absolute(folder, here), False):
             because = f"names of files beneath {folder} may be split into other words"
             seen.append(_without_path(EffectKind.UNKNOWN, because))
+    for folder in found.closed:
+        if not facts.closed.get(absolute(folder, here), False):
+            because = f"links beneath {folder} may lead out of it"
+            seen.append(_without_path(EffectKind.READ, because))
     if is_git(found):
         seen += _run_by_git(found, facts, here, hardened=hardened)
     seen += [

@@ -28,7 +28,8 @@ _CLEAN = "echo '* filter=x' > .gitattributes; git config filter.x.clean 'touch {
 _TEXTCONV = "echo '* diff=x' > .gitattributes; git config diff.x.textconv 'touch {mark};cat'"
 _SIGNED = """
 { git cat-file commit HEAD | sed '/^$/,$d'
-printf 'gpgsig -----BEGIN PGP SIGNATURE-----\\n \\n x\\n -----END PGP SIGNATURE-----\\n\\nm\\n'; } > c
+printf 'gpgsig -----BEGIN PGP SIGNATURE-----\\n \\n x\\n'
+printf ' -----END PGP SIGNATURE-----\\n\\nm\\n'; } > c
 git update-ref refs/heads/main $(git hash-object -t commit -w c)
 git config gpg.program {run}
 """
