@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
@@ -41,7 +41,8 @@ class LookSettings(NamedTuple):
     """Absolute, without links."""
     folders: tuple[str, ...]
     """Where names of programs are looked up; none is in the worktree."""
-    real_folders: frozenset[str]
+    real_folders: Mapping[str, str]
+    """Of each of these, the path without links."""
     trust: Trust
 
 
@@ -58,7 +59,9 @@ def make_settings(path: Sequence[str], worktree: str, trust: Trust) -> LookSetti
     folders = [folder for folder in path if os.path.isabs(folder)]
     outside = [each for each in folders if not is_beneath(os.path.realpath(each), worktree)]
     kept = outside or folders
-    return LookSettings(worktree, tuple(kept), frozenset(map(os.path.realpath, kept)), trust)
+    return LookSettings(
+        worktree, tuple(kept), {each: os.path.realpath(each) for each in kept}, trust
+    )
 
 
 def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> Facts:
@@ -202,8 +205,9 @@ def _distrusted(
     places: list[tuple[str, os.stat_result | None]]
     if is_beneath(real, settings.worktree):
         return "it lies in the worktree"
-    folder = real_path(os.path.dirname(candidate))
-    if folder not in settings.real_folders:
+    named = os.path.dirname(candidate)
+    folder = settings.real_folders.get(named) or real_path(named)
+    if folder not in settings.real_folders.values():
         return "it lies where no programs are looked up"
     trust = settings.trust
     places = [(real, status), *_folders_of(real)]
