@@ -42,7 +42,7 @@ class LookSettings(NamedTuple):
     folders: tuple[str, ...]
     """Where names of programs are looked up; none is in the worktree."""
     real_folders: Mapping[str, str]
-    """The same -> without links."""
+    """Of each of these, the path without links."""
     trust: Trust
 
 

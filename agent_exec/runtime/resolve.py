@@ -87,9 +87,8 @@ def _unwrapped(
     A text that needs a shell gets the one that was asked for, but without the profile.
     """
     argv = call.stages[0]
-    if not isinstance(argv, tuple) or not argv or argv[0] != "bash":
-        return None
-    if not all(isinstance(word, str) for word in argv):
+    words: Sequence[object] = argv  # nothing has been checked yet
+    if not words or words[0] != "bash" or not all(isinstance(word, str) for word in words):
         return None
     shell = unwrap(argv)
     if shell is None or shell.text is None or shell.unclear is not None:
