@@ -45,6 +45,7 @@ class _Meaning:
         self._argv = command.argv
         self._parts: list[Meaning] = []
         self._directory: str | None = None
+        self._follows = False
         self.rest = 1
 
     def total(self) -> Meaning:
@@ -52,12 +53,17 @@ class _Meaning:
         inner: list[Inner] = []
         texts: list[str] = []
         plain: list[str] = []
+        closed: list[str] = []
         for part in self._parts:
             effects += part.effects
             inner += part.inner
             texts += part.texts
             plain += part.plain
-        return Meaning(tuple(effects), tuple(inner), tuple(texts), tuple(plain))
+            closed += part.closed
+        if self._follows:
+            paths = [each.path for each in effects if each.kind is EffectKind.READ]
+            closed += [path for path in paths if path is not None]
+        return Meaning(tuple(effects), tuple(inner), tuple(texts), tuple(plain), tuple(closed))
 
     def read(self, table: Table, start: int) -> tuple[str, ...]:
         """Words from `start` on, by `table`. The name of what they are the arguments of."""
@@ -99,6 +105,7 @@ class _Meaning:
             option = given.option
             if given.negated:
                 continue
+            self._follows |= option.follows
             self._effects(option.effects, option.because)
             roles = mode.values.get(option.names[0], _roles(option))
             for (index, word), role in zip(given.values, roles, strict=False):

@@ -6,11 +6,12 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
+from agent_exec.model.request import Command
 from agent_exec.policy.facts import (
     Facts,
     GitFacts,
@@ -20,9 +21,9 @@ from agent_exec.policy.facts import (
 )
 from agent_exec.policy.git_harden import git_folder, is_git
 from agent_exec.policy.look_git import look_git
+from agent_exec.policy.look_path import real_names, real_path
 from agent_exec.policy.paths import is_beneath
 from agent_exec.policy.policy import Trust
-from agent_exec.policy.real_path import real_path
 
 # What xargs splits at, or takes for quotes; also at every other blank of any locale.
 _NOT_PLAIN = re.compile(r"[\s'\"\\]")
@@ -40,7 +41,8 @@ class LookSettings(NamedTuple):
     """Absolute, without links."""
     folders: tuple[str, ...]
     """Where names of programs are looked up; none is in the worktree."""
-    real_folders: frozenset[str]
+    real_folders: Mapping[str, str]
+    """Of each of these, the path without links."""
     trust: Trust
 
 
@@ -57,7 +59,8 @@ def make_settings(path: Sequence[str], worktree: str, trust: Trust) -> LookSetti
     folders = [folder for folder in path if os.path.isabs(folder)]
     outside = [each for each in folders if not is_beneath(os.path.realpath(each), worktree)]
     kept = outside or folders
-    return LookSettings(worktree, tuple(kept), frozenset(map(os.path.realpath, kept)), trust)
+    real = {folder: os.path.realpath(folder) for folder in kept}
+    return LookSettings(worktree, tuple(kept), real, trust)
 
 
 def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> Facts:
@@ -72,21 +75,29 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
     entries: dict[str, tuple[str, ...]] = {}
     programs: dict[str, Program | None] = {}
     plain: dict[str, bool] = {}
+    closed: dict[str, bool] = {}
     git: dict[str, GitFacts] = {}
     for found in analysed:
         command = found.command
         here = cwd if command.cwd is None else absolute(command.cwd, cwd)
+        names = _names(command)
         for effect in found.effects:
             if effect.path is not None:
                 named = absolute(effect.path, here)
                 removed = effect.kind is EffectKind.DELETE
                 known = entries if removed else paths
-                if named not in known:
+                if effect.path in names and not removed:
+                    paths[named] = _all_beneath(named)
+                elif named not in known:
                     known[named] = _all_real(named, itself=removed)
         for folder in found.plain:
             named = absolute(folder, here)
             if named not in plain:
                 plain[named] = _has_plain_names(named)
+        for folder in found.closed:
+            named = absolute(folder, here)
+            if named not in closed:
+                closed[named] = _is_closed(named)
         if is_git(found):
             folder = git_folder(found, here)
             if folder not in git:
@@ -95,7 +106,21 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
             key = program_key(command.argv[0], here)
             if key not in programs:
                 programs[key] = _program(command.argv[0], here, settings)
-    return Facts(paths, entries, programs, plain, git)
+    return Facts(paths, entries, programs, plain, closed, git)
+
+
+def _names(command: Command) -> frozenset[str]:
+    """Words that stand for names that another command finds beneath them."""
+    marked = [command.argv[at] for at in command.patterns if not _GLOB.search(command.argv[at])]
+    return frozenset([*marked, *(command.more or ())])
+
+
+def _all_beneath(named: str) -> tuple[str, ...]:
+    try:
+        glob_at = _GLOB.search(named)
+        return real_names(named[: named.rindex("/", 0, glob_at.start())] if glob_at else named)
+    except (OSError, ValueError):
+        return ()
 
 
 def _all_real(named: str, *, itself: bool) -> tuple[str, ...]:
@@ -134,31 +159,67 @@ def _has_plain_names(named: str) -> bool:
     return True
 
 
-def _program(name: str, cwd: str, settings: LookSettings) -> Program | None:
-    candidates: Iterable[str]
-    if "/" in name:
-        candidates = [absolute(name, cwd)]
-    else:
-        candidates = [f"{folder}/{name}" for folder in settings.folders]
-    for candidate in candidates:
+def _is_closed(named: str) -> bool:
+    """False also where there are too many names to look at."""
+    left = _MOST_NAMES
+    real = os.path.realpath(named)
+    todo = [real]
+    while todo:
         try:
-            status = os.stat(candidate)
-        except (OSError, ValueError):
-            continue
-        if stat.S_ISREG(status.st_mode) and os.access(candidate, os.X_OK):
-            real = real_path(candidate)
-            return Program(candidate, real, _distrusted(candidate, real, status, settings))
+            with os.scandir(todo.pop()) as entries:
+                for entry in entries:
+                    left -= 1
+                    if left < 0:
+                        return False
+                    if entry.is_symlink():
+                        if not is_beneath(os.path.realpath(entry.path), real):
+                            return False
+                    elif entry.is_dir():
+                        todo.append(entry.path)
+        except OSError:
+            continue  # no directory, or one that nobody here may read
+    return True
+
+
+def _program(name: str, cwd: str, settings: LookSettings) -> Program | None:
+    if "/" in name:
+        return _at(absolute(name, cwd), None, settings)
+    for folder in settings.folders:
+        found = _at(f"{folder}/{name}", settings.real_folders[folder], settings)
+        if found is not None:
+            return found
     return None
 
 
+def _at(candidate: str, folder: str | None, settings: LookSettings) -> Program | None:
+    """The program there, if there is one. `folder`: where it lies, if that is known."""
+    try:
+        status = os.lstat(candidate)
+        is_link = stat.S_ISLNK(status.st_mode)
+        if is_link:
+            status = os.stat(candidate)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode) or not os.access(candidate, os.X_OK):
+        return None
+    above, _, name = candidate.rpartition("/")
+    if folder is None:
+        folder = real_path(above or "/")
+    real = (
+        real_path(candidate)
+        if is_link or name in ("", ".", "..")
+        else f"{folder.rstrip('/')}/{name}"
+    )
+    return Program(candidate, real, _distrusted(folder, real, status, settings))
+
+
 def _distrusted(
-    candidate: str, real: str, status: os.stat_result, settings: LookSettings
+    folder: str, real: str, status: os.stat_result, settings: LookSettings
 ) -> str | None:
     places: list[tuple[str, os.stat_result | None]]
     if is_beneath(real, settings.worktree):
         return "it lies in the worktree"
-    folder = real_path(os.path.dirname(candidate))
-    if folder not in settings.real_folders:
+    if folder not in settings.real_folders.values():
         return "it lies where no programs are looked up"
     trust = settings.trust
     places = [(real, status), *_folders_of(real)]
@@ -170,6 +231,9 @@ def _distrusted(
         if seen.st_uid not in trust.owners:
             return f"{place} belongs to user {seen.st_uid}"
         others = stat.S_IMODE(seen.st_mode) & (stat.S_IWGRP | stat.S_IWOTH)
+        if stat.S_ISDIR(seen.st_mode) and seen.st_mode & stat.S_ISVTX:
+            # There nobody may replace what belongs to another, as in /tmp.
+            continue
         if others and not trust.others_may_write:
             return f"others than its owner may write {place}"
     return None

@@ -57,6 +57,10 @@ def see(
         if not facts.plain.get(absolute(folder, here), False):
             because = f"names of files beneath {folder} may be split into other words"
             seen.append(_without_path(EffectKind.UNKNOWN, because))
+    for folder in found.closed:
+        if not facts.closed.get(absolute(folder, here), False):
+            because = f"links beneath {folder} may lead out of it"
+            seen.append(_without_path(EffectKind.READ, because))
     if is_git(found):
         seen += _run_by_git(found, facts, here, hardened=hardened)
     seen += [

@@ -78,6 +78,8 @@ class Option(NamedTuple):
     operands: Role | None = None
     """Given, this is what operands are that would be read otherwise."""
     because: str = ""
+    follows: bool = False
+    """Follows links beneath what the command reads."""
 
 
 class Operand(NamedTuple):

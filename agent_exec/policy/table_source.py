@@ -18,7 +18,9 @@ _KEYS = frozenset(
         *("commands_alone", "otherwise", "language"),
     }
 )
-_OPTION_KEYS = frozenset({"value", "values", "optional", "effects", "operands", "because"})
+_OPTION_KEYS = frozenset(
+    {"value", "values", "optional", "effects", "operands", "because", "follows"}
+)
 _OPERAND_KEYS = frozenset({"role", "unless", "if", "effects", "absent"})
 _MODE_KEYS = frozenset({"if", "unless", "input", "operands", "none", "effects", "values"})
 
@@ -151,6 +153,7 @@ def _option(names: tuple[str, ...], source: Mapping[str, Any], where: str) -> Op
         effects=_effects(source.get("effects", []), where),
         operands=None if operands is None else _role(operands, where),
         because=source.get("because", ""),
+        follows=bool(source.get("follows", False)),
     )
 
 
