@@ -17,7 +17,7 @@ def render_script(
     stderr_file: str | None = None,
 ) -> ToolResult:
     """The result of a text that ran without a shell. See `render`."""
-    out, err = run.out.captured(), run.err.captured()
+    out, err = run.output.out.captured(), run.output.err.captured()
     return ToolResult(
         id=grant.request.id,
         verdict=grant.decision.verdict if run.refused is None else Verdict.DENY,
@@ -32,5 +32,5 @@ def render_script(
         unreaped=tuple(run.unreaped),
         duration_ms=run.duration_ms,
         error=run.refused,
-        notices=what_files_lack(out, err, stdout_file, stderr_file),
+        notices=grant.request.notices + what_files_lack(out, err, stdout_file, stderr_file),
     )
