@@ -129,6 +129,8 @@ class Table(NamedTuple):
     """``--no-NAME`` of a long option takes it back."""
     old_style: bool = False
     """The first word may be a bundle of short options without a dash."""
+    separate: bool = False
+    """A value is never attached to a short option: in ``-Lo 2 FILE`` both have one."""
     stops: bool = False
     """Options end at the first operand, whatever the syntax."""
     response_files: bool = False

@@ -12,7 +12,7 @@ from agent_exec.policy.table import Mode, Operand, Option, Role, Syntax, Table
 _KEYS = frozenset(
     {
         *("also", "versioned", "syntax", "numeric", "plus", "negatable", "old_style"),
-        *("stops", "response_files"),
+        *("stops", "separate", "response_files"),
         *("assignments", "keys", "alone", "flags", "values", "optional", "options", "operands"),
         *("none", "effects", "anything", "stdin", "modes", "commands", "default"),
         *("commands_alone", "otherwise", "language"),
@@ -70,6 +70,7 @@ def make_table(
         negatable=bool(source.get("negatable", False)),
         old_style=bool(source.get("old_style", False)),
         stops=bool(source.get("stops", False)),
+        separate=bool(source.get("separate", False)),
         response_files=bool(source.get("response_files", False)),
         assignments=bool(source.get("assignments", False)),
         keys=None if "keys" not in source else _roles(source["keys"], f"{where}.keys"),
