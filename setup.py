@@ -1,18 +1,25 @@
 """Decide what a build of agent_exec contains; everything else is in pyproject.toml.
 
+Policies and tool tables lie beside the package in a checkout, and in it where it is installed;
+there they are one file of JSON each, too, because YAML is slow to read.
+
 The C core is built where it works: CPython on Linux, x86-64 and arm64. Other POSIX systems get
 the portable launcher alone. A build that could not work at all stops with the reason.
 """
 
 from __future__ import annotations
 
+import json
 import platform
+import shutil
 import sys
 import sysconfig
 from pathlib import Path
 
+import yaml
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_py import build_py
 
 LIMITED_API = "0x030b0000"  # CPython 3.11
 NATIVE_MACHINES = ("aarch64", "arm64", "x86_64")
@@ -64,6 +71,48 @@ def native_extensions(system: str, machine: str, root: Path) -> list[Extension]:
     ]
 
 
+def install_policies(source: Path, target: Path) -> list[Path]:
+    """Copy policies and tool tables from `source` to `target`, and put the compiled ones there.
+
+    Raises:
+        FileNotFoundError: They are missing.
+    """
+    tables = sorted((source / "tools").glob("*.yaml"))
+    policies = sorted(source.glob("*.yaml"))
+    if not tables or not policies:
+        raise FileNotFoundError(f"no policies in {source}")
+    (target / "tools").mkdir(parents=True, exist_ok=True)
+    made = [target / path.relative_to(source) for path in (*policies, *tables)]
+    for path in made:
+        shutil.copyfile(source / path.relative_to(target), path)
+    for path in sorted(source.glob("*.schema.json")):
+        made.append(target / path.name)
+        shutil.copyfile(path, made[-1])
+    for name, files in (
+        ("policies.json", {path.stem: path for path in policies}),
+        ("tools.json", {path.name: path for path in tables}),
+    ):
+        content = {key: yaml.safe_load(path.read_bytes()) for key, path in files.items()}
+        made.append(target / name)
+        made[-1].write_text(json.dumps(content, separators=(",", ":")))
+    return made
+
+
+class BuildWithPolicies(build_py):
+    """Modules, and the policies that they come with."""
+
+    _policies: tuple[Path, ...] = ()
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            target = Path(self.build_lib, "agent_exec", "policies")
+            self._policies = tuple(install_policies(Path(__file__).parent / "policies", target))
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        return [*super().get_outputs(include_bytecode), *map(str, self._policies)]
+
+
 class PlatformWheel(bdist_wheel):
     """Without the C core the wheel is still for this system only.
 
@@ -91,6 +140,6 @@ if __name__ == "__main__":
     machine = platform.machine() if bits == 64 else f"{platform.machine()} with 32 bits"
     setup(
         ext_modules=native_extensions(sys.platform, machine, Path(__file__).parent),
-        cmdclass={"bdist_wheel": PlatformWheel},
+        cmdclass={"bdist_wheel": PlatformWheel, "build_py": BuildWithPolicies},
         options={"bdist_wheel": {"py_limited_api": "cp311"}},
     )

@@ -10,9 +10,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 import agent_exec
 from agent_exec import cli
+from agent_exec.policy.load_tables import read_tables
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,6 +72,28 @@ def test_data_is_installed_with_the_code(installed: Distribution) -> None:
     assert expected - files_of(installed) == set()
 
 
+def test_policies_and_tables_are_installed_inside_the_package(installed: Distribution) -> None:
+    sources = {path for path in (ROOT / "policies").rglob("*") if path.is_file()}
+    expected = {f"agent_exec/policies/{path.relative_to(ROOT / 'policies')}" for path in sources}
+    expected |= {"agent_exec/policies/policies.json", "agent_exec/policies/tools.json"}
+    found = {file for file in files_of(installed) if file.startswith("agent_exec/policies/")}
+    assert found == expected
+
+
+def test_an_installation_compiles_what_the_files_say(setup_py: ModuleType, tmp_path: Path) -> None:
+    source = ROOT / "policies"
+    setup_py.install_policies(source, tmp_path)
+    assert json.loads((tmp_path / "tools.json").read_bytes()) == read_tables(source / "tools")
+    assert json.loads((tmp_path / "policies.json").read_bytes()) == {
+        path.stem: yaml.safe_load(path.read_bytes()) for path in source.glob("*.yaml")
+    }
+
+
+def test_a_build_without_policies_fails(setup_py: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no policies"):
+        setup_py.install_policies(tmp_path, tmp_path / "target")
+
+
 def test_sources_of_the_c_core_are_not_installed(installed: Distribution) -> None:
     assert [file for file in files_of(installed) if "/_native/" in file] == []
 
@@ -84,7 +108,8 @@ def test_one_wheel_serves_every_python(installed: Distribution) -> None:
 
 def test_what_is_needed_at_run_time_is_little(installed: Distribution) -> None:
     needed = [line for line in installed.requires or () if "extra ==" not in line]
-    assert sorted(line.split(">=")[0] for line in needed) == ["anyio", "pydantic", "typer"]
+    names = sorted(line.split(">=")[0] for line in needed)
+    assert names == ["anyio", "pydantic", "pyyaml", "tree-sitter", "tree-sitter-bash", "typer"]
 
 
 @pytest.mark.parametrize(
