@@ -1,8 +1,5 @@
 """Decide what a build of agent_exec contains; everything else is in pyproject.toml.
 
-Policies and tool tables lie beside the package in a checkout, and in it where it is installed;
-there they are one file of JSON each, too, because YAML is slow to read.
-
 The C core is built where it works: CPython on Linux, x86-64 and arm64. Other POSIX systems get
 the portable launcher alone. A build that could not work at all stops with the reason.
 """
@@ -71,46 +68,37 @@ def native_extensions(system: str, machine: str, root: Path) -> list[Extension]:
     ]
 
 
-def install_policies(source: Path, target: Path) -> list[Path]:
-    """Copy policies and tool tables from `source` to `target`, and put the compiled ones there.
-
-    Raises:
-        FileNotFoundError: They are missing.
-    """
-    tables = sorted((source / "tools").glob("*.yaml"))
-    policies = sorted(source.glob("*.yaml"))
-    if not tables or not policies:
-        raise FileNotFoundError(f"no policies in {source}")
-    (target / "tools").mkdir(parents=True, exist_ok=True)
-    made = [target / path.relative_to(source) for path in (*policies, *tables)]
-    for path in made:
-        shutil.copyfile(source / path.relative_to(target), path)
-    for path in sorted(source.glob("*.schema.json")):
-        made.append(target / path.name)
-        shutil.copyfile(path, made[-1])
-    for name, files in (
-        ("policies.json", {path.stem: path for path in policies}),
-        ("tools.json", {path.name: path for path in tables}),
-    ):
-        content = {key: yaml.safe_load(path.read_bytes()) for key, path in files.items()}
-        made.append(target / name)
-        made[-1].write_text(json.dumps(content, separators=(",", ":")))
-    return made
+def compile_policies(folder: Path) -> dict[str, object]:
+    """What stands in the YAML files of `folder`, by file name; see policy/load_tables.py."""
+    return {
+        path.name: yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        for path in sorted(folder.glob("*.yaml"))
+    }
 
 
 class BuildWithPolicies(build_py):
-    """Modules, and the policies that they come with."""
+    """Installs ``policies/`` as ``agent_exec/policies``, with all of it in two files of JSON.
 
-    _policies: tuple[Path, ...] = ()
+    YAML takes longer to read than a whole check may.
+    """
 
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            target = Path(self.build_lib, "agent_exec", "policies")
-            self._policies = tuple(install_policies(Path(__file__).parent / "policies", target))
+            self._add_policies(Path(self.build_lib) / "agent_exec" / "policies")
 
-    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
-        return [*super().get_outputs(include_bytecode), *map(str, self._policies)]
+    def _add_policies(self, target: Path) -> None:
+        root = Path(__file__).parent / "policies"
+        shutil.copytree(root, target, dirs_exist_ok=True)
+        policies = {
+            name.removesuffix(".yaml"): content for name, content in compile_policies(root).items()
+        }
+        _write_json(target / "policies.json", policies)
+        _write_json(target / "tools.json", compile_policies(root / "tools"))
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
 
 
 class PlatformWheel(bdist_wheel):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import Self, TypedDict, TypeVar, Unpack
 
 from agent_exec.errors import Denied, InvalidCall, TemplateError
 from agent_exec.model.call import ToolCall
@@ -23,13 +23,15 @@ from agent_exec.runtime import checks
 from agent_exec.runtime.bind import Bound, Settings
 from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.render import render
+from agent_exec.runtime.renewal import on_stale
 from agent_exec.runtime.resolve import by_shell, resolve
 from agent_exec.runtime.script_call import ScriptCall
 from agent_exec.runtime.select import select_engine
 from agent_exec.runtime.spill import default_folder
-from agent_exec.template.cache import HOT_AFTER, MAX_TEMPLATES, CacheStats, TemplateCache
+from agent_exec.template.cache import CacheStats, TemplateCache
 
 _LONGEST_GRACE_S = 3600.0
+_T = TypeVar("_T")
 
 
 class CallOptions(TypedDict, total=False):
@@ -60,7 +62,7 @@ class ExecTool:
         worktree: The directory that calls work in.
         policy: What may run: a shipped name (``read-only``, ``default``, ``workspace``,
             ``strict``, ``open``), the path of a file, or a `Policy`.
-        launcher: ``auto``, ``vfork`` or ``portable``.
+        launcher: ``vfork``, ``portable``, or ``auto``: what the policy says.
         hot_after: Launches of a program from which on its spawn template is kept, at least 1.
         max_templates: How many are kept, at least 1.
         max_concurrent: Calls that may run at once, 1 to 65536; later ones wait.
@@ -75,7 +77,10 @@ class ExecTool:
             state directory when not given.
         output_file_bytes: Most bytes of one such file.
 
-    The environment of the children is that of this process when the tool is made.
+    What is not given (`hot_after` to `max_concurrent`, `timeout_s`, `output_bytes`,
+    `survivors`) is as the policy says; so is the longest time that a call may take, whatever
+    it asks for. The environment of the children is made of that of this process when the tool
+    is made, by ``env`` of the policy.
 
     Raises:
         PolicyError: No such policy.
@@ -91,13 +96,13 @@ class ExecTool:
         *,
         policy: str | os.PathLike[str] | Policy = "default",
         launcher: str = "auto",
-        hot_after: int = HOT_AFTER,
-        max_templates: int = MAX_TEMPLATES,
-        max_concurrent: int = 16,
-        timeout_s: float = 120.0,
+        hot_after: int | None = None,
+        max_templates: int | None = None,
+        max_concurrent: int | None = None,
+        timeout_s: float | None = None,
         grace_s: float = 2.0,
-        output_bytes: int = 1024 * 1024,
-        survivors: str = "kill",
+        output_bytes: int | None = None,
+        survivors: str | None = None,
         containment: str = "auto",
         output_dir: str | os.PathLike[str] | None = None,
         output_file_bytes: int = 256 * 1024 * 1024,
@@ -105,18 +110,24 @@ class ExecTool:
         # Before the engine is made, which nobody would close.
         self._checker = Checker(_absolute("worktree", worktree), policy)
         self.worktree = self._checker.worktree
+        policy = self._policy = self._checker.policy
+        hot_after = _given(hot_after, policy.templates.hot_after)
+        max_templates = _given(max_templates, policy.templates.max_per_worktree)
+        max_concurrent = _given(max_concurrent, policy.limits.concurrent)
+        output_bytes = _given(output_bytes, policy.limits.output_bytes)
+        timeout_s = _given(timeout_s, policy.limits.timeout_s)
         checks.whole_number("hot_after", hot_after, least=1)
         checks.whole_number("max_templates", max_templates, least=1)
         checks.whole_number("max_concurrent", max_concurrent, least=1, most=checks.MOST_CALLS)
         checks.whole_number("output_bytes", output_bytes, least=0, most=checks.MOST_BYTES)
         checks.whole_number("output_file_bytes", output_file_bytes, least=0, most=checks.MOST_BYTES)
         limits = Limits(
-            timeout_s=checks.duration("timeout_s", timeout_s),
+            timeout_s=min(checks.duration("timeout_s", timeout_s), policy.limits.max_timeout_s),
             grace_s=checks.delay("grace_s", grace_s, most=_LONGEST_GRACE_S),
             head_bytes=output_bytes - output_bytes // 2,
             tail_bytes=output_bytes // 2,
         )
-        kept = checks.choice("survivors", survivors, Survivors)
+        kept = checks.choice("survivors", _given(survivors, policy.survivors), Survivors)
         contained = checks.choice("containment", containment, Containment)
         outputs = (
             default_folder(os.environ)
@@ -124,7 +135,9 @@ class ExecTool:
             else _absolute("output_dir", output_dir)
         )
         self._engine, chosen = select_engine(
-            launcher, max_concurrent=max_concurrent, containment=contained
+            policy.launcher if launcher == "auto" else launcher,
+            max_concurrent=max_concurrent,
+            containment=contained,
         )
         self._settings = Settings(
             cache=TemplateCache(
@@ -138,7 +151,8 @@ class ExecTool:
             survivors=kept,
             output_folder=outputs,
             output_cap=output_file_bytes,
-            shell_program=self._checker.policy.shell_program,
+            shell_program=self._policy.shell_program,
+            on_update=self._policy.templates.on_update,
         )
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)
@@ -291,6 +305,7 @@ class ExecTool:
         request = resolve(
             call, id_=id_, worktree=self.worktree, environment=self._settings.environment
         )
+        request = self._checker.by_policy(request)
         decision = self._checker.decide(request)
         if decision.verdict is not Verdict.ALLOW:
             raise _refusal(decision)
@@ -306,8 +321,16 @@ class ExecTool:
         """The launcher refused a template, before anything had started."""
         if error.errno not in {errno.ESTALE, errno.EACCES}:
             raise error
+        verdict, because = on_stale(self._settings.on_update, error)
+        if verdict is not Verdict.ALLOW:
+            decision = bound.grant.decision
+            raise _refusal(decision._replace(verdict=verdict, because=(because,)))
         request = bound.grant.request
         bound.renew(self._grant(request.call, request.id), error)
+
+
+def _given(value: _T | None, otherwise: _T) -> _T:
+    return otherwise if value is None else value
 
 
 def _refusal(decision: Decision) -> Denied:

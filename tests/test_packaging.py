@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import yaml
 
 import agent_exec
 from agent_exec import cli
@@ -72,26 +71,17 @@ def test_data_is_installed_with_the_code(installed: Distribution) -> None:
     assert expected - files_of(installed) == set()
 
 
-def test_policies_and_tables_are_installed_inside_the_package(installed: Distribution) -> None:
-    sources = {path for path in (ROOT / "policies").rglob("*") if path.is_file()}
-    expected = {f"agent_exec/policies/{path.relative_to(ROOT / 'policies')}" for path in sources}
-    expected |= {"agent_exec/policies/policies.json", "agent_exec/policies/tools.json"}
-    found = {file for file in files_of(installed) if file.startswith("agent_exec/policies/")}
-    assert found == expected
-
-
-def test_an_installation_compiles_what_the_files_say(setup_py: ModuleType, tmp_path: Path) -> None:
-    source = ROOT / "policies"
-    setup_py.install_policies(source, tmp_path)
-    assert json.loads((tmp_path / "tools.json").read_bytes()) == read_tables(source / "tools")
-    assert json.loads((tmp_path / "policies.json").read_bytes()) == {
-        path.stem: yaml.safe_load(path.read_bytes()) for path in source.glob("*.yaml")
-    }
-
-
-def test_a_build_without_policies_fails(setup_py: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no policies"):
-        setup_py.install_policies(tmp_path, tmp_path / "target")
+def test_policies_are_installed_as_they_stand_and_compiled(installed: Distribution) -> None:
+    folder = ROOT / "policies"
+    written = {f"agent_exec/{path.relative_to(ROOT)}" for path in folder.rglob("*.*")}
+    compiled = {"agent_exec/policies/policies.json", "agent_exec/policies/tools.json"}
+    assert {file for file in files_of(installed) if file.startswith("agent_exec/policies/")} == (
+        written | compiled
+    )
+    made = json.loads(
+        Path(str(installed.locate_file("agent_exec/policies/tools.json"))).read_text()
+    )
+    assert made == read_tables(folder / "tools")
 
 
 def test_sources_of_the_c_core_are_not_installed(installed: Distribution) -> None:
@@ -108,8 +98,9 @@ def test_one_wheel_serves_every_python(installed: Distribution) -> None:
 
 def test_what_is_needed_at_run_time_is_little(installed: Distribution) -> None:
     needed = [line for line in installed.requires or () if "extra ==" not in line]
-    names = sorted(line.split(">=")[0] for line in needed)
-    assert names == ["anyio", "pydantic", "pyyaml", "tree-sitter", "tree-sitter-bash", "typer"]
+    assert sorted(line.split(">=")[0] for line in needed) == [
+        *("anyio", "pydantic", "pyyaml", "tree-sitter", "tree-sitter-bash", "typer")
+    ]
 
 
 @pytest.mark.parametrize(

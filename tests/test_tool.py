@@ -20,6 +20,7 @@ from realproc import Belongings, is_alive, nothing_left_behind, run_host, wait_u
 from agent_exec import (
     CacheStats,
     Closed,
+    Denied,
     ExecTool,
     InvalidCall,
     LaunchError,
@@ -29,6 +30,7 @@ from agent_exec import (
     ToolResult,
     Unsupported,
 )
+from agent_exec.model.decision import Decision, Verdict
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -74,7 +76,9 @@ def test_a_whole_result(run: Run, launcher_name: str) -> None:
         "id": result.id,
         "verdict": "allow",
         "route": "direct",
+        "route_reason": None,
         "ended": "exit",
+        "status": 3,
         "stages": [
             {
                 "argv": ["sh", "-c", "echo out; echo err >&2; exit 3"],
@@ -585,12 +589,18 @@ def test_survivors_are_killed_and_told(run: Run) -> None:
     wait_until(lambda: not is_alive(pid))
 
 
-def test_only_the_open_policy_exists(worktree: Path) -> None:
-    for policy in ("default", "strict", "Open", ""):
-        with pytest.raises(PolicyError, match="policy='open'"):
-            ExecTool(worktree, policy=policy)
-    with pytest.raises(PolicyError):
-        ExecTool(worktree)
+@pytest.mark.parametrize("policy", ["Open", "", "defaults"])
+def test_a_policy_that_is_none_is_an_error(worktree: Path, policy: str) -> None:
+    with pytest.raises(PolicyError, match="shipped are read-only, default"):
+        ExecTool(worktree, policy=policy)
+
+
+def test_what_the_policy_does_not_allow_is_not_run(worktree: Path) -> None:
+    with ExecTool(worktree) as tool, pytest.raises(Denied, match="touch writes") as denied:
+        tool.run_sync(["touch", "new"])
+    decision = denied.value.decision
+    assert isinstance(decision, Decision)
+    assert (decision.verdict, not (worktree / "new").exists()) == (Verdict.ASK, True)
 
 
 def test_a_worktree_that_is_none_is_an_error(tmp_path: Path) -> None:

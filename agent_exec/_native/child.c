@@ -160,13 +160,13 @@ run_actions(struct ax_launch *launch, unsigned program_fd, uint64_t *mask)
 }
 
 IN_CHILD static bool
-path_is_pinned(const struct ax_launch *launch)
+path_is_pinned(const struct ax_launch *launch, const char *path)
 {
     const struct ax_identity *pinned = &launch->identity;
     struct stat now;
 
     /* glibc's and musl's struct stat is the kernel's on 64-bit machines. */
-    if (ax_sys(SYS_newfstatat, AT_FDCWD, launch->path, &now, 0, 0) < 0)
+    if (ax_sys(SYS_newfstatat, AT_FDCWD, path, &now, 0, 0) < 0)
         return false;
     return now.st_dev == pinned->dev && now.st_ino == pinned->ino &&
            now.st_mode == pinned->mode &&
@@ -180,7 +180,8 @@ path_is_pinned(const struct ax_launch *launch)
 IN_CHILD static _Noreturn void
 exec_program(struct ax_launch *launch, int program_fd)
 {
-    bool by_path = launch->path != 0 && path_is_pinned(launch);
+    const char *path = launch->called != 0 ? launch->called : launch->path;
+    bool by_path = path != 0 && path_is_pinned(launch, path);
     struct timespec pause = {.tv_nsec = 500000};
     long result = -ESTALE;
 
@@ -191,7 +192,7 @@ exec_program(struct ax_launch *launch, int program_fd)
      * holds the writer's descriptor until its own exec (golang/go#22315). */
     for (int tries = 0; tries < EXEC_TRIES; tries++) {
         if (by_path)
-            result = ax_sys(SYS_execve, launch->path, launch->argv, launch->envp, 0, 0);
+            result = ax_sys(SYS_execve, path, launch->argv, launch->envp, 0, 0);
         else
             result = ax_sys(SYS_execveat, program_fd, "", launch->argv, launch->envp,
                             AT_EMPTY_PATH);

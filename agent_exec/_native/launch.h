@@ -76,7 +76,8 @@ enum ax_launch_flag {
 struct ax_launch {
     /* The program. fd is open in the table of the spawning thread. */
     int program_fd;
-    const char *path; /* absolute, or NULL: run by descriptor alone */
+    const char *path;   /* absolute, or NULL: run by descriptor alone */
+    const char *called; /* what path is called after the actions, or NULL: path */
     bool script;
     struct ax_identity identity;
 

@@ -8,7 +8,8 @@
 /* The attributes that plans are read by and outcomes written; interned once per
  * interpreter. */
 #define AX_NAMES(name)                                                                     \
-    name(actions) name(arg) name(argv) name(cap) name(credentials) name(ctime_ns)          \
+    name(actions) name(arg) name(argv) name(called) name(cap) name(credentials)            \
+    name(ctime_ns)                                                                         \
     name(dev) name(die_with_parent) name(drain_s) name(envp) name(executable) name(fd)     \
     name(flags) name(gid) name(grace_s) name(head_bytes) name(identity) name(inherit_fds)  \
     name(ino) name(limits) name(mark) name(mode) name(mtime_ns) name(newfd) name(path)     \

@@ -254,6 +254,7 @@ read_executable(const struct ax_names *names, PyObject *plan, struct ax_stage *s
         return -1;
     if (read_int(executable, names->fd_, &stage->host_program_fd) == 0 &&
         read_bytes(executable, names->path_, &launch->path, &size) == 0 &&
+        read_bytes(executable, names->called_, &launch->called, &size) == 0 &&
         read_flag(executable, names->script_, 1, &script) == 0 &&
         read_identity(names, executable, &launch->identity) == 0 &&
         read_bytes(executable, names->credentials_, &maker, &size) == 0) {

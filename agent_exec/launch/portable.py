@@ -341,7 +341,7 @@ def _clear_of(source: int, above: int, owned: ExitStack) -> int:
 
 def _path_to_execute(executable: Executable, above: int, owned: ExitStack) -> bytes:
     if executable.path is not None:
-        return executable.path
+        return executable.path if executable.called is None else executable.called
     fd = _clear_of(executable.fd, above, owned)
     if sys.platform == "darwin":
         return fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0")

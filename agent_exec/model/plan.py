@@ -94,6 +94,9 @@ class Executable:
     """What `Launcher.credentials()` said when the template was made."""
     execfd: int | None = None
     """The caller's number of the descriptor that `fd` is a copy of, for messages."""
+    called: bytes | None = None
+    """How `path` is called from the directory that the child changes to, where that is what
+    it is to be executed by: a script is told the words."""
 
     @property
     def name(self) -> str:

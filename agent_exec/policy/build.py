@@ -83,7 +83,7 @@ def _search_path(words: Iterable[str], environ: Mapping[str, str]) -> tuple[str,
     for word in words:
         inherited = environ.get("PATH", os.defpath).split(os.pathsep)
         folders += filter(os.path.isabs, inherited) if word == _INHERITED_PATH else [word]
-    return tuple(dict.fromkeys(folders))
+    return tuple(folders)
 
 
 def _named_roots(worktree: str) -> Mapping[str, tuple[str, ...]]:

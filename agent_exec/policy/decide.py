@@ -14,15 +14,14 @@ from typing import NamedTuple
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.decision import Decision, Executor, Route, Ruling, Verdict, strictest
 from agent_exec.policy.coverage import Seen, allows_command, covers, tightens
-from agent_exec.policy.facts import Facts, Program, git_folders
-from agent_exec.policy.git_harden import hardening, only_reads
+from agent_exec.policy.facts import Facts, Program
+from agent_exec.policy.git_harden import git_folder, hardening, is_git, only_reads
 from agent_exec.policy.policy import Policy, Rule
 from agent_exec.policy.reasons import hint, says, shown
 from agent_exec.policy.seen import here_of, see
 
 # Programs of our own: a call of them would be judged by another policy than this.
 _OURS = ("agent-exec",)
-_GIT = ("git",)
 _MOST_REASONS = 20
 
 
@@ -80,20 +79,15 @@ def _hardened(
     rulings: tuple[Ruling, ...], analysed: Sequence[Analysed], facts: Facts, cwd: str
 ) -> tuple[Ruling, ...]:
     """With variables for the commands of the call itself; those inside inherit them."""
-    if not any(found.name[:1] == _GIT for found in analysed):
+    if not any(map(is_git, analysed)):
         return rulings
     made = list(rulings)
     begins = [index for index, found in enumerate(analysed) if found.of is None]
     for begin, end in zip(begins, [*begins[1:], len(analysed)], strict=True):
         family = analysed[begin:end]
         if only_reads(family):
-            known = [
-                facts.git[folder]
-                for found in family
-                if found.name[:1] == _GIT
-                for folder in git_folders(found, here_of(found, cwd))
-                if folder in facts.git
-            ]
+            folders = [git_folder(found, here_of(found, cwd)) for found in family if is_git(found)]
+            known = [facts.git[folder] for folder in folders if folder in facts.git]
             made[begin] = made[begin]._replace(variables=hardening(known))
     return tuple(made)
 

@@ -16,6 +16,7 @@ from agent_exec.policy.analyse import analyse
 from agent_exec.policy.build import build
 from agent_exec.policy.coverage import allows_command, covers, tightens
 from agent_exec.policy.facts import Facts, Program, absolute, program_key
+from agent_exec.policy.load import load_sources
 from agent_exec.policy.load_tables import load_tables
 from agent_exec.policy.look import look, make_settings
 from agent_exec.policy.merge import merge
@@ -40,6 +41,22 @@ def check_examples(sources: Sequence[Source]) -> None:
     wrong = [message for source in sources for message in _disagreements(source, tables)]
     if wrong:
         raise PolicyError("\n".join(wrong))
+
+
+def count_examples(name: str) -> int:
+    """How many examples a policy has, its bases included; all are checked.
+
+    Raises:
+        PolicyError: It is wrong, or some disagree.
+    """
+    sources = load_sources(name)
+    check_examples(sources)
+    return sum(
+        len(texts)
+        for source in sources
+        for rule in source.content.get("rules", [])
+        for texts in rule.get("examples", {}).values()
+    )
 
 
 def _disagreements(source: Source, tables: Tables) -> Iterator[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from agent_exec.model.analysis import Analysed
-
 
 class Program(NamedTuple):
     """What the first word of a command names."""
@@ -51,15 +49,3 @@ def program_key(name: str, cwd: str) -> str:
 def absolute(path: str, cwd: str) -> str:
     """As `Facts` has it: `path` as it was named, made absolute, dots and links kept."""
     return path if path.startswith("/") else f"{cwd.rstrip('/')}/{path}"
-
-
-def git_folders(found: Analysed, here: str) -> tuple[str, ...]:
-    """Where a call of git works: the directories of its ``-C``, one after the other."""
-    folder = here
-    words = iter(found.command.argv[1 : found.rest])
-    for word in words:
-        if word == "-C":
-            folder = absolute(next(words, ""), folder)
-        elif word.startswith("-C"):
-            folder = absolute(word[2:], folder)
-    return (folder,)

@@ -9,6 +9,7 @@ import re
 
 _SECTION = re.compile(r"\[[ \t]*([A-Za-z0-9.-]+)(?:[ \t]+\"((?:[^\"\\\n]|\\.)*)\"[ \t]*|[ \t]*)\]")
 _NAME = re.compile(r"([A-Za-z][A-Za-z0-9-]*)[ \t]*(=?)")
+_BLANK = " \t\r\n"
 _ESCAPES = {"n": "\n", "t": "\t", "b": "\b", '"': '"', "\\": "\\"}
 MOST_BYTES = 1024 * 1024
 """Of one file; a larger one is not read."""
@@ -18,14 +19,18 @@ def read_config(text: str) -> tuple[tuple[str, str], ...] | None:
     """(key, value) of everything that is set, in order; None where git would find an error.
 
     A key is ``section.name`` or ``section.sub-section.name``, section and name in lower case.
+    The value of one that stands there without a value is empty. A text with NUL is none: git
+    cuts names off there.
     """
+    if "\0" in text:
+        return None
     found: list[tuple[str, str]] = []
     section: str | None = None
     at = 0
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     while at < len(text):
         char = text[at]
-        if char in " \t\n":
+        if char in _BLANK:
             at += 1
         elif char in "#;":
             at = _end_of_line(text, at)
@@ -90,7 +95,7 @@ def _value(text: str, at: int) -> tuple[str, int] | None:
             quoted = not quoted
         elif char in "#;" and not quoted:
             at = _end_of_line(text, at)
-        elif char in " \t" and not quoted:
+        elif char in _BLANK and not quoted:
             if made:
                 made.append(char)
         else:

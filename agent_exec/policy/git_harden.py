@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
-from agent_exec.policy.facts import GitFacts
+from agent_exec.policy.facts import GitFacts, absolute
 
 # Whatever the repository sets.
 _ALWAYS = (
@@ -31,9 +31,26 @@ _FILTER = re.compile(r"filter\.(.*)\.(?:clean|smudge|process|required)", re.DOTA
 _TEXTCONV = re.compile(r"diff\.(.*)\.textconv", re.DOTALL)
 
 
+def is_git(found: Analysed) -> bool:
+    """Is a command a call of git?"""
+    return found.name[:1] == ("git",)
+
+
+def git_folder(found: Analysed, here: str) -> str:
+    """Where a call of git in `here` works: the directories of its ``-C``, one after the other."""
+    folder = here
+    words = iter(found.command.argv[1 : found.rest])
+    for word in words:
+        if word == "-C":
+            folder = absolute(next(words, ""), folder)
+        elif word.startswith("-C"):
+            folder = absolute(word[2:], folder)
+    return folder
+
+
 def only_reads(analysed: Sequence[Analysed]) -> bool:
     """Are there calls of git among the commands, and do all of them only read?"""
-    calls = [found for found in analysed if found.name[:1] == ("git",)]
+    calls = [found for found in analysed if is_git(found)]
     return bool(calls) and all(
         effect.kind is EffectKind.READ for found in calls for effect in found.effects
     )

@@ -53,7 +53,7 @@ def load_merged(name: str) -> dict[str, Any]:
 def load_sources(name: str) -> Sequence[Source]:
     """The files of a policy, those that it extends before it. Raises as `load_policy`."""
     found: dict[str, Source] = {}
-    _load(name, os.getcwd(), (), found, name)
+    _load(name, os.curdir, (), found, name)
     return tuple(found.values())
 
 

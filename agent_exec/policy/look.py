@@ -16,18 +16,21 @@ from agent_exec.policy.facts import (
     GitFacts,
     Program,
     absolute,
-    git_folders,
     program_key,
 )
+from agent_exec.policy.git_harden import git_folder, is_git
 from agent_exec.policy.look_git import look_git
 from agent_exec.policy.paths import is_beneath
 from agent_exec.policy.policy import Trust
+from agent_exec.policy.real_path import real_path
 
 # What xargs splits at, or takes for quotes; also at every other blank of any locale.
 _NOT_PLAIN = re.compile(r"[\s'\"\\]")
 _MOST_NAMES = 50_000
 _MOST_MATCHES = 4096
 _GLOB = re.compile(r"[*?\[]")
+# Which characters one stands for depends on the locale of who expands it: any will do.
+_BRACKETS = re.compile(r"\[[!^]?\]?[^\]/]*\]")
 
 
 class LookSettings(NamedTuple):
@@ -84,10 +87,10 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
             named = absolute(folder, here)
             if named not in plain:
                 plain[named] = _has_plain_names(named)
-        if found.name[:1] == ("git",):
-            for folder in git_folders(found, here):
-                if folder not in git:
-                    git[folder] = look_git(folder)
+        if is_git(found):
+            folder = git_folder(found, here)
+            if folder not in git:
+                git[folder] = look_git(folder)
         if command.argv and not command.builtin:
             key = program_key(command.argv[0], here)
             if key not in programs:
@@ -101,7 +104,7 @@ def _all_real(named: str, *, itself: bool) -> tuple[str, ...]:
             return (_real(named, itself=itself),)
         # A file may also be called so.
         real = {_real(named, itself=itself): None}
-        for match in glob.iglob(named):
+        for match in glob.iglob(_BRACKETS.sub("?", named)):
             real[_real(match, itself=itself)] = None
             if len(real) > _MOST_MATCHES:
                 return ()
@@ -115,9 +118,8 @@ def _real(named: str, *, itself: bool) -> str:
         # With a slash at the end the kernel follows a link.
         folder, _, name = named.rpartition("/")
         if name not in ("", ".", ".."):
-            real = os.path.realpath(folder or "/")
-            return f"{real.rstrip('/')}/{name}"
-    return os.path.realpath(named)
+            return f"{real_path(folder or '/').rstrip('/')}/{name}"
+    return real_path(named)
 
 
 def _has_plain_names(named: str) -> bool:
@@ -144,7 +146,7 @@ def _program(name: str, cwd: str, settings: LookSettings) -> Program | None:
         except (OSError, ValueError):
             continue
         if stat.S_ISREG(status.st_mode) and os.access(candidate, os.X_OK):
-            real = os.path.realpath(candidate)
+            real = real_path(candidate)
             return Program(candidate, real, _distrusted(candidate, real, status, settings))
     return None
 
@@ -155,7 +157,7 @@ def _distrusted(
     places: list[tuple[str, os.stat_result | None]]
     if is_beneath(real, settings.worktree):
         return "it lies in the worktree"
-    folder = os.path.realpath(os.path.dirname(candidate))
+    folder = real_path(os.path.dirname(candidate))
     if folder not in settings.real_folders:
         return "it lies where no programs are looked up"
     trust = settings.trust

@@ -8,13 +8,13 @@ from agent_exec.model.analysis import Analysed
 from agent_exec.model.decision import Executor
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.policy.coverage import Seen
-from agent_exec.policy.facts import Facts, Program, absolute, git_folders, program_key
+from agent_exec.policy.facts import Facts, Program, absolute, program_key
+from agent_exec.policy.git_harden import git_folder, is_git
 from agent_exec.policy.git_keys import is_harmless
 from agent_exec.policy.paths import is_protected
 from agent_exec.policy.policy import Policy
 
 _CHANGES = frozenset({EffectKind.WRITE, EffectKind.DELETE})
-_GIT = ("git",)
 
 
 def see(
@@ -42,7 +42,7 @@ def see(
         if not facts.plain.get(absolute(folder, here), False):
             because = f"names of files beneath {folder} may be split into other words"
             seen.append(_without_path(EffectKind.UNKNOWN, because))
-    if found.name[:1] == _GIT:
+    if is_git(found):
         seen += _run_by_git(found, facts, here, executor)
     seen += [
         _without_path(
@@ -79,11 +79,11 @@ def _run_by_git(found: Analysed, facts: Facts, here: str, executor: Executor) ->
     """What git may run because the configuration of a repository says so."""
     # Who allows a commit allows its hooks; who allows a status does not.
     own = any(effect.kind is EffectKind.EXECUTE for effect in found.effects)
-    for folder in git_folders(found, here):
-        known = facts.git.get(folder)
-        if known is None or known.problem is not None:
-            problem = "nobody has looked" if known is None else known.problem
-            yield _without_path(EffectKind.EXECUTE, f"git in {folder}: {problem}", own=own)
-        elif executor is Executor.HOST and any(not is_harmless(key) for key in known.keys):
-            because = f"git in {folder} may run what the configuration of the repository says"
-            yield _without_path(EffectKind.EXECUTE, because, own=own)
+    folder = git_folder(found, here)
+    known = facts.git.get(folder)
+    if known is None or known.problem is not None:
+        problem = "nobody has looked at it" if known is None else known.problem
+        yield _without_path(EffectKind.EXECUTE, f"git in {folder}: {problem}", own=own)
+    elif executor is Executor.HOST and not all(map(is_harmless, known.keys)):
+        because = f"git in {folder} may run what the configuration of the repository says"
+        yield _without_path(EffectKind.EXECUTE, because, own=own)

@@ -15,6 +15,7 @@ _KEYS = frozenset(
         *("stops", "response_files"),
         *("assignments", "keys", "alone", "flags", "values", "optional", "options", "operands"),
         *("none", "effects", "anything", "stdin", "modes", "commands", "default", "language"),
+        "commands_alone",
     }
 )
 _OPTION_KEYS = frozenset({"value", "values", "optional", "effects", "operands", "because"})
@@ -28,13 +29,20 @@ class TableError(PolicyError):
     """A tool table is wrong; the message names the place in it."""
 
 
-def make_table(name: str, source: Mapping[str, Any], where: str) -> Table:
+def make_table(
+    name: str,
+    source: Mapping[str, Any],
+    where: str,
+    *,
+    alone: Sequence[str] = ("--help", "--version"),
+) -> Table:
     """The table that `source` describes.
 
     Args:
         name: Of the program or sub-command.
         source: As it stands in the YAML.
         where: For messages: the file, and the keys that led here.
+        alone: `Table.alone` where `source` does not say it.
 
     Raises:
         TableError: Something in it has no meaning.
@@ -63,7 +71,7 @@ def make_table(name: str, source: Mapping[str, Any], where: str) -> Table:
         response_files=bool(source.get("response_files", False)),
         assignments=bool(source.get("assignments", False)),
         keys=None if "keys" not in source else _roles(source["keys"], f"{where}.keys"),
-        alone=frozenset(_words(source.get("alone", ["--help", "--version"]), f"{where}.alone")),
+        alone=frozenset(_words(source.get("alone", list(alone)), f"{where}.alone")),
         operands=_operands(source.get("operands", []), spellings, f"{where}.operands"),
         none=_effects(source.get("none", []), f"{where}.none"),
         effects=_effects(source.get("effects", []), f"{where}.effects"),
@@ -73,7 +81,13 @@ def make_table(name: str, source: Mapping[str, Any], where: str) -> Table:
             _mode(mode, spellings, f"{where}.modes[{index}]")
             for index, mode in enumerate(source.get("modes", []))
         ),
-        commands=None if commands is None else _commands(commands, f"{where}.commands"),
+        commands=None
+        if commands is None
+        else _commands(
+            commands,
+            f"{where}.commands",
+            _words(source.get("commands_alone", ["--help"]), f"{where}.commands_alone"),
+        ),
         default=source.get("default"),
         language=source.get("language"),
     )
@@ -86,7 +100,7 @@ def names_of(name: str, source: Mapping[str, Any], where: str) -> tuple[str, ...
     return (name, *_words(source.get("also", []), f"{where}.also"))
 
 
-def _commands(source: Mapping[str, Any], where: str) -> Mapping[str, Table]:
+def _commands(source: Mapping[str, Any], where: str, alone: Sequence[str]) -> Mapping[str, Table]:
     tables: dict[str, Table] = {}
     for key, table in source.items():
         place = f"{where}.{key}"
@@ -96,7 +110,9 @@ def _commands(source: Mapping[str, Any], where: str) -> Mapping[str, Table]:
         for name in (*names, *_words(table.get("also", []), f"{place}.also")):
             if name in tables:
                 raise TableError(f"{place}: {name} stands there more than once")
-            tables[name] = make_table(names[0], table, place)
+            tables[name] = make_table(
+                names[0], {"commands_alone": list(alone), **table}, place, alone=alone
+            )
     return tables
 
 

@@ -32,6 +32,8 @@ class Settings:
     """Bytes of one output file."""
     shell_program: str
     """Absolute path of a bash."""
+    on_update: str
+    """When the program of a template was replaced: ``recreate``, ``ask`` or ``deny``."""
 
 
 class Bound:

@@ -69,7 +69,17 @@ class Checker:
             environment=self.environment,
             find_programs=False,
         )
-        return self.decide(request, executor=executor)
+        return self.decide(self.by_policy(request), executor=executor)
+
+    def by_policy(self, request: ExecRequest) -> ExecRequest:
+        """A request as the policy has it run: by which route, and for how long at most."""
+        call, longest = request.call, self.policy.limits.max_timeout_s
+        if call.timeout_s is not None and call.timeout_s > longest:
+            request = request._replace(call=call._replace(timeout_s=longest))
+        if request.script is not None and self.policy.always_shell:
+            because = "route.shell of the policy is always"
+            request = request._replace(script=None, needs_shell=because)
+        return request
 
     def decide(self, request: ExecRequest, *, executor: Executor = Executor.OURS) -> Decision:
         """The decision on a request. Never raises."""

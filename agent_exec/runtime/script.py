@@ -10,7 +10,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -18,26 +18,43 @@ from agent_exec.errors import LaunchError, ProgramNotFound, Step, TemplateError
 from agent_exec.model.action import Action
 from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.outcome import Ended, LauncherName, Outcome, StageOutcome
-from agent_exec.model.plan import CallPlan, SpawnPlan, Spill, Stdio, Survivors, TemplateUse
+from agent_exec.model.plan import (
+    CallPlan,
+    Executable,
+    SpawnPlan,
+    Spill,
+    Stdio,
+    Survivors,
+    TemplateUse,
+)
 from agent_exec.model.request import Command
 from agent_exec.model.result import StageResult
 from agent_exec.model.script import Item, Joint, Pipeline, Redirection, SimpleCommand
 from agent_exec.runtime.bind import Settings
+from agent_exec.runtime.exec_errors import (
+    Failure,
+    interpreter_error,
+    is_text,
+    not_executed,
+    not_found,
+)
 from agent_exec.runtime.gather import Gathered
 from agent_exec.runtime.open_file import NamedPipeError
 from agent_exec.runtime.places import FilesOf, RealPlaces
 from agent_exec.runtime.redirect import ERRORS, OUTPUT, Redirected, redirect, text_file
 from agent_exec.runtime.render import signal_name
+from agent_exec.runtime.renewal import on_stale
 from agent_exec.runtime.resolve import find_program
 from agent_exec.runtime.spill import OutputFile
 from agent_exec.shell.builtins import BUILTINS
 from agent_exec.shell.builtins.state import ShellState
 from agent_exec.shell.expand import Scope, expand, expand_all
 from agent_exec.shell.glob import expand_pattern
-from agent_exec.template.cache import Lease
+from agent_exec.template.cache import Lease, TemplateCache
 from agent_exec.template.directory import Directory
 
 _SIGNALLED = 128
+_NOT_RUN = 126
 
 
 class Write(NamedTuple):
@@ -53,15 +70,47 @@ Variables: TypeAlias = tuple[tuple[str, str], ...]
 Steps: TypeAlias = Generator[StepToTake, Outcome | None, None]
 
 
+class Found:
+    """A program that was found, and its template until `release`."""
+
+    def __init__(self, argv: tuple[str, ...], program: str, lease: Lease, name: str) -> None:
+        self.argv = argv
+        """What it gets; not that of the stage where bash reads a file as a text."""
+        self.program = program
+        self._lease = lease
+        # A script is told the words by which it was executed.
+        self._called = os.fsencode(name) if "/" in name else None
+
+    @property
+    def executable(self) -> Executable:
+        """See `SpawnPlan`."""
+        executable = self._lease.template.executable
+        if self._called is None or not executable.script:
+            return executable
+        return replace(executable, called=self._called)
+
+    @property
+    def use(self) -> TemplateUse:
+        """How the template was come by."""
+        return self._lease.use
+
+    def renew(self, cache: TemplateCache) -> None:
+        """Take a fresh template in place of a stale one."""
+        self._lease = cache.renew(self._lease)
+
+    def release(self) -> None:
+        """Give the template back. Idempotent."""
+        self._lease.release()
+
+
 class Program(NamedTuple):
     """A stage that is spawned."""
 
     argv: tuple[str, ...]
-    program: str
-    line: int
+    found: Found
     envp: tuple[bytes, ...]
     actions: tuple[Action, ...]
-    redirected: Redirected
+    said: _Said
 
 
 class Result(NamedTuple):
@@ -71,6 +120,20 @@ class Result(NamedTuple):
     status: int
     out: bytes
     """For whatever is behind it in the pipeline."""
+
+
+class _Said:
+    """What a stage that is not spawned writes, and where."""
+
+    def __init__(self, opened: Redirected, line: int, *, piped: bool) -> None:
+        self.opened = opened
+        self.line = line
+        self.piped = piped
+        """Another stage reads its output."""
+        self.pipe = b""
+
+    def result(self, argv: tuple[str, ...], status: int) -> Result:
+        return Result(argv, status, self.pipe)
 
 
 class ScriptRun:
@@ -121,7 +184,7 @@ class ScriptRun:
         self._leaves = False
         self._judged = _judged(grant.decision)
         self._directory: Directory | None = None
-        """Kept open while a plan names its descriptor."""
+        """The current one, once it was needed."""
 
     @property
     def status(self) -> int:
@@ -168,7 +231,7 @@ class ScriptRun:
                 )
                 return
             status = yield from self._run(stages, alone=alone and not pipeline.negated)
-        if pipeline.negated:
+        if pipeline.negated and not self._leaves:
             status = 0 if status else 1
         self._state = self._state._replace(status=status)
 
@@ -187,26 +250,27 @@ class ScriptRun:
             errors_too=errors_too,
             holds=holds,
         )
+        last = place == len(pipeline.commands) - 1
+        said = _Said(opened, simple.line, piped=not last)
         if opened.failed is not None:
-            yield from self._complain(opened, simple.line, opened.failed)
-            return Result(argv, 1, b"")
+            yield from self._complain(said, opened.failed)
+            return said.result(argv, 1)
         if not argv:
-            return Result(argv, 0, b"")
-        name = argv[0]
-        if name in BUILTINS:
-            return (yield from self._builtin(pipeline, place, argv, opened))
-        found, message, status = self._find(name)
-        if found is None:
-            yield from self._complain(opened, simple.line, message)
-            return Result(argv, status, b"")
+            return said.result(argv, 0)
+        if argv[0] in BUILTINS:
+            return (yield from self._builtin(argv, said, alone=len(pipeline.commands) == 1))
+        found = self._find(argv, holds)
+        if isinstance(found, Failure):
+            yield from self._complain(said, found.message)
+            return said.result(argv, found.status)
         variables = self._judged.get(argv)
         if variables is None:
             # Only now are its words known: what globs match, and the status of a command.
-            variables = self._judge(simple, argv, found, scope)
+            variables = self._judge(simple, argv, found.program, scope)
         if variables is None:
-            return Result(argv, 1, b"")
+            return said.result(argv, 1)
         envp = self._envp(simple, scope, variables)
-        return Program(argv, found, simple.line, envp, opened.actions, opened)
+        return Program(argv, found, envp, opened.actions, said)
 
     def _words(self, simple: SimpleCommand, scope: Scope) -> tuple[str, ...]:
         fields = expand_all(simple.words, scope)
@@ -239,23 +303,27 @@ class ScriptRun:
         self.ended = Ended.REFUSED
 
     def _builtin(
-        self, pipeline: Pipeline, place: int, argv: tuple[str, ...], opened: Redirected
+        self, argv: tuple[str, ...], said: _Said, *, alone: bool
     ) -> Generator[StepToTake, Outcome | None, Result]:
-        done = BUILTINS[argv[0]](argv[1:], self._state, self._places)
-        if len(pipeline.commands) == 1:
+        done = BUILTINS[argv[0]](list(argv[1:]), self._state, self._places)
+        status = done.status
+        if alone:
             self._change(done.state)
             self._leaves = done.ends
         if done.error:
-            yield from self._complain(opened, pipeline.commands[place].line, done.error)
-        last = place == len(pipeline.commands) - 1
-        target = opened.targets[1]
-        if target == OUTPUT and not last:
-            return Result(argv, done.status, done.out)
+            yield from self._complain(said, done.error)
         if done.out:
-            yield from self._write(target, done.out)
-        return Result(argv, done.status, b"")
+            try:
+                yield from self._write(said, 1, done.out)
+            except OSError as error:
+                status = 1
+                what = os.strerror(error.errno or errno.EIO)
+                yield from self._complain(said, f"{argv[0]}: write error: {what}")
+        return said.result(argv, status)
 
     def _change(self, state: ShellState) -> None:
+        if state.cwd != self._state.cwd:
+            self._directory = None
         if state.variables is not self._state.variables:
             self._extra = {
                 name: value
@@ -264,23 +332,24 @@ class ScriptRun:
             }
         self._state = state
 
-    def _complain(self, opened: Redirected, line: int, message: str) -> Steps:
-        yield from self._write(opened.targets[2], os.fsencode(f"bash: line {line}: {message}\n"))
+    def _complain(self, said: _Said, message: str) -> Steps:
+        with suppress(OSError):  # as bash, which has nowhere to say it
+            yield from self._write(said, 2, os.fsencode(f"bash: line {said.line}: {message}\n"))
 
-    def _write(self, target: int | None, data: bytes) -> Steps:
+    def _write(self, said: _Said, fd: int, data: bytes) -> Steps:
+        """Raises OSError where `fd` is a file that cannot be written."""
         call = self._request.call
-        if target == OUTPUT:
+        target = said.opened.targets[fd]
+        if target == OUTPUT and said.piped:
+            said.pipe += data
+        elif target == OUTPUT:
             yield from self._give(call.stdout, self.out, self._spills[0], data)
         elif target == ERRORS:
             yield from self._give(call.stderr, self.err, self._spills[1], data)
         elif target is not None:
             view = memoryview(data)
-            try:
-                while view:
-                    view = view[os.write(target, view) :]
-            except OSError:
-                # As a builtin of a shell, whose output cannot be written (a full disk).
-                self._state = self._state._replace(status=1)
+            while view:
+                view = view[os.write(target, view) :]
 
     def _give(
         self, fd: int | None, gathered: Gathered, spill: OutputFile | None, data: bytes
@@ -292,20 +361,32 @@ class ScriptRun:
         if spill is not None:
             gathered.copy_out(spill.spill, data)
 
-    def _find(self, name: str) -> tuple[str | None, str, int]:
-        """The program; else bash's message and status."""
+    def _find(self, argv: tuple[str, ...], holds: ExitStack) -> Found | Failure:
+        """The program, ready to be spawned; or why bash would not execute it."""
+        name, cwd, settings = argv[0], self._state.cwd, self._settings
         if name == "":
-            return None, ": command not found", 127
-        path = self._settings.environment.search_path(self._extra)
+            return Failure(": command not found", 127)
         try:
-            return find_program(name, cwd=self._state.cwd, path=path), "", 0
-        except ProgramNotFound:
-            what = "No such file or directory" if "/" in name else "command not found"
-            return None, f"{name}: {what}", 127
+            program = find_program(
+                name, cwd=cwd, path=settings.environment.search_path(self._extra)
+            )
+        except (ProgramNotFound, TemplateError):
+            return not_found(name, cwd)
+        try:
+            found = Found(argv, program, settings.cache.lease(program), name)
         except TemplateError as error:
-            folder = os.path.isdir(os.path.join(self._state.cwd, name))
-            what = "Is a directory" if folder else os.strerror(error.errno)
-            return None, f"{name}: {what}", 126
+            if error.errno != errno.ENOEXEC or not is_text(program):
+                return not_executed(name, program, error.errno or errno.EIO)
+            # No program, and no script with #!: bash reads it as a text of its own.
+            shell = settings.shell_program
+            words = ("bash", name if "/" in name else program, *argv[1:])
+            found = Found(words, program, settings.cache.lease(shell), "bash")
+        holds.callback(found.release)
+        if found.executable.script:
+            number = interpreter_error(program, cwd)
+            if number:
+                return not_executed(name, program, number)
+        return found
 
     def _envp(self, simple: SimpleCommand, scope: Scope, variables: Variables) -> tuple[bytes, ...]:
         extra = self._extra
@@ -356,40 +437,50 @@ class ScriptRun:
             stdout: Of the last; None for that of the text.
             alone: They are all that the text runs: a shell would become it.
         """
-        leases: list[Lease] = []
+        cache = self._settings.cache
+        plan = self._plan(programs, stdin, stdout)
+        if plan is None:
+            self.ended = Ended.TIMEOUT
+            return _SIGNALLED
         try:
             try:
+                outcome = yield plan
+            except TemplateError as error:
+                if error.errno not in (errno.ESTALE, errno.EACCES):
+                    raise
+                because = self._why_not_again(programs, error)
+                if because is not None:
+                    self._refuse(because)
+                    return _NOT_RUN
                 for program in programs:
-                    # One by one: those before one that fails are given back.
-                    lease = self._settings.cache.lease(program.program)
-                    leases.append(lease)
-                plan = self._plan(programs, leases, stdin, stdout)
-                if plan is None:
-                    self.ended = Ended.TIMEOUT
-                    return _SIGNALLED
-                try:
-                    outcome = yield plan
-                except TemplateError as error:
-                    if error.errno not in (errno.ESTALE, errno.EACCES):
-                        raise
-                    leases[:] = [self._settings.cache.renew(lease) for lease in leases]
-                    plan = self._plan(programs, leases, stdin, stdout)
-                    assert plan is not None
-                    outcome = yield plan
-            except (TemplateError, LaunchError) as error:
-                return (yield from self._not_spawned(programs, stdin, stdout, error, alone=alone))
-            assert outcome is not None
-            return self._take(programs, leases, outcome, captured=stdout is None, alone=alone)
-        finally:
-            for lease in leases:
-                lease.release()
+                    program.found.renew(cache)
+                plan = self._plan(programs, stdin, stdout)
+                assert plan is not None
+                outcome = yield plan
+        except (TemplateError, LaunchError) as error:
+            if len(programs) > 1 or not _is_of_exec(error):
+                raise
+            return (yield from self._not_spawned(programs[0], error.errno or errno.EIO))
+        assert outcome is not None
+        return self._take(programs, outcome, captured=stdout is None, alone=alone)
+
+    def _why_not_again(self, programs: Sequence[Program], error: TemplateError) -> str | None:
+        """Why programs, one of which has been replaced, may not be run as they are now."""
+        verdict, because = on_stale(self._settings.on_update, error)
+        if verdict is not Verdict.ALLOW:
+            return because
+        variables = tuple(self._extra.items())
+        for program in programs:
+            path = program.found.program
+            command = Command(program.argv, path, cwd=self._state.cwd, variables=variables)
+            decision = self._judge_again(command)
+            if decision.verdict is not Verdict.ALLOW:
+                reasons = "; ".join(decision.because)
+                return f"{path} was replaced, and is not allowed now: {reasons}"
+        return None
 
     def _plan(
-        self,
-        programs: Sequence[Program],
-        leases: Sequence[Lease],
-        stdin: Input,
-        stdout: int | None,
+        self, programs: Sequence[Program], stdin: Input, stdout: int | None
     ) -> CallPlan | None:
         """None when there is no time left."""
         call, settings = self._request.call, self._settings
@@ -399,19 +490,19 @@ class ScriptRun:
             if left <= 0:
                 return None
             limits = replace(limits, timeout_s=left)
-        self._directory = directory = self._open_directory()
+        directory = self._work_in()
         out = call.stdout if stdout is None else stdout
         stages = [
             SpawnPlan(
-                executable=lease.template.executable,
-                argv=tuple([os.fsencode(word) for word in program.argv]),
+                executable=program.found.executable,
+                argv=tuple([os.fsencode(word) for word in program.found.argv]),
                 envp=program.envp,
                 actions=(*program.actions, Action.fchdir(directory.fd)),
                 session=True,
                 reset_signals=True,
                 die_with_parent=settings.survivors is Survivors.KILL,
             )
-            for program, lease in zip(programs, leases, strict=True)
+            for program in programs
         ]
         return CallPlan(
             stages=tuple(stages),
@@ -425,20 +516,19 @@ class ScriptRun:
             mark=self._mark,
         )
 
-    def _open_directory(self) -> Directory:
-        cache = self._settings.cache
-        if self._state.cwd == cache.worktree:
-            return cache.directory()
-        try:
-            return Directory(self._state.cwd)
-        except OSError as error:
-            number = error.errno or errno.EIO
-            raise LaunchError(self._state.cwd, Step.CWD, number) from None
+    def _work_in(self) -> Directory:
+        """The current directory; the same one when its path has become another's."""
+        if self._directory is None:
+            cache, cwd = self._settings.cache, self._state.cwd
+            try:
+                self._directory = cache.directory() if cwd == cache.worktree else Directory(cwd)
+            except OSError as error:
+                raise LaunchError(cwd, Step.CWD, error.errno or errno.EIO) from None
+        return self._directory
 
     def _take(
         self,
         programs: Sequence[Program],
-        leases: Sequence[Lease],
         outcome: Outcome,
         *,
         captured: bool,
@@ -451,8 +541,8 @@ class ScriptRun:
         self.pipe_held = self.pipe_held or outcome.pipe_held
         self.survivors += outcome.survivors
         self.unreaped += outcome.unreaped
-        for program, lease, stage in zip(programs, leases, outcome.stages, strict=True):
-            self.stages.append(_stage_result(program, stage, outcome.launcher, lease.use))
+        for program, stage in zip(programs, outcome.stages, strict=True):
+            self.stages.append(_stage_result(program, stage, outcome.launcher))
         if outcome.ended not in (Ended.EXIT, Ended.SIGNAL) or (
             outcome.ended is Ended.SIGNAL and alone
         ):
@@ -463,33 +553,18 @@ class ScriptRun:
         return 1 if last.exit_code is None else last.exit_code
 
     def _not_spawned(
-        self,
-        programs: Sequence[Program],
-        stdin: Input,
-        stdout: int | None,
-        error: TemplateError | LaunchError,
-        *,
-        alone: bool,
+        self, program: Program, number: int
     ) -> Generator[StepToTake, Outcome | None, int]:
-        """What a shell says, and does, when execve(2) fails."""
-        program = programs[0]
-        if len(programs) > 1 or (isinstance(error, LaunchError) and error.step is not Step.EXEC):
-            raise error
-        if error.errno == errno.ENOEXEC:
-            # A file without #!: a shell runs it as a text of its own.
-            shell = program._replace(
-                argv=("bash", program.program, *program.argv[1:]),
-                program=self._settings.shell_program,
-            )
-            return (yield from self._spawn([shell], stdin, stdout, alone=alone))
-        status = 127 if error.errno == errno.ENOENT else 126
-        what = os.strerror(error.errno or 0)
-        if error.errno == errno.ENOENT:
-            what = "cannot execute: required file not found"
-        message = f"{program.argv[0]}: {what}"
-        yield from self._complain(program.redirected, program.line, message)
-        self.stages.append(StageResult(program.argv, status, None, LauncherName.BUILTIN, None))
-        return status
+        """What bash says, and does, when execve(2) fails."""
+        failure = not_executed(program.argv[0], program.found.program, number)
+        yield from self._complain(program.said, failure.message)
+        result = StageResult(program.argv, failure.status, None, LauncherName.BUILTIN, None)
+        self.stages.append(result)
+        return failure.status
+
+
+def _is_of_exec(error: TemplateError | LaunchError) -> bool:
+    return isinstance(error, LaunchError) and error.step is Step.EXEC
 
 
 def _runs(joint: Joint, status: int) -> bool:
@@ -530,8 +605,6 @@ def _rest(file: OutputFile | None, gathered: Gathered) -> Spill | None:
     return Spill(fd=file.spill.fd, cap=max(0, file.spill.cap - gathered.spilled))
 
 
-def _stage_result(
-    program: Program, stage: StageOutcome, launcher: LauncherName, use: TemplateUse
-) -> StageResult:
+def _stage_result(program: Program, stage: StageOutcome, launcher: LauncherName) -> StageResult:
     signal = None if stage.signal is None else signal_name(stage.signal)
-    return StageResult(program.argv, stage.exit_code, signal, launcher, use)
+    return StageResult(program.argv, stage.exit_code, signal, launcher, program.found.use)

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Self
 
-from anyio import to_thread
-
 from agent_exec.errors import LaunchError, TemplateError
 from agent_exec.model.decision import Decision, Grant
 from agent_exec.model.outcome import Outcome
@@ -52,6 +50,9 @@ class ScriptCall:
             walk = _Walk(steps)
             while walk.step is not None:
                 if isinstance(walk.step, Write):
+                    # Not at the top: a blocking caller needs no anyio.
+                    from anyio import to_thread  # noqa: PLC0415
+
                     await to_thread.run_sync(_write, walk.step)
                     walk.went(None)
                     continue

@@ -19,8 +19,9 @@ _MOST_PATHS = 1_000_000
 _LONGEST = 4096  # PATH_MAX
 _STARS = re.compile(r"\*+")
 _IN_BRACKETS = re.compile(r"[!^]?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9_.,=%@+~ ])+-?")
-
 _RANGE = re.compile(r"([A-Za-z0-9])-([A-Za-z0-9])")
+
+_Pieces = list[tuple[str, bool]]
 
 
 class Files(Protocol):
@@ -132,8 +133,9 @@ def _bytes(name: str) -> bytes:
 def _parts(field: Field) -> list[_Part]:
     """The parts of a pattern, an empty one before a leading slash and after a trailing one."""
     parts: list[_Part] = []
-    for pieces in _split(field):
-        name = "".join([text for text, _ in pieces])
+    for written in _split(field):
+        name = "".join([text for text, _ in written])
+        pieces = _with_plain_brackets(written, name)
         seen = "".join([text for text, pattern in pieces if pattern])
         if not any(char in seen for char in "*?["):
             parts.append(_Part(name, None))
@@ -141,14 +143,25 @@ def _parts(field: Field) -> list[_Part]:
             if not name.isascii():
                 raise NeedsBash("a pattern with characters beyond ASCII", 0)
             parts.append(_Part(name, _compiled(pieces)))
-    first = next(index for index, part in enumerate(parts) if part.pattern is not None)
-    if any(part.name == "" for part in parts[first:-1]):
+    patterns = (index for index, part in enumerate(parts) if part.pattern is not None)
+    if any(part.name == "" for part in parts[next(patterns, len(parts)) : -1]):
         raise NeedsBash("two slashes behind a pattern", 0)
     return parts
 
 
-def _split(field: Field) -> list[list[tuple[str, bool]]]:
-    parts: list[list[tuple[str, bool]]] = [[]]
+def _with_plain_brackets(pieces: _Pieces, name: str) -> _Pieces:
+    """`pieces` of `name`, in which a bracket stands for itself where nothing closes it."""
+    if "[" not in name or "]" in name[name.find("[") :]:
+        return pieces
+    return [
+        (part, pattern and part != "[")
+        for text, pattern in pieces
+        for part in re.split(r"(\[)", text)
+    ]
+
+
+def _split(field: Field) -> list[_Pieces]:
+    parts: list[_Pieces] = [[]]
     for text, pattern in field.pieces:
         first, *others = text.split("/")
         parts[-1].append((first, pattern))
@@ -156,7 +169,7 @@ def _split(field: Field) -> list[list[tuple[str, bool]]]:
     return parts
 
 
-def _compiled(pieces: list[tuple[str, bool]]) -> re.Pattern[str]:
+def _compiled(pieces: _Pieces) -> re.Pattern[str]:
     runs: list[list[str]] = [[]]
     for text, pattern in pieces:
         if pattern:

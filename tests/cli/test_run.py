@@ -61,10 +61,18 @@ def test_input_passes_through(cli: Cli) -> None:
             id="timeout",
         ),
         pytest.param(["run", "-p", "open", "--", "nope"], 125, "nope: no such program", id="none"),
-        pytest.param(["run", "--", "true"], 125, "policy 'default'", id="no-policy"),
-        pytest.param(["run", "-p", "strict", "--", "true"], 125, "'strict'", id="other-policy"),
+        pytest.param(["run", "--", "touch", "x"], 125, "touch writes x", id="default-policy"),
+        pytest.param(["run", "-p", "nope", "--", "true"], 125, "'nope'", id="no-such-policy"),
+        pytest.param(["run", "-p", "open", "-c", "exit 7"], 7, "", id="text"),
+        pytest.param(
+            ["run", "-p", "open", "-c", "for x in 1; do exit 3; done"],
+            3,
+            "run by a shell: a compound command",
+            id="text-by-a-shell",
+        ),
+        pytest.param(["run", "-c", "x", "--", "true"], 125, "not both", id="text-and-argv"),
         pytest.param(["run", "-p", "open", "-w", "nope", "--", "true"], 125, "nope", id="worktree"),
-        pytest.param(["run", "-p", "open"], 2, "Missing argument", id="no-argv"),
+        pytest.param(["run", "-p", "open"], 125, "argv is empty", id="no-argv"),
         pytest.param(["run", "--nope", "--", "true"], 2, "--nope", id="unknown-option"),
         pytest.param(
             ["run", "-p", "open", "--launcher", "warp", "--", "true"], 125, "warp", id="launcher"
@@ -102,15 +110,16 @@ def test_json_is_one_object(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("words", "ended", "verdict"),
     [
-        pytest.param(["--", "true"], "refused", "deny", id="refused"),
+        pytest.param(["--", "touch", "x"], "refused", "ask", id="refused"),
         pytest.param(["-p", "open", "--", "nope"], "launch_failed", "allow", id="not-launched"),
+        pytest.param(["-p", "nope", "--", "true"], "refused", "deny", id="no-policy"),
     ],
 )
 def test_json_of_what_did_not_run(cli: Cli, words: list[str], ended: str, verdict: str) -> None:
     done = cli("run", "--json", *words)
     result = json.loads(done.stdout)
     assert (done.returncode, result["ended"], result["verdict"]) == (125, ended, verdict)
-    assert (result["stages"], result["route"]) == ([], None)
+    assert result["stages"] == []
     assert result["error"]
 
 
@@ -173,7 +182,7 @@ def test_a_hangup_that_we_were_told_to_ignore_is_ignored(tmp_path: Path) -> None
 
 
 def test_without_standard_input_the_command_has_an_empty_one() -> None:
-    command = " ".join([*COMMAND, "run -p open -- readlink /proc/self/fd/0"])
+    command = " ".join([*COMMAND, "run -p open -- sh -c 'readlink /proc/self/fd/0'"])
     done = subprocess.run(
         ["sh", "-c", f"exec {command} <&-"], check=False, capture_output=True, timeout=20
     )

@@ -186,6 +186,7 @@ _ARGVS: dict[str, tuple[str, ...]] = {
     "command-with-slash": ("./p.sh",),
     "command-in-directory": ("d/q.sh",),
     "command-by-dots": ("d/../p.sh",),
+    "command-by-process-directory": ("/proc/self/cwd/p.sh",),
 }
 _NOT_SEEN = {"systemd-run", "screen", "sudo", "systemd-cat", "find-ok", "chroot", "rlwrap"}
 _INPUT = {"find-ok": "y\n", "ifne": "x\n", "moreutils-ts": "x\n"}

@@ -24,8 +24,9 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from shell.argv_oracle import read_texts
+from shell.commands import COMMANDS
 from shell.execution import Answer, Sandbox
-from shell.texts_to_run import COMBINED, COMMANDS, PLACES, REDIRECTED, TEXTS
+from shell.texts_to_run import COMBINED, PLACES, REDIRECTED, TEXTS
 
 from agent_exec.shell.reading import Scope, read
 
@@ -34,7 +35,7 @@ _VARYING = frozenset(
     {
         *("date", "df", "dmesg", "free", "hwclock", "kill", "killall", "last", "lsof", "mktemp"),
         *("nproc", "pgrep", "pkill", "ps", "pstree", "reboot", "shuf", "shutdown", "sleep"),
-        *("stat", "time", "top", "uptime", "vmstat", "w", "watch", "who"),
+        *("stat", "time", "top", "uptime", "vmstat", "w", "watch", "who", "zip"),
     }
 )
 _LONGEST = 4000

@@ -17,6 +17,7 @@ import agent_exec
 from agent_exec.shell.reading import Scope
 
 HERE = Path(__file__).parent
+_PACKAGE = Path(agent_exec.__file__).parent.parent
 VARIABLES = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "HOME": "/home/agent",
@@ -74,9 +75,8 @@ class Sandbox:
         (folder / "home" / "project").mkdir()
         policy = folder / "policy.yaml"
         policy.write_text(_POLICY)
-        package = Path(agent_exec.__file__).parent.parent
         orders = {
-            "modules": [str(HERE), *_search_path(package)],
+            "modules": [str(HERE.parent), str(_PACKAGE)],
             "pristine": "/pristine",
             "policy": "/policy.yaml",
             "launchers": launchers,
@@ -151,11 +151,7 @@ class Sandbox:
         for place in self._places:
             words += ["--bind", str(folder / "home" / "project"), place]
         # Where these lie beneath what is hidden.
-        for needed in {sys.prefix, sys.base_prefix, *_search_path(HERE), str(HERE)}:
-            if Path(needed).parts[1] in _HIDDEN and Path(needed).exists():
+        for needed in (sys.prefix, sys.base_prefix, str(_PACKAGE), str(HERE.parent)):
+            if Path(needed).parts[1] in _HIDDEN:
                 words += ["--ro-bind", needed, needed]
         return [*words, "--chdir", "/home/agent/project", "--"]
-
-
-def _search_path(package: Path) -> list[str]:
-    return [str(package), *(path for path in sys.path if path and Path(path).is_dir())]

@@ -20,17 +20,20 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 _ORDERS = json.loads(Path(sys.argv[1]).read_text())
 sys.path[:0] = _ORDERS["modules"]
 
-from fixture_repository import clear, copy
+# What these are in is known only now.
+from shell.fixture_repository import clear, copy  # noqa: E402
 
-from agent_exec import ExecTool
-from agent_exec.model.decision import Route
-from agent_exec.model.outcome import Ended
-from agent_exec.model.result import Output
+from agent_exec import ExecTool  # noqa: E402
+from agent_exec.model.decision import Route  # noqa: E402
+from agent_exec.model.outcome import Ended  # noqa: E402
+from agent_exec.model.result import Output  # noqa: E402
 
 _HOME = Path("/home/agent")
 _PROJECT = _HOME / "project"
@@ -64,9 +67,12 @@ class Run:
                 mine, its = sorted(mine.splitlines()), sorted(its.splitlines())
             if mine != its:
                 told.append(f"{name}: bash {_short(mine)}, ours {_short(its)}")
-        for path in sorted(self.tree.keys() | other.tree.keys()):
-            if self.tree.get(path) != other.tree.get(path):
-                told.append(f"file {path}: bash {self.tree.get(path)}, ours {other.tree.get(path)}")
+        paths = sorted(self.tree.keys() | other.tree.keys())
+        told += [
+            f"file {path}: bash {self.tree.get(path)}, ours {other.tree.get(path)}"
+            for path in paths
+            if self.tree.get(path) != other.tree.get(path)
+        ]
         return told
 
 
@@ -154,8 +160,8 @@ def _compare(text: str, fixture: Fixture, tools: list[ExecTool], number: int) ->
     for index, tool in enumerate(tools):
         # Each engine hands descriptors on for half of the texts, and captures for the other.
         merged = (number + index) % 2 == 0
-        by_bash = _runner(fixture, lambda merged=merged: _bash(text, merged=merged))
-        by_us = _runner(fixture, lambda merged=merged, tool=tool: _ours(text, tool, merged=merged))
+        by_bash = _runner(fixture, partial(_bash, text, merged=merged))
+        by_us = _runner(fixture, partial(_ours, text, tool, merged=merged))
         try:
             differences = _differ(text, by_bash, by_us, merged=merged)
         except Shell:
@@ -243,7 +249,7 @@ def _ours(text: str, tool: ExecTool, *, merged: bool) -> tuple[int | None, bytes
                 result = tool.run_shell_sync(text, stdout=out.write_end, stderr=out.write_end)
             else:
                 result = tool.run_shell_sync(text)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it differs from bash
+        except Exception as error:  # whatever it is, it differs from bash
             return None, b"", f"{type(error).__name__}: {error}".encode()
         if result.route is not Route.DIRECT:
             raise Shell
@@ -271,7 +277,7 @@ class Pipe:
         self._thread = threading.Thread(target=self._drain)
         self._open = True
 
-    def __enter__(self) -> Pipe:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:

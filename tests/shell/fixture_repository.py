@@ -28,12 +28,12 @@ _TEXTS = {
     "Z.txt": "capital\n",
     "README.md": "# Fixture\n\nTODO: say more.\n\n## Use\n\nRun `make`.\n",
     "Makefile": "all:\n\t@echo made\n\nfail:\n\t@exit 3\n",
-    "src/main.py": 'import util\n\n\ndef main():\n    # TODO: greet\n    print("main")\n\n\nmain()\n',
+    "src/main.py": 'import util\n\n\ndef f():\n    # TODO: greet\n    print("main")\n\n\nf()\n',
     "src/util.py": "def add(a, b):\n    return a + b  # FIXME\n",
     "src/lib/deep.c": "int main(void) { return 0; } /* TODO */\n",
     "src/lib/deep.h": "int deep(void);\n",
     "src/.dot": "dot\n",
-    "tests/test_util.py": "from src.util import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n",
+    "tests/test_util.py": "from src.util import add\n\n\ndef test():\n    assert add(1, 2) == 3\n",
     "docs/guide.md": "# Guide\n\nTODO\nerror: none\nERROR: one\n",
     "logs/app.log": "".join(
         f"2024-01-{day:02} {'ERROR' if day % 5 == 0 else 'INFO'} request {day}\n"

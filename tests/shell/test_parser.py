@@ -240,6 +240,7 @@ def test_lists_and_pipelines_keep_their_order_and_their_joints() -> None:
         ("ls \x1b[2J", "control character"),
         ("ls \x9b2J", "control character"),
         ("ls \u202e", "control character"),
+        ("ls \u2066x", "control character"),
         ("ls \u2028rm", "control character"),
         ("a " * 20_001, "more than"),
         ("a {1..999} " * 21, "more than"),

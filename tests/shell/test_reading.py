@@ -279,6 +279,15 @@ def test_an_odd_home_is_left_to_bash(text: str, home: str | None) -> None:
     refused(text, Scope.of_call(variables, "/w"))
 
 
+@pytest.mark.parametrize("home", ["", None])
+def test_a_tilde_without_a_home_is_left_to_bash(home: str | None) -> None:
+    refused("x ~", scope_of()._replace(home=home))
+
+
+def test_a_very_long_text_is_not_read() -> None:
+    assert refused("#" * ((1 << 20) + 1)).needs_bash == "the text is very long"
+
+
 @pytest.mark.parametrize(
     "name",
     [

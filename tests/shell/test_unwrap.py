@@ -181,7 +181,7 @@ def test_other_programs_are_no_shells(argv: list[str]) -> None:
 
 
 def test_words_that_only_the_run_tells_make_the_text_uncertain() -> None:
-    call = unwrap(["bash", "-c", "x $1", "_", "*"], frozenset({4}))
+    call = unwrap(["bash", "-c", 'x "$1"', "_", "*"], frozenset({4}))
     assert call is not None
     reading = read_call(call, SCOPE)
     assert not reading.complete

@@ -6,8 +6,6 @@ happens then: lists, statuses, redirections, messages, directories, variables, s
 
 from __future__ import annotations
 
-from shell.commands import COMMANDS as COMMANDS
-
 _STATUSES = r"""
 true
 false
@@ -401,6 +399,8 @@ dd if=big.txt bs=1k count=2 2>/dev/null | wc -c
 dd if=/dev/zero of=zeros bs=1k count=4 2>/dev/null; wc -c zeros
 """
 
+_PATCH = "--- a/a.txt\n+++ b/a.txt\n@@ -1,3 +1,3 @@\n alpha\n-beta\n+BETA\n gamma\n"
+
 _TEXTS_IN_TEXTS = (
     "cat <<'E'\na\nb\nE",
     "cat <<E\nplain\nE",
@@ -436,12 +436,9 @@ _TEXTS_IN_TEXTS = (
     "true <<'E' | cat\nx\nE",
     "cat a.txt | cat <<'E'\nx\nE",
     "cat <<'E' | cat a.txt -\nx\nE",
-    "git apply --stat - <<'E'\n"
-    "--- a/a.txt\n+++ b/a.txt\n@@ -1,3 +1,3 @@\n alpha\n-beta\n+BETA\n gamma\nE",
-    "git apply <<'E'\n"
-    "--- a/a.txt\n+++ b/a.txt\n@@ -1,3 +1,3 @@\n alpha\n-beta\n+BETA\n gamma\nE\ngit diff a.txt",
-    "patch -p1 <<'E'\n"
-    "--- a/a.txt\n+++ b/a.txt\n@@ -1,3 +1,3 @@\n alpha\n-beta\n+BETA\n gamma\nE\ncat a.txt",
+    f"git apply --stat - <<'E'\n{_PATCH}E",
+    f"git apply <<'E'\n{_PATCH}E\ngit diff a.txt",
+    f"patch -p1 <<'E'\n{_PATCH}E\ncat a.txt",
     "cat > new.py <<'E'\ndef f(x):\n    return f\"{x!r}\"\nE\npython3 new.py && cat new.py",
     f"wc -c <<'E'\n{'x' * 70000}\nE",
     "cat <<'E' | md5sum\n" + "line\n" * 14000 + "E",
@@ -620,13 +617,13 @@ cat $VALUE
 echo a=$VALUE
 echo --option="$WORDS" | cat -A
 echo "$HOME"/x
-env | grep -c .
+
 env | sort
 env -i sh -c 'echo "<$VALUE>"'
 printenv VALUE
 printenv NOSUCH; echo $?
 sh -c 'env' | sort
-python3 -c 'import os; print(sorted(k for k in os.environ if k not in ("_", "SHLVL") and "CALL" not in k))'
+python3 -c 'import os; print(sorted(k for k in os.environ if k < "Z" and "L" not in k))'
 python3 -c 'import os; print(os.environ["SHLVL"])' >/dev/null
 python3 -c 'import os; print(os.environ["_"])'
 sh -c 'echo $_'

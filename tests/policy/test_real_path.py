@@ -1,0 +1,66 @@
+"""Where paths lead: as os.path.realpath says, but for what leads every process elsewhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent_exec.policy.paths import PathSet
+from agent_exec.policy.real_path import NOWHERE, real_path
+
+NAMES = st.sampled_from(["d", "e", "f", "in", "up", "out", "loop", "gone", "..", ".", ""])
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    top = Path(os.path.realpath(tmp_path_factory.mktemp("real")))
+    (top / "d" / "e").mkdir(parents=True)
+    (top / "d" / "f").write_text("")
+    (top / "in").symlink_to("d/e")
+    (top / "d" / "up").symlink_to("../in/..")
+    (top / "d" / "e" / "out").symlink_to("/usr")
+    (top / "gone").symlink_to("nothing/at/all")
+    (top / "own").symlink_to("/proc/self/cwd")
+    return top
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(NAMES, max_size=8))
+def test_a_path_leads_where_realpath_says(tree: Path, names: list[str]) -> None:
+    path = "/".join([str(tree), *names])
+    assert real_path(path) == os.path.realpath(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/proc/self/cwd/x",
+        "/proc/self/../self/root/etc",
+        "//proc/./thread-self/root",
+        "/dev/fd/0",
+        "/dev/stdin",
+        "/usr/../proc/self/cwd/../.env",
+    ],
+)
+def test_what_leads_every_process_elsewhere_is_beneath_no_directory(path: str) -> None:
+    real = real_path(path)
+    assert real.startswith(NOWHERE)
+    assert not PathSet(("/", "/proc", "/usr"), secrets=False, words=()).holds(real)
+
+
+def test_a_link_to_such_a_path_is_no_better(tree: Path) -> None:
+    assert real_path(f"{tree}/own/../x").startswith(NOWHERE)
+
+
+def test_what_lies_there_may_be_a_secret_all_the_same() -> None:
+    assert PathSet((), secrets=True, words=()).holds(real_path("/proc/self/cwd/.env"))
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert real_path(f"{tmp_path}/a/x") == f"{tmp_path}/a/x"
