@@ -24,3 +24,5 @@ class Analysed(NamedTuple):
     redirection or doubt adds comes after them. -1: all are its own."""
     plain: tuple[str, ...] = ()
     """Directories: the rest is right if no name beneath them would be split by xargs."""
+    closed: tuple[str, ...] = ()
+    """Directories: the rest is right if no link beneath them leads out of them."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
-from agent_exec.model.effect import Effect
+from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.request import ExecRequest
 
 
@@ -69,6 +70,19 @@ class Ruling(NamedTuple):
             "rules": list(self.rules),
         }
 
+    @classmethod
+    def from_json(cls, shown: Mapping[str, Any]) -> Self:
+        """What `to_json` has kept; reasons are not among it."""
+        return cls(
+            tuple(shown["argv"]),
+            shown["program"],
+            shown["of"],
+            Verdict(shown["verdict"]),
+            tuple([_effect_from_json(effect) for effect in shown["effects"]]),
+            tuple(shown["rules"]),
+            (),
+        )
+
 
 class Decision(NamedTuple):
     """A verdict on one call, with everything that gave it."""
@@ -93,6 +107,22 @@ class Decision(NamedTuple):
             "error": self.error,
         }
 
+    @classmethod
+    def from_json(cls, shown: Mapping[str, Any]) -> Self:
+        """What `to_json` has kept: made into JSON again, it is the same.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is no such object.
+        """
+        return cls(
+            Verdict(shown["verdict"]),
+            None if shown["route"] is None else Route(shown["route"]),
+            shown["route_reason"],
+            tuple([Ruling.from_json(command) for command in shown["commands"]]),
+            tuple(shown["because"]),
+            shown["error"],
+        )
+
 
 class Grant(NamedTuple):
     """Proof that a request may run. It holds the request: what was approved is what runs."""
@@ -113,3 +143,10 @@ def _effect_to_json(effect: Effect) -> dict[str, object]:
     if effect.argv is not None:
         shown["argv"] = list(effect.argv)
     return shown
+
+
+def _effect_from_json(shown: Mapping[str, Any]) -> Effect:
+    argv = shown.get("argv")
+    return Effect(
+        EffectKind(shown["kind"]), shown.get("path"), None if argv is None else tuple(argv)
+    )

@@ -70,7 +70,9 @@ class _Walk:
         too_deep = level == MOST_LEVELS and (meaning.inner or meaning.texts)
         if too_deep or len(self.found) == MOST_COMMANDS - 1:
             effects.append(Effect(EffectKind.UNKNOWN, because="too many commands in commands"))
-        self.found.append(Analysed(command, of, name, tuple(effects), rest, own, meaning.plain))
+        self.found.append(
+            Analysed(command, of, name, tuple(effects), rest, own, meaning.plain, meaning.closed)
+        )
         if too_deep:
             return
         for inner in meaning.inner:

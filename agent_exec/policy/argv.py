@@ -45,6 +45,7 @@ class _Meaning:
         self._argv = command.argv
         self._parts: list[Meaning] = []
         self._directory: str | None = None
+        self._follows = False
         self.rest = 1
 
     def total(self) -> Meaning:
@@ -52,12 +53,17 @@ class _Meaning:
         inner: list[Inner] = []
         texts: list[str] = []
         plain: list[str] = []
+        closed: list[str] = []
         for part in self._parts:
             effects += part.effects
             inner += part.inner
             texts += part.texts
             plain += part.plain
-        return Meaning(tuple(effects), tuple(inner), tuple(texts), tuple(plain))
+            closed += part.closed
+        if self._follows:
+            paths = [each.path for each in effects if each.kind is EffectKind.READ]
+            closed += [path for path in paths if path is not None]
+        return Meaning(tuple(effects), tuple(inner), tuple(texts), tuple(plain), tuple(closed))
 
     def read(self, table: Table, start: int) -> tuple[str, ...]:
         """Words from `start` on, by `table`. The name of what they are the arguments of."""
@@ -71,6 +77,10 @@ class _Meaning:
         if table.language is not None:
             self._parts.append(self._by_language(table.language))
             return (table.name,)
+        if table.otherwise is not None and not self._names_one(table, start):
+            assert table.commands is not None
+            self._effects(table.effects)
+            return (table.name, *self.read(table.commands[table.otherwise], start))
         parsed = parse(table, argv, start)
         mode = _mode(table, parsed, self._command.stdin)
         self._options(parsed, mode)
@@ -95,6 +105,7 @@ class _Meaning:
             option = given.option
             if given.negated:
                 continue
+            self._follows |= option.follows
             self._effects(option.effects, option.because)
             roles = mode.values.get(option.names[0], _roles(option))
             for (index, word), role in zip(given.values, roles, strict=False):
@@ -105,6 +116,13 @@ class _Meaning:
                 self._word(word, role, option.because or f"the value of {option.names[0]}")
                 if role is Role.DIRECTORY:
                     self._directory = os.path.join(self._directory or "", word)
+
+    def _names_one(self, table: Table, start: int) -> bool:
+        """Is the word at `start` a sub-command, or may it be one?"""
+        if start == len(self._argv):
+            return self._command.more is not None
+        named = table.commands or {}
+        return start in self._command.patterns or self._argv[start] in named
 
     def _sub_command(self, table: Table, parsed: Parsed) -> tuple[str, ...]:
         commands = table.commands

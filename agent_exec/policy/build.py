@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agent_exec.errors import PolicyError
 from agent_exec.model.decision import Verdict
 from agent_exec.model.effect import EffectKind
 from agent_exec.policy.paths import make_path_set
-from agent_exec.policy.policy import Environment, Limits, Policy, Rule, Templates, Trust
+from agent_exec.policy.policy import Environment, Limits, Pattern, Policy, Rule, Templates, Trust
 
 _SYSTEM = (
     "/usr",
@@ -110,10 +110,20 @@ def _rule(source: Mapping[str, Any], named: Mapping[str, tuple[str, ...]]) -> Ru
         source["because"],
         None if effects is None else frozenset(map(EffectKind, effects)),
         None if paths is None else make_path_set(map(_expanded, paths), named),
-        None
-        if command is None
-        else tuple(frozenset([each] if isinstance(each, str) else each) for each in command),
+        None if command is None else _pattern(command, named["worktree"][0]),
     )
+
+
+def _pattern(command: Sequence[str | list[str]], worktree: str) -> Pattern:
+    first, *rest = [frozenset([each] if isinstance(each, str) else each) for each in command]
+    # A program that is named by a path: relative to the worktree, as found, and without links.
+    named = {_program_path(name, worktree) for name in first if "/" in name}
+    real = {os.path.realpath(name) for name in named}
+    return (first | named | real, *rest)
+
+
+def _program_path(name: str, worktree: str) -> str:
+    return os.path.normpath(os.path.join(worktree, os.path.expanduser(name)))
 
 
 def _expanded(word: str) -> str:

@@ -8,14 +8,15 @@ when each of its effects is covered by some rule that allows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.decision import Decision, Executor, Route, Ruling, Verdict, strictest
 from agent_exec.policy.coverage import Seen, allows_command, covers, tightens
 from agent_exec.policy.facts import Facts, Program
-from agent_exec.policy.git_harden import git_folder, hardening, is_git, only_reads
+from agent_exec.policy.git_harden import can_be_hardened, git_folder, hardening, is_git
 from agent_exec.policy.policy import Policy, Rule
 from agent_exec.policy.reasons import hint, says, shown
 from agent_exec.policy.seen import here_of, see
@@ -54,8 +55,15 @@ def decide(
         planned: How it would run.
         executor: Who would run it.
     """
-    rulings = tuple([_rule(policy, found, facts, cwd, executor) for found in analysed])
-    rulings = _hardened(rulings, analysed, facts, cwd)
+    # The variables of hardening reach what we start, not what a shell or a host starts.
+    ours = executor is Executor.OURS and planned.route is Route.DIRECT
+    rulings: list[Ruling] = []
+    for family in _families(analysed):
+        hardened = ours and can_be_hardened(family)
+        made = [_rule(policy, found, facts, cwd, executor, hardened=hardened) for found in family]
+        if hardened:
+            made[0] = made[0]._replace(variables=_variables(family, facts, cwd))
+        rulings += made
     verdicts = [ruling.verdict for ruling in rulings]
     because = [reason for ruling in rulings for reason in ruling.because]
     if planned.route is Route.SHELL or not planned.complete:
@@ -70,26 +78,21 @@ def decide(
         verdict,
         planned.route,
         planned.reason,
-        rulings,
+        tuple(rulings),
         _reasons(rulings, verdict, because),
     )
 
 
-def _hardened(
-    rulings: tuple[Ruling, ...], analysed: Sequence[Analysed], facts: Facts, cwd: str
-) -> tuple[Ruling, ...]:
-    """With variables for the commands of the call itself; those inside inherit them."""
-    if not any(map(is_git, analysed)):
-        return rulings
-    made = list(rulings)
+def _families(analysed: Sequence[Analysed]) -> Iterator[Sequence[Analysed]]:
+    """Each command of the call itself, with those inside; they inherit its variables."""
     begins = [index for index, found in enumerate(analysed) if found.of is None]
-    for begin, end in zip(begins, [*begins[1:], len(analysed)], strict=True):
-        family = analysed[begin:end]
-        if only_reads(family):
-            folders = [git_folder(found, here_of(found, cwd)) for found in family if is_git(found)]
-            known = [facts.git[folder] for folder in folders if folder in facts.git]
-            made[begin] = made[begin]._replace(variables=hardening(known))
-    return tuple(made)
+    for begin, end in pairwise([*begins, len(analysed)]):
+        yield analysed[begin:end]
+
+
+def _variables(family: Sequence[Analysed], facts: Facts, cwd: str) -> tuple[tuple[str, str], ...]:
+    folders = [git_folder(found, here_of(found, cwd)) for found in family if is_git(found)]
+    return hardening([facts.git[folder] for folder in folders if folder in facts.git])
 
 
 def _reasons(
@@ -103,8 +106,16 @@ def _reasons(
     return tuple(dict.fromkeys([*decisive, *others]))[:_MOST_REASONS]
 
 
-def _rule(policy: Policy, found: Analysed, facts: Facts, cwd: str, executor: Executor) -> Ruling:
-    program, effects = see(policy, found, facts, cwd, executor)
+def _rule(
+    policy: Policy,
+    found: Analysed,
+    facts: Facts,
+    cwd: str,
+    executor: Executor,
+    *,
+    hardened: bool,
+) -> Ruling:
+    program, effects = see(policy, found, facts, cwd, executor, hardened=hardened)
     verdict, rules, because = _verdict(policy, found, program, effects)
     return Ruling(
         found.command.argv,

@@ -37,6 +37,8 @@ class Facts(NamedTuple):
     """By `program_key`; None: there is none."""
     plain: Mapping[str, bool]
     """Directory, as `paths` has it -> no name beneath it has blanks, quotes or backslashes."""
+    closed: Mapping[str, bool]
+    """Directory, as `paths` has it -> no link beneath it leads out of it."""
     git: Mapping[str, GitFacts]
     """By the directory where a git command works, as `paths` has it."""
 

@@ -1,6 +1,7 @@
-"""Variables with which git, when it only reads, does not run what a repository says.
+"""Variables with which git, when it is to run nothing, does not run what a repository says.
 
-Source: git-config(1), GIT_CONFIG_COUNT (2.31), safe.bareRepository (2.38).
+Source: git-config(1), GIT_CONFIG_COUNT (2.31), safe.bareRepository (2.38); git(1),
+GIT_ALLOW_PROTOCOL, GIT_NO_LAZY_FETCH (2.44).
 """
 
 from __future__ import annotations
@@ -12,13 +13,22 @@ from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
 from agent_exec.policy.facts import GitFacts, absolute
 
+# A program that git takes for a failure; were it not there, that would be one, too.
+_FAILS = "/bin/false"
 # Whatever the repository sets.
 _ALWAYS = (
     ("core.fsmonitor", "false"),
     ("core.hooksPath", "/dev/null"),
     ("core.pager", "cat"),
-    ("core.alternateRefsCommand", ""),
+    ("core.alternateRefsCommand", _FAILS),
     ("log.showSignature", "false"),
+    # For %G? in a format, in an archive, and for %(signature).
+    ("gpg.program", _FAILS),
+    ("gpg.openpgp.program", _FAILS),
+    ("gpg.x509.program", _FAILS),
+    ("gpg.ssh.program", _FAILS),
+    # Starts another git in every submodule.
+    ("status.submoduleSummary", "false"),
     ("protocol.ext.allow", "never"),
     ("safe.bareRepository", "explicit"),
 )
@@ -26,9 +36,21 @@ _PLAIN = (
     ("GIT_OPTIONAL_LOCKS", "0"),
     ("GIT_PAGER", "cat"),
     ("GIT_TERMINAL_PROMPT", "0"),
+    # Objects that are not there are not fetched: by no helper, over no transport.
+    ("GIT_NO_LAZY_FETCH", "1"),
+    ("GIT_ALLOW_PROTOCOL", ""),
 )
 _FILTER = re.compile(r"filter\.(.*)\.(?:clean|smudge|process|required)", re.DOTALL)
-_TEXTCONV = re.compile(r"diff\.(.*)\.textconv", re.DOTALL)
+_TEXTCONV = re.compile(r"diff\.(.*)\.(?:textconv|cachetextconv)", re.DOTALL)
+# Global options whose value is the next word; "--git-dir" and "--config-env" may also have it
+# behind an equals sign.
+_WITH_VALUE = frozenset(
+    {
+        *("-c", "--config-env", "--namespace", "--git-dir", "--work-tree", "--super-prefix"),
+        *("--attr-source", "--list-cmds"),
+    }
+)
+_ON_FILES = frozenset({EffectKind.READ, EffectKind.WRITE, EffectKind.DELETE})
 
 
 def is_git(found: Analysed) -> bool:
@@ -43,21 +65,24 @@ def git_folder(found: Analysed, here: str) -> str:
     for word in words:
         if word == "-C":
             folder = absolute(next(words, ""), folder)
-        elif word.startswith("-C"):
-            folder = absolute(word[2:], folder)
+        elif word in _WITH_VALUE:
+            next(words, None)
     return folder
 
 
-def only_reads(analysed: Sequence[Analysed]) -> bool:
-    """Are there calls of git among the commands, and do all of them only read?"""
+def runs_nothing(found: Analysed) -> bool:
+    """Is a command to do no more than to read and to change files?"""
+    return all(effect.kind in _ON_FILES for effect in found.effects)
+
+
+def can_be_hardened(analysed: Sequence[Analysed]) -> bool:
+    """Are there calls of git among the commands, all of which are to run nothing?"""
     calls = [found for found in analysed if is_git(found)]
-    return bool(calls) and all(
-        effect.kind is EffectKind.READ for found in calls for effect in found.effects
-    )
+    return bool(calls) and all(map(runs_nothing, calls))
 
 
 def hardening(facts: Sequence[GitFacts]) -> tuple[tuple[str, str], ...]:
-    """Variables for commands that `only_reads`, in repositories of which `facts` are known."""
+    """Variables for commands that `can_be_hardened`, in repositories of which `facts` are known."""
     settings = list(_ALWAYS)
     for key in dict.fromkeys(key for each in facts for key in each.keys):
         filters, textconv = _FILTER.fullmatch(key), _TEXTCONV.fullmatch(key)
@@ -70,7 +95,8 @@ def hardening(facts: Sequence[GitFacts]) -> tuple[tuple[str, str], ...]:
                 (f"filter.{name}.required", "false"),
             ]
         elif textconv:
-            settings.append((f"diff.{textconv.group(1)}.textconv", "cat"))
+            name = textconv.group(1)
+            settings += [(f"diff.{name}.textconv", "cat"), (f"diff.{name}.cachetextconv", "false")]
     settings = list(dict.fromkeys(settings))
     numbered = [
         pair

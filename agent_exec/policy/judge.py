@@ -57,7 +57,11 @@ class Judge:
         decision = decide(self.policy, analysed, facts, cwd=cwd, planned=planned, executor=executor)
         if not refused:
             return decision
-        because = f"env.from_call of the policy does not list {', '.join(sorted(refused))}"
+        listed = ", ".join(self.policy.environment.from_call) or "none"
+        because = (
+            f"env.from_call of the policy does not list {', '.join(sorted(refused))}; "
+            f"a call may set {listed}"
+        )
         return decision._replace(verdict=Verdict.DENY, because=(because, *decision.because))
 
     def _may_set(self, name: str) -> bool:

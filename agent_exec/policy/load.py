@@ -87,8 +87,16 @@ def _load(
     source = _read(identity, name, where) if is_path(name) else _shipped(name, where)
     for index, base in enumerate(source.content.get("extends", [])):
         place = source.where("extends", index)
-        _load(base, os.path.dirname(identity), (*below, identity), found, place)
+        _load(_from(source.shown, base), folder, (*below, identity), found, place)
     found[identity] = source
+
+
+def _from(file: str, base: str) -> str:
+    """How a base that `file` names is named from where `file` is."""
+    if not is_path(base) or base.startswith(("~", "/")):
+        return base
+    found = os.path.normpath(os.path.join(os.path.dirname(file), base))
+    return found if "/" in found else f"./{found}"
 
 
 def _shipped(name: str, where: str) -> Source:

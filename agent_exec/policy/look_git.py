@@ -4,7 +4,8 @@ Finds the repository as git does; where git might find another, that is a proble
 the repository sets, and the repositories inside it do, which git visits with their own
 configuration. What the user or the system sets is trusted as programs are.
 
-Source: git's setup.c, is_git_directory() and setup_git_directory_gently_1(); gitrepository-layout(5).
+Source: gitrepository-layout(5); git's setup.c, is_git_directory() and
+setup_git_directory_gently_1().
 """
 
 from __future__ import annotations

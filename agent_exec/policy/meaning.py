@@ -35,6 +35,8 @@ class Meaning(NamedTuple):
     """Shell texts that would be run."""
     plain: tuple[str, ...] = ()
     """Directories: that is all, if no name beneath them has blanks, quotes or backslashes."""
+    closed: tuple[str, ...] = ()
+    """Directories: that is all, if no link beneath them leads out of them."""
 
 
 def unknown(because: str) -> Meaning:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -48,7 +49,27 @@ def read_policy(text: bytes, path: str, shown: str | None = None) -> Source:
         model = PolicyFile.model_validate(content)
     except ValidationError as error:
         raise PolicyError("\n".join(_messages(error, marks, name))) from None
-    return Source(path, model.model_dump(exclude_unset=True), marks, name)
+    source = Source(path, model.model_dump(exclude_unset=True), marks, name)
+    wrong = [f"{source.where(*at)}: {_path(at)}: {message}" for at, message in _meaning(source)]
+    if wrong:
+        raise PolicyError("\n".join(wrong))
+    return source
+
+
+def _meaning(source: Source) -> Iterable[tuple[Location, str]]:
+    """What types do not say."""
+    env = source.content.get("env") or {}
+    if "PATH" in (env.get("set") or {}):
+        yield ("env", "set", "PATH"), "programs.path is the PATH of every child"
+    for index, pattern in enumerate(source.content.get("redact") or []):
+        try:
+            re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            yield ("redact", index), f"no regular expression: {error}"
+
+
+def _path(at: Location) -> str:
+    return ".".join(map(str, at)) or "the file"
 
 
 def _check_version(version: object, where: str) -> None:
@@ -138,7 +159,7 @@ def _messages(
         at = known(tuple(problem["loc"]), marks)
         problems.setdefault(at, []).append(_message(problem, at))
     for at in sorted(problems, key=lambda each: marks[each]):
-        where = ".".join(map(str, at)) or "the file"
+        where = _path(at)
         messages = list(dict.fromkeys(problems[at]))
         # Where several types may stand, each complains; what YAML did explains it.
         explained = [message for message in messages if _QUOTE in message]

@@ -41,7 +41,7 @@ def says(seen: Seen) -> str:
 def hint(policy: Policy, seen: Seen) -> str:
     """Where the same would be allowed."""
     kind = seen.effect.kind
-    if not is_on_files(kind):
+    if not is_on_files(kind) or seen.named is None:
         return ""
     places = [
         word

@@ -18,9 +18,24 @@ _CHANGES = frozenset({EffectKind.WRITE, EffectKind.DELETE})
 
 
 def see(
-    policy: Policy, found: Analysed, facts: Facts, cwd: str, executor: Executor = Executor.OURS
+    policy: Policy,
+    found: Analysed,
+    facts: Facts,
+    cwd: str,
+    executor: Executor = Executor.OURS,
+    *,
+    hardened: bool = True,
 ) -> tuple[Program | None, list[Seen]]:
-    """The program of a command, and everything that it does."""
+    """The program of a command, and everything that it does.
+
+    Args:
+        policy: Says what is protected.
+        found: The command.
+        facts: What `agent_exec.policy.look` found.
+        cwd: Where commands work that name no other directory.
+        executor: Who would run it.
+        hardened: Would it get the variables of `agent_exec.policy.git_harden`?
+    """
     here = here_of(found, cwd)
     command = found.command
     program = None
@@ -42,8 +57,12 @@ def see(
         if not facts.plain.get(absolute(folder, here), False):
             because = f"names of files beneath {folder} may be split into other words"
             seen.append(_without_path(EffectKind.UNKNOWN, because))
+    for folder in found.closed:
+        if not facts.closed.get(absolute(folder, here), False):
+            because = f"links beneath {folder} may lead out of it"
+            seen.append(_without_path(EffectKind.READ, because))
     if is_git(found):
-        seen += _run_by_git(found, facts, here, executor)
+        seen += _run_by_git(found, facts, here, hardened=hardened)
     seen += [
         _without_path(
             EffectKind.EXECUTE, f"{each.effect.path} is run, or obeyed, by other programs later"
@@ -75,7 +94,7 @@ def _without_path(kind: EffectKind, because: str, *, own: bool = False) -> Seen:
     return Seen(Effect(kind, because=because), (), None, own)
 
 
-def _run_by_git(found: Analysed, facts: Facts, here: str, executor: Executor) -> Iterator[Seen]:
+def _run_by_git(found: Analysed, facts: Facts, here: str, *, hardened: bool) -> Iterator[Seen]:
     """What git may run because the configuration of a repository says so."""
     # Who allows a commit allows its hooks; who allows a status does not.
     own = any(effect.kind is EffectKind.EXECUTE for effect in found.effects)
@@ -84,6 +103,6 @@ def _run_by_git(found: Analysed, facts: Facts, here: str, executor: Executor) ->
     if known is None or known.problem is not None:
         problem = "nobody has looked at it" if known is None else known.problem
         yield _without_path(EffectKind.EXECUTE, f"git in {folder}: {problem}", own=own)
-    elif executor is Executor.HOST and not all(map(is_harmless, known.keys)):
+    elif not hardened and not all(map(is_harmless, known.keys)):
         because = f"git in {folder} may run what the configuration of the repository says"
         yield _without_path(EffectKind.EXECUTE, because, own=own)

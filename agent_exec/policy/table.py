@@ -78,6 +78,8 @@ class Option(NamedTuple):
     operands: Role | None = None
     """Given, this is what operands are that would be read otherwise."""
     because: str = ""
+    follows: bool = False
+    """Follows links beneath what the command reads."""
 
 
 class Operand(NamedTuple):
@@ -151,5 +153,7 @@ class Table(NamedTuple):
     commands: Mapping[str, Table] | None = None
     default: str | None = None
     """The sub-command where none is named."""
+    otherwise: str | None = None
+    """The sub-command where the first argument is the name of none: it reads all of them."""
     language: str | None = None
     """The arguments are a text of their own: find, test, xargs."""

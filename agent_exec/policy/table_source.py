@@ -14,11 +14,13 @@ _KEYS = frozenset(
         *("also", "versioned", "syntax", "numeric", "plus", "negatable", "old_style"),
         *("stops", "response_files"),
         *("assignments", "keys", "alone", "flags", "values", "optional", "options", "operands"),
-        *("none", "effects", "anything", "stdin", "modes", "commands", "default", "language"),
-        "commands_alone",
+        *("none", "effects", "anything", "stdin", "modes", "commands", "default"),
+        *("commands_alone", "otherwise", "language"),
     }
 )
-_OPTION_KEYS = frozenset({"value", "values", "optional", "effects", "operands", "because"})
+_OPTION_KEYS = frozenset(
+    {"value", "values", "optional", "effects", "operands", "because", "follows"}
+)
 _OPERAND_KEYS = frozenset({"role", "unless", "if", "effects", "absent"})
 _MODE_KEYS = frozenset({"if", "unless", "input", "operands", "none", "effects", "values"})
 
@@ -89,6 +91,7 @@ def make_table(
             _words(source.get("commands_alone", ["--help"]), f"{where}.commands_alone"),
         ),
         default=source.get("default"),
+        otherwise=source.get("otherwise"),
         language=source.get("language"),
     )
 
@@ -107,12 +110,11 @@ def _commands(source: Mapping[str, Any], where: str, alone: Sequence[str]) -> Ma
         if not isinstance(table, Mapping):
             raise TableError(f"{place}: a table is a mapping, not {table!r}")
         names = [name.strip() for name in str(key).split(",")]
+        made = make_table(names[0], {"commands_alone": list(alone), **table}, place, alone=alone)
         for name in (*names, *_words(table.get("also", []), f"{place}.also")):
             if name in tables:
                 raise TableError(f"{place}: {name} stands there more than once")
-            tables[name] = make_table(
-                names[0], {"commands_alone": list(alone), **table}, place, alone=alone
-            )
+            tables[name] = made._replace(name=name)
     return tables
 
 
@@ -151,6 +153,7 @@ def _option(names: tuple[str, ...], source: Mapping[str, Any], where: str) -> Op
         effects=_effects(source.get("effects", []), where),
         operands=None if operands is None else _role(operands, where),
         because=source.get("because", ""),
+        follows=bool(source.get("follows", False)),
     )
 
 

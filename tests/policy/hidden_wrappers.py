@@ -188,7 +188,7 @@ _ARGVS: dict[str, tuple[str, ...]] = {
     "command-by-dots": ("d/../p.sh",),
     "command-by-process-directory": ("/proc/self/cwd/p.sh",),
 }
-_NOT_SEEN = {"systemd-run", "screen", "sudo", "systemd-cat", "find-ok", "chroot", "rlwrap"}
+_NOT_SEEN = {"tmux", "systemd-run", "screen", "sudo", "systemd-cat", "find-ok", "chroot", "rlwrap"}
 _INPUT = {"find-ok": "y\n", "ifne": "x\n", "moreutils-ts": "x\n"}
 _FILES = {
     "names": "M\n",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent_exec.model.decision import Decision, Route
+from agent_exec.model.decision import Decision, Executor, Route
 from agent_exec.model.request import Command, Source
 from agent_exec.policy.decide import Planned
 from agent_exec.policy.judge import Judge
@@ -33,6 +33,8 @@ class Bench:
         call: tuple[str, ...] | str,
         env: Mapping[str, str] | None = None,
         stdin: str | None = None,
+        *,
+        executor: Executor = Executor.OURS,
     ) -> Decision:
         """The decision on an argument vector, or on a text for bash."""
         env = env or {}
@@ -52,4 +54,6 @@ class Bench:
             variables = tuple(env.items())
             commands = (Command(call, None, variables=variables, stdin=source, text=stdin),)
             planned = Planned(Route.DIRECT)
-        return self._judge.judge(commands, cwd=self._worktree, planned=planned, variables=env)
+        return self._judge.judge(
+            commands, cwd=self._worktree, planned=planned, variables=env, executor=executor
+        )

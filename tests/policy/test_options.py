@@ -76,9 +76,7 @@ def as_getopt_prints(parsed: Parsed) -> tuple[list[str], list[str]]:
 )
 @given(argv=st.lists(words, max_size=6))
 @settings(max_examples=300, deadline=None)
-def test_what_is_understood_is_what_getopt_sees(
-    table: Table, stops: bool, argv: list[str]
-) -> None:
+def test_what_is_understood_is_what_getopt_sees(table: Table, stops: bool, argv: list[str]) -> None:
     parsed = parse(table, ["prog", *argv])
     expected = seen_by_getopt(argv, stops=stops)
     if not parsed.unknown:
@@ -114,12 +112,15 @@ def test_what_is_understood_is_what_getopt_sees(
             id="single",
         ),
         pytest.param(
-            {"syntax": "single", "values": ["-name"]}, ["-nam", "a"], [], ["a"], ["-nam"], id="whole"
+            {"syntax": "single", "values": ["-name"]},
+            ["-nam", "a"],
+            [],
+            ["a"],
+            ["-nam"],
+            id="whole",
         ),
         pytest.param({"syntax": "words"}, ["-x", "--"], [], ["-x", "--"], [], id="words"),
-        pytest.param(
-            {"response_files": True}, ["@f"], [], ["@f"], ["@f"], id="words-from-a-file"
-        ),
+        pytest.param({"response_files": True}, ["@f"], [], ["@f"], ["@f"], id="words-from-a-file"),
         pytest.param({"values": ["-o"]}, ["-o"], [], [], ["-o without its value"], id="no-value"),
     ],
 )

@@ -69,6 +69,35 @@ def test_no_harmful_command_is_allowed(policy: str, tmp_path: Path) -> None:
     assert [t for t, _ in HARMFUL if bench.judge(t).verdict is Verdict.ALLOW] == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "find . -exec cat {} +",
+        "find . -name '*.txt' -exec head -1 {} \\;",
+        "find -L . -name x",
+        "find . -follow",
+        "find . -print0 | xargs -0 cat",
+        "grep -R x .",
+        "grep -R x",
+        "rg -L x",
+        "rg --follow x src",
+        "fd -L x",
+        "diff -r src docs",
+        "du -L",
+    ],
+)
+def test_links_that_lead_out_are_not_followed(text: str, tmp_path: Path) -> None:
+    outside, worktree = tmp_path / "outside", tmp_path / "worktree"
+    for folder in (outside, worktree / "src", worktree / "docs"):
+        folder.mkdir(parents=True)
+    bench = Bench("read-only", worktree)
+    (worktree / "src" / "inside").symlink_to(worktree / "src")
+    assert bench.judge(text).verdict is Verdict.ALLOW
+
+    (worktree / "src" / "out").symlink_to(outside)
+    assert bench.judge(text).verdict is not Verdict.ALLOW
+
+
 def test_the_lines_are_many_and_each_is_there_once() -> None:
     assert len(set(HARMLESS)) == len(HARMLESS) >= 250
     assert len(set(HARMFUL)) == len(HARMFUL) >= 150

@@ -36,6 +36,7 @@ _WRITE = frozenset({"-fprint", "-fprint0", "-fls", "-fprintf"})
 _RUN = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _NEWER = re.compile(r"-newer[aBcm][aBcmt]")
 _NAME = "{}"
+_PLAIN_OPTION = re.compile(r"-[A-Za-z]?[0-9]*|--[a-z-]+")
 # Whatever their words are, they only print them.
 _PRINTS = frozenset({"echo", "printf", "/bin/echo", "/usr/bin/echo"})
 
@@ -56,6 +57,7 @@ class _Find:
         self._inner: list[Inner] = []
         self._runs: list[tuple[str, tuple[int, ...], bool]] = []
         self._deletes = False
+        self._follows = False
 
     def meaning(self) -> Meaning:
         self._options()
@@ -73,13 +75,15 @@ class _Find:
                 self._do(EffectKind.DELETE, None, "-delete")
         for action, words, many in self._runs:
             self._run(action, words, starts, many=many)
-        return Meaning(tuple(self._effects), tuple(self._inner))
+        names = any(_NAME in self._argv[at] for _, words, _ in self._runs for at in words)
+        closed = tuple(starts) if self._follows or names else ()
+        return Meaning(tuple(self._effects), tuple(self._inner), closed=closed)
 
     def _options(self) -> None:
         while self._at < len(self._argv):
             word = self._argv[self._at]
             if word == "-L":
-                self._follow(word)
+                self._follows = True
             elif word == "-D":
                 self._at += 1
             elif word not in ("-H", "-P", "--") and not re.fullmatch(r"-O[0-9]", word):
@@ -110,7 +114,7 @@ class _Find:
             if not word.endswith("t"):
                 self._do(EffectKind.READ, value, word)
         elif word == "-follow":
-            self._follow(word)
+            self._follows = True
         elif word == "-delete":
             self._deletes = True
         elif word in _WRITE:
@@ -179,15 +183,16 @@ class _Find:
         self, action: str, argv: list[str], globs: set[int], starts: Sequence[str], *, many: bool
     ) -> None:
         """The directory of a file: where a starting point lies, or any beneath it."""
-        if any(".." in word.split("/") for word in (*argv, *starts)):
-            self._unknown(f"{action} leaves the directory of each file")
+        if any(".." in start.split("/") for start in starts):
+            self._unknown(f"{action} where nobody has named the directory")
+        if not all(word == _NAME or _PLAIN_OPTION.fullmatch(word) for word in argv[1:]):
+            self._unknown(f"words of {action} that may name files of any directory")
         if many:
             globs = {*globs, len(argv) - 1}
         for start in starts:
             folder, _, name = start.rstrip("/").rpartition("/")
             self._add_named(argv, globs, name or ".", folder or ("/" if start[0] == "/" else "."))
             self._add_named(argv, globs, ".", start)
-            self._add_named(argv, globs, ".", f"{start}/*")
 
     def _add_named(self, argv: list[str], globs: set[int], name: str, cwd: str | None) -> None:
         """All that a word with a found name may name lies beneath `name`."""
@@ -197,9 +202,6 @@ class _Find:
 
     def _add(self, argv: list[str], marked: set[int], cwd: str | None) -> None:
         self._inner.append(Inner(tuple(argv), frozenset(marked), cwd=cwd))
-
-    def _follow(self, word: str) -> None:
-        self._do(EffectKind.READ, None, f"{word} follows links, wherever they lead")
 
     def _do(self, kind: EffectKind, path: str | None, because: str) -> None:
         if path == "-":

@@ -68,8 +68,8 @@ def xargs(argv: Sequence[str], patterns: frozenset[int], names: tuple[str, ...] 
     inner, placing = _command(words, globs, _replaced(given), names)
     # Their input is /dev/null, but for -a and -o.
     inner = inner._replace(stdin=None if {"-a", "-o"} & given.keys() else Source.NOTHING)
-    plain = names if names is not None and "-0" not in given else ()
-    return Meaning((*effects, *placing), (inner,), plain=plain)
+    plain = () if "-0" in given else names or ()
+    return Meaning((*effects, *placing), (inner,), plain=plain, closed=names or ())
 
 
 def _of_options(parsed: Parsed) -> list[Effect]:

@@ -57,8 +57,7 @@ def test_only_reads_its_starting_points(words: str, starts: list[str]) -> None:
         ("-neweraB x", ("read", "x")),
         ("-files0-from x", ("read", "x")),
         ("-files0-from x -delete", ("delete", None)),
-        ("-L a", ("read", None)),
-        ("a -follow", ("read", None)),
+        ("-execdir cat x ;", ("unknown", None)),
         ("-frob", ("unknown", None)),
         ("a -print b", ("unknown", None)),
         ("-name", ("unknown", None)),
@@ -101,13 +100,27 @@ def test_has_an_effect(words: str, effect: tuple[str, str | None]) -> None:
             [
                 Inner(("ls", "b"), frozenset({1}), cwd="a"),
                 Inner(("ls", "."), frozenset({1}), cwd="a/b"),
-                Inner(("ls", "."), frozenset({1}), cwd="a/b/*"),
             ],
         ),
     ],
 )
 def test_runs_commands(words: str, inner: list[Inner]) -> None:
     assert list(_find(*words.split()).inner) == inner
+
+
+@pytest.mark.parametrize(
+    ("words", "closed"),
+    [
+        ("a -type f", ()),
+        ("-L a", ("a",)),
+        ("a b -follow", ("a", "b")),
+        ("-exec cat {} ;", (".",)),
+        ("a -exec cat {} +", ("a",)),
+        ("a -exec cat x ;", ()),
+    ],
+)
+def test_says_where_no_link_may_lead_out(words: str, closed: tuple[str, ...]) -> None:
+    assert _find(*words.split()).closed == closed
 
 
 def test_a_plus_ends_an_action_only_after_the_braces() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent_exec.policy.look_path import NOWHERE, real_names, real_path
 from agent_exec.policy.paths import PathSet
-from agent_exec.policy.real_path import NOWHERE, real_path
 
 NAMES = st.sampled_from(["d", "e", "f", "in", "up", "out", "loop", "gone", "..", ".", ""])
 
@@ -64,3 +64,19 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
     assert real_path(f"{tmp_path}/a/x") == f"{tmp_path}/a/x"
+
+
+def test_names_beneath_a_directory_lead_where_its_links_lead(tree: Path) -> None:
+    real = real_names(str(tree))
+    assert real[0] == str(tree)
+    assert set(real[1:]) == {"/usr", f"{NOWHERE}/proc/self/cwd"}
+
+
+def test_links_that_stay_beneath_lead_nowhere_else(tree: Path) -> None:
+    assert real_names(f"{tree}/d/e") == (f"{tree}/d/e", "/usr")
+    assert set(real_names(f"{tree}/d")) == {f"{tree}/d", "/usr"}
+
+
+def test_a_file_stands_for_itself(tree: Path) -> None:
+    assert real_names(f"{tree}/d/f") == (f"{tree}/d/f",)
+    assert real_names(f"{tree}/nothing") == (f"{tree}/nothing",)

@@ -1,11 +1,14 @@
-"""Where a path leads, for another process than ours."""
+"""Where paths lead, for another process than ours. Reads, never writes."""
 
 from __future__ import annotations
 
 import os
 
+from agent_exec.policy.paths import is_beneath
+
 # The kernel's limit of links in one path.
 _MOST_LINKS = 40
+_MOST_NAMES = 100_000
 NOWHERE = "?"
 """How a path begins that leads every process somewhere else: it is beneath no directory."""
 
@@ -52,3 +55,39 @@ def real_path(path: str) -> str:
             real = ""
         left.extend(reversed(target.split("/")))
     return real or "/"
+
+
+def real_names(folder: str) -> tuple[str, ...]:
+    """Where names that are found beneath `folder` may lead: to it, and wherever links lead.
+
+    Args:
+        folder: Absolute. A file stands for itself.
+
+    Returns:
+        Without links; what lies beneath the first stands for itself. Empty: there are too
+        many names to look at.
+
+    Raises:
+        OSError: A part of it cannot be looked at.
+        ValueError: There is a NUL in it.
+    """
+    real = {real_path(folder): None}
+    first = next(iter(real))
+    left = _MOST_NAMES
+    waiting = [first] if os.path.isdir(first) else []
+    while waiting:
+        try:
+            entries = list(os.scandir(waiting.pop()))
+        except PermissionError:  # nor can a child of ours look into it
+            continue
+        left -= len(entries)
+        if left < 0:
+            return ()
+        for entry in entries:
+            if entry.is_symlink():
+                target = real_path(entry.path)
+                if not is_beneath(target, first):
+                    real[target] = None
+            elif entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+    return tuple(real)
