@@ -157,6 +157,7 @@ class _Meaning:
             (given.option.operands for given in parsed.options if given.option.operands), None
         )
         stands_for_many = [index in self._command.patterns for index, _ in operands]
+        globs = [place for place, is_glob in enumerate(stands_for_many) if is_glob]
         taken: list[Operand] = []
         for place, (index, word) in enumerate(operands):
             if (
@@ -165,7 +166,7 @@ class _Meaning:
                 and not _reads_at_most(table)
             ):
                 self._say_unknown(f"{word} may match names that are options")
-            reached = _reached(specs, place, stands_for_many, more=more is not None)
+            reached = _reached(specs, place, len(operands), globs, more=more is not None)
             if None in reached:
                 self._say_unknown(f"one operand too many: {word}")
             if len(reached) > 1:
@@ -226,8 +227,10 @@ class _Meaning:
         if table.stdin is Role.SHELL and command.stdin is Source.TEXT and command.text is not None:
             self._parts.append(Meaning(texts=(command.text,)))
         elif command.stdin is not Source.NOTHING:
-            kind = EffectKind.READ if table.stdin is Role.READ else EffectKind.EXECUTE
-            self._parts.append(Meaning((Effect(kind, because="runs what its input says"),)))
+            effect = Effect(EffectKind.EXECUTE, because="runs what its input says")
+            if table.stdin is Role.READ:
+                effect = Effect(EffectKind.READ, because="reads files that its input names")
+            self._parts.append(Meaning((effect,)))
 
     def _more(
         self,
@@ -327,18 +330,19 @@ def _present(operands: Sequence[Operand], parsed: Parsed) -> list[Operand]:
 
 
 def _reached(
-    specs: Sequence[Operand], place: int, stands_for_many: Sequence[bool], *, more: bool
+    specs: Sequence[Operand], place: int, n_operands: int, globs: Sequence[int], *, more: bool
 ) -> list[Operand | None]:
     """What the operand at `place` may be; None: one too many.
 
     A glob stands for one word or more. So an operand with no glob before it has its number
-    from the start, and one with no glob from it on has its number from the end.
+    from the start, and one with no glob from it on has its number from the end. `globs` are
+    the places of globs, in order.
     """
-    itself, n_after = stands_for_many[place], len(stands_for_many) - 1 - place
+    n_after = n_operands - 1 - place
     from_start = from_end = range(1)
-    if itself or any(stands_for_many[:place]):
+    if globs and globs[0] <= place:
         from_start = range(len(specs) + 1)
-    if itself or more or any(stands_for_many[place + 1 :]):
+    if more or (globs and globs[-1] >= place):
         from_end = range(len(specs) + 1)
     repeated = next((at for at, spec in enumerate(specs) if spec.repeats), None)
     places = {

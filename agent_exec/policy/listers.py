@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
@@ -21,17 +21,17 @@ _PASSES = frozenset({"head", "tail", "sort", "uniq", "tac", "grep", "rg", "shuf"
 _OTHER_TEXT = frozenset({"-printf", "-ls", "-fprintf", "-exec", "-execdir", "-ok", "-okdir"})
 
 
-def names_listed(pipeline: Sequence[Analysed]) -> tuple[str, ...] | None:
-    """Directories beneath which lie all files whose names the last command prints.
+def names_listed(pipeline: Iterable[Analysed]) -> tuple[str, ...] | None:
+    """Directories beneath which lie all files whose names the first of `pipeline` prints.
 
     Args:
-        pipeline: Commands, of which each may read what the one before it prints.
+        pipeline: Commands, the last first; each may read what the one after it here prints.
 
     Returns:
         None when it may print anything else. A slash at the end of a directory says that its
         name is the beginning of all names beneath it.
     """
-    for found in reversed(pipeline):
+    for found in pipeline:
         name = found.name[0] if found.name else ""
         words = found.command.argv[1:]
         if found.command.certain and _lists(name, words):
