@@ -16,6 +16,7 @@ from agent_exec.policy.table import Mode, Operand, Option, Role, Table
 _NO_MODE = Mode(frozenset())
 # What a word that nobody knows may at most be to a program, so that any word may stand there.
 _READ_AT_MOST = frozenset({Role.DATA, Role.READ, Role.DIRECTORY})
+_WRITTEN = frozenset({Role.WRITE, Role.UPDATE, Role.TARGET})
 
 
 def meaning_of(
@@ -83,7 +84,7 @@ class _Meaning:
             return (table.name, *self.read(table.commands[table.otherwise], start))
         parsed = parse(table, argv, start)
         mode = _mode(table, parsed, self._command.stdin)
-        self._options(parsed, mode)
+        self._options(table, parsed, mode)
         self._effects(table.effects if mode.effects is None else mode.effects)
         if table.commands is not None:
             return (table.name, *self._sub_command(table, parsed))
@@ -98,7 +99,7 @@ class _Meaning:
             return unknown(f"nobody reads the language {language}")
         return reader(self._argv, self._command.patterns, self._names)
 
-    def _options(self, parsed: Parsed, mode: Mode) -> None:
+    def _options(self, table: Table, parsed: Parsed, mode: Mode) -> None:
         for word in parsed.unknown:
             self._say_unknown(f"nobody has said what {word} does")
         for given in parsed.options:
@@ -113,7 +114,7 @@ class _Meaning:
                 attached = word != self._argv[index]
                 if index in self._command.patterns and not (attached and role in _READ_AT_MOST):
                     self._say_unknown(f"a glob is the value of {option.names[0]}")
-                self._word(word, role, option.because or f"the value of {option.names[0]}")
+                self._word(_named(word, role, table), role, option.because or f"the value of {option.names[0]}")
                 if role is Role.DIRECTORY:
                     self._directory = os.path.join(self._directory or "", word)
 
@@ -177,7 +178,8 @@ class _Meaning:
                 if spec.role is Role.COMMAND:
                     self._inner(index, parsed)
                     return
-                self._word(word, _overridden(spec.role, override), "")
+                role = _overridden(spec.role, override)
+                self._word(_named(word, role, table), role, "")
                 if word == "-":
                     self._stdin(table)
         if more is not None:
@@ -283,6 +285,11 @@ class _Meaning:
 
     def _say_unknown(self, because: str) -> None:
         self._parts.append(unknown(because))
+
+
+def _named(word: str, role: Role, table: Table) -> str:
+    """``-`` is the output only to some programs; to others a file like any."""
+    return "./-" if word == "-" and role in _WRITTEN and not table.dash else word
 
 
 def _may_be_option(index: int, word: str, parsed: Parsed) -> bool:
