@@ -64,3 +64,26 @@ def launch(
         write_json(report, json_path)
     if chart is not None:
         draw_chart(report, chart)
+
+
+@app.command()
+def policy(
+    quick: Annotated[bool, typer.Option(help="A few seconds; for a first look.")] = False,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures here.")
+    ] = None,
+) -> None:
+    """Measure what a decision costs: an argv, a shell text, loading, the whole command.
+
+    The table goes to stdout, progress to stderr.
+    """
+    from agent_exec.bench.policy import (  # noqa: PLC0415 - --help needs none of it
+        render_table,
+        run_policy_benchmark,
+        write_json,
+    )
+
+    report = run_policy_benchmark(quick=quick, tell=lambda line: typer.echo(line, err=True))
+    typer.echo(render_table(report))
+    if json_path is not None:
+        write_json(report, json_path)

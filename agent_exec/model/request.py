@@ -77,3 +77,5 @@ class ExecRequest(NamedTuple):
     """Why a text does not; then `commands` are what could be found in it."""
     complete: bool = True
     """Are `commands` all there are?"""
+    notices: tuple[str, ...] = ()
+    """How it differs from the call, for its caller."""

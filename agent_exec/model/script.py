@@ -96,6 +96,10 @@ class SimpleCommand(NamedTuple):
     redirections: tuple[Redirection, ...]
     line: int
     """Of the text, from 1: bash names it in its messages."""
+    shown: str = ""
+    """As bash writes it when a signal has ended it."""
+    last_line: int = 1
+    """The last one that bash has read when the command runs."""
 
 
 class Pipeline(NamedTuple):
@@ -125,3 +129,5 @@ class Script(NamedTuple):
     """A whole text. ``&&`` and ``||`` have the same precedence, so a list is flat."""
 
     items: tuple[Item, ...]
+    execs: bool = False
+    """bash executes the last command in its own place, and so says nothing of its end."""

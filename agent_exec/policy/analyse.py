@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import Effect, EffectKind
@@ -23,6 +24,8 @@ MOST_LEVELS = 16
 """Of commands inside commands; deeper ones are unknown."""
 MOST_COMMANDS = 10_000
 """Of one call; what comes after them is unknown."""
+_LONGEST_LISTER = 64
+"""Commands of a pipeline that are asked for what it lists."""
 _TOO_MANY = "too many commands, or commands in commands"
 
 
@@ -145,7 +148,8 @@ class _Walk:
         """Beneath what lie the files that a command reads the names of."""
         if command.stdin is not Source.PIPE:
             return None
-        return names_listed(found for found in reversed(self.found) if found.of == of)
+        siblings = (found for found in reversed(self.found) if found.of == of)
+        return names_listed(list(islice(siblings, _LONGEST_LISTER))[::-1])
 
     def _meaning(self, command: Command, of: int | None) -> tuple[tuple[str, ...], int, Meaning]:
         if not command.argv:

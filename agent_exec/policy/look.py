@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
@@ -41,7 +41,8 @@ class LookSettings(NamedTuple):
     """Absolute, without links."""
     folders: tuple[str, ...]
     """Where names of programs are looked up; none is in the worktree."""
-    real_folders: frozenset[str]
+    real_folders: Mapping[str, str]
+    """Of each of these, the path without links."""
     trust: Trust
 
 
@@ -58,7 +59,8 @@ def make_settings(path: Sequence[str], worktree: str, trust: Trust) -> LookSetti
     folders = [folder for folder in path if os.path.isabs(folder)]
     outside = [each for each in folders if not is_beneath(os.path.realpath(each), worktree)]
     kept = outside or folders
-    return LookSettings(worktree, tuple(kept), frozenset(map(os.path.realpath, kept)), trust)
+    real = {folder: os.path.realpath(folder) for folder in kept}
+    return LookSettings(worktree, tuple(kept), real, trust)
 
 
 def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> Facts:
@@ -180,30 +182,44 @@ def _is_closed(named: str) -> bool:
 
 
 def _program(name: str, cwd: str, settings: LookSettings) -> Program | None:
-    candidates: Iterable[str]
     if "/" in name:
-        candidates = [absolute(name, cwd)]
-    else:
-        candidates = [f"{folder}/{name}" for folder in settings.folders]
-    for candidate in candidates:
-        try:
-            status = os.stat(candidate)
-        except (OSError, ValueError):
-            continue
-        if stat.S_ISREG(status.st_mode) and os.access(candidate, os.X_OK):
-            real = real_path(candidate)
-            return Program(candidate, real, _distrusted(candidate, real, status, settings))
+        return _at(absolute(name, cwd), None, settings)
+    for folder in settings.folders:
+        found = _at(f"{folder}/{name}", settings.real_folders[folder], settings)
+        if found is not None:
+            return found
     return None
 
 
+def _at(candidate: str, folder: str | None, settings: LookSettings) -> Program | None:
+    """The program there, if there is one. `folder`: where it lies, if that is known."""
+    try:
+        status = os.lstat(candidate)
+        is_link = stat.S_ISLNK(status.st_mode)
+        if is_link:
+            status = os.stat(candidate)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode) or not os.access(candidate, os.X_OK):
+        return None
+    above, _, name = candidate.rpartition("/")
+    if folder is None:
+        folder = real_path(above or "/")
+    real = (
+        real_path(candidate)
+        if is_link or name in ("", ".", "..")
+        else f"{folder.rstrip('/')}/{name}"
+    )
+    return Program(candidate, real, _distrusted(folder, real, status, settings))
+
+
 def _distrusted(
-    candidate: str, real: str, status: os.stat_result, settings: LookSettings
+    folder: str, real: str, status: os.stat_result, settings: LookSettings
 ) -> str | None:
     places: list[tuple[str, os.stat_result | None]]
     if is_beneath(real, settings.worktree):
         return "it lies in the worktree"
-    folder = real_path(os.path.dirname(candidate))
-    if folder not in settings.real_folders:
+    if folder not in settings.real_folders.values():
         return "it lies where no programs are looked up"
     trust = settings.trust
     places = [(real, status), *_folders_of(real)]

@@ -47,7 +47,8 @@ def render(
         survivors=outcome.survivors,
         unreaped=outcome.unreaped,
         duration_ms=round(outcome.duration_s * 1000, 3),
-        notices=what_files_lack(outcome.stdout, outcome.stderr, stdout_file, stderr_file),
+        notices=request.notices
+        + what_files_lack(outcome.stdout, outcome.stderr, stdout_file, stderr_file),
     )
 
 

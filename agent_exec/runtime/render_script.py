@@ -32,5 +32,5 @@ def render_script(
         unreaped=tuple(run.unreaped),
         duration_ms=run.duration_ms,
         error=run.refused,
-        notices=what_files_lack(out, err, stdout_file, stderr_file),
+        notices=grant.request.notices + what_files_lack(out, err, stdout_file, stderr_file),
     )

@@ -14,6 +14,7 @@ from agent_exec.runtime.checks import duration, wrong
 from agent_exec.runtime.environment import ChildEnvironment, SearchPath, is_mark
 from agent_exec.runtime.mistakes import refuse_shell_syntax, split_line
 from agent_exec.shell.reading import Scope, read
+from agent_exec.shell.unwrap import unwrap
 
 # What the C core takes (AX_MOST_STAGES).
 _MOST_STAGES = 1024
@@ -59,6 +60,10 @@ def resolve(
     stdin = _input(call.stdin)
     if call.command is not None:
         return _text_request(call.command, call, id_, cwd, stdin, environment)
+    if len(call.stages) == 1:
+        unwrapped = _unwrapped(call, id_, cwd, stdin, environment)
+        if unwrapped is not None:
+            return unwrapped
     path = environment.search_path(call.env or {})
     commands = [_command(argv, cwd, path, find=find_programs) for argv in call.stages]
     return ExecRequest(
@@ -68,6 +73,34 @@ def resolve(
         cwd=cwd,
         stdin=stdin,
     )
+
+
+def _unwrapped(
+    call: ToolCall,
+    id_: str,
+    cwd: str,
+    stdin: bytes | int | None,
+    environment: ChildEnvironment,
+) -> ExecRequest | None:
+    """``bash -lc TEXT`` as the text that it is; None for anything else.
+
+    A text that needs a shell gets the one that was asked for, but without the profile.
+    """
+    argv = call.stages[0]
+    words: Sequence[object] = argv  # nothing has been checked yet
+    if not words or words[0] != "bash" or not all(isinstance(word, str) for word in words):
+        return None
+    shell = unwrap(argv)
+    if shell is None or shell.text is None or shell.unclear is not None:
+        return None
+    if shell.options or shell.parameters != ("bash",):
+        return None
+    _check_word(shell.text, "argv")
+    request = _text_request(shell.text, call, id_, cwd, stdin, environment)
+    if not shell.login:
+        return request if request.script is not None else None
+    notice = "-l was dropped: no profile is read, the environment is that of the policy"
+    return request._replace(call=call._replace(command=shell.text), notices=(notice,))
 
 
 def _text_request(

@@ -31,6 +31,7 @@ from agent_exec.model.request import Command
 from agent_exec.model.result import StageResult
 from agent_exec.model.script import Item, Joint, Pipeline, Redirection, SimpleCommand
 from agent_exec.runtime.bind import Settings
+from agent_exec.runtime.core_files import leaves_core
 from agent_exec.runtime.exec_errors import (
     Failure,
     interpreter_error,
@@ -50,6 +51,7 @@ from agent_exec.shell.builtins import BUILTINS
 from agent_exec.shell.builtins.state import ShellState
 from agent_exec.shell.expand import Scope, expand, expand_all
 from agent_exec.shell.glob import expand_pattern
+from agent_exec.shell.job_message import Ending, job_message
 from agent_exec.template.cache import Lease, TemplateCache
 from agent_exec.template.directory import Directory
 
@@ -122,6 +124,15 @@ class Result(NamedTuple):
     """For whatever is behind it in the pipeline."""
 
 
+class _End(NamedTuple):
+    """How a stage ended: `status` or `signal`."""
+
+    pid: int
+    """Ours, where nothing was spawned."""
+    status: int | None
+    signal: int | None
+
+
 class _Said:
     """What a stage that is not spawned writes, and where."""
 
@@ -182,6 +193,10 @@ class ScriptRun:
         self.unreaped: list[int] = []
         self._places = RealPlaces()
         self._leaves = False
+        self._in_place = False
+        """bash would become the command that runs now."""
+        self._ends: list[_End] = []
+        """Of the stages of the pipeline that runs now."""
         self._judged = _judged(grant.decision)
         self._directory: Directory | None = None
         """The current one, once it was needed."""
@@ -201,11 +216,12 @@ class ScriptRun:
         with ExitStack() as holds:
             self._share_input(holds)
             items = self._script.items
-            for item in items:
+            for index, item in enumerate(items):
                 if self._leaves or self.ended is not Ended.EXIT or self.refused is not None:
                     return
                 if _runs(item.joint, self._state.status):
-                    yield from self._pipeline(item, alone=len(items) == 1)
+                    self._in_place = self._script.execs and index == len(items) - 1
+                    yield from self._pipeline(item)
 
     def _share_input(self, holds: ExitStack) -> None:
         """Literal input that several commands may read is read by each where the last stopped."""
@@ -216,7 +232,7 @@ class ScriptRun:
             holds.callback(os.close, fd)
             self._stdin = fd
 
-    def _pipeline(self, item: Item, *, alone: bool) -> Steps:
+    def _pipeline(self, item: Item) -> Steps:
         pipeline = item.pipeline
         with ExitStack() as holds:
             try:
@@ -230,7 +246,7 @@ class ScriptRun:
                     f"{error.filename or 'a redirection'} is a named pipe: run that by bash"
                 )
                 return
-            status = yield from self._run(stages, alone=alone and not pipeline.negated)
+            status = yield from self._run(stages, pipeline)
         if pipeline.negated and not self._leaves:
             status = 0 if status else 1
         self._state = self._state._replace(status=status)
@@ -395,9 +411,10 @@ class ScriptRun:
         return self._settings.environment.words(self._mark, self._state.cwd, extra)
 
     def _run(
-        self, stages: Sequence[Program | Result], *, alone: bool
+        self, stages: Sequence[Program | Result], pipeline: Pipeline
     ) -> Generator[StepToTake, Outcome | None, int]:
         """Run the programs among `stages`; those between two that are over, together."""
+        self._ends.clear()
         given: Input = self._stdin
         status = 0
         segment: list[Program] = []
@@ -411,23 +428,34 @@ class ScriptRun:
                     read_end, write_end = os.pipe()
                     os.close(read_end)
                     holds.callback(os.close, write_end)
-                    yield from self._spawn(segment, given, write_end, alone=False)
+                    yield from self._spawn(segment, given, write_end)
                 segment = []
             self.stages.append(
                 StageResult(stage.argv, stage.status, None, LauncherName.BUILTIN, None)
             )
+            self._ends.append(_End(os.getpid(), stage.status, None))
             given, status = stage.out, stage.status
         if segment:
-            status = yield from self._spawn(segment, given, None, alone=alone and len(stages) == 1)
+            status = yield from self._spawn(segment, given, None)
+        if status > _SIGNALLED and self.ended is Ended.EXIT and not self._in_place:
+            yield from self._say_how_it_ended(pipeline)
         return status
+
+    def _say_how_it_ended(self, pipeline: Pipeline) -> Steps:
+        endings = [
+            Ending(simple.shown, *end, dumped=end.signal is not None and leaves_core(end.signal))
+            for simple, end in zip(pipeline.commands, self._ends, strict=True)
+        ]
+        message = job_message(pipeline.commands[-1].last_line, endings)
+        if message:
+            fd, spill = self._request.call.stderr, self._spills[1]
+            yield from self._give(fd, self.err, spill, os.fsencode(message))
 
     def _spawn(
         self,
         programs: Sequence[Program],
         stdin: Input,
         stdout: int | None,
-        *,
-        alone: bool,
     ) -> Generator[StepToTake, Outcome | None, int]:
         """Run programs joined by pipes; the status of the last.
 
@@ -435,7 +463,6 @@ class ScriptRun:
             programs: At least one.
             stdin: Of the first.
             stdout: Of the last; None for that of the text.
-            alone: They are all that the text runs: a shell would become it.
         """
         cache = self._settings.cache
         plan = self._plan(programs, stdin, stdout)
@@ -462,7 +489,7 @@ class ScriptRun:
                 raise
             return (yield from self._not_spawned(programs[0], error.errno or errno.EIO))
         assert outcome is not None
-        return self._take(programs, outcome, captured=stdout is None, alone=alone)
+        return self._take(programs, outcome, captured=stdout is None)
 
     def _why_not_again(self, programs: Sequence[Program], error: TemplateError) -> str | None:
         """Why programs, one of which has been replaced, may not be run as they are now."""
@@ -532,7 +559,6 @@ class ScriptRun:
         outcome: Outcome,
         *,
         captured: bool,
-        alone: bool,
     ) -> int:
         """Note what became of programs; the status of the last."""
         if captured:
@@ -543,8 +569,9 @@ class ScriptRun:
         self.unreaped += outcome.unreaped
         for program, stage in zip(programs, outcome.stages, strict=True):
             self.stages.append(_stage_result(program, stage, outcome.launcher))
+            self._ends.append(_End(stage.pid, stage.exit_code, stage.signal))
         if outcome.ended not in (Ended.EXIT, Ended.SIGNAL) or (
-            outcome.ended is Ended.SIGNAL and alone
+            outcome.ended is Ended.SIGNAL and self._in_place
         ):
             self.ended = outcome.ended
         last = outcome.stages[-1]
@@ -560,6 +587,7 @@ class ScriptRun:
         yield from self._complain(program.said, failure.message)
         result = StageResult(program.argv, failure.status, None, LauncherName.BUILTIN, None)
         self.stages.append(result)
+        self._ends.append(_End(os.getpid(), failure.status, None))
         return failure.status
 
 

@@ -34,6 +34,7 @@ class Token(NamedTuple):
     kind: TokenKind
     offset: int
     line: int
+    """Where bash is when it has read the token, and what it looks at to know its end."""
     text: str = ""
     word: Word = Word(())
     fd: int = 0
@@ -59,6 +60,7 @@ _CONTROL = re.compile(
 _OPERATOR = re.compile(r"&>>?|<<<|<<-?|<[&>]?|>[>&|]?|&&|\|\||\|&|\||;|&|[()]")
 _OPERATORS = {operator.value: operator for operator in Operator} | {"<<-": Operator.HERE_DOCUMENT}
 _JOINTS = frozenset({"&&", "||", "|&", "|", ";"})
+_COULD_BE_LONGER = frozenset({";", "|", "<", ">", "<<", "&>"})
 _META = frozenset(" \t\n|&;()<>")
 _DIGITS = "0123456789"
 _NUMBERS = "?#"
@@ -129,6 +131,24 @@ class Lexer:
             lines.append(line + "\n")
         raise NeedsBash("a here-document without its end", start)
 
+    def _line_behind(self, symbol: str) -> int:
+        """Of an operator: bash looks at what follows one that could be longer."""
+        longer = _CONTINUATIONS.match(self._text, self._at) if symbol in _COULD_BE_LONGER else None
+        return self._line_at(longer.end() if longer else self._at)
+
+    @property
+    def at_end(self) -> bool:
+        """Is nothing left, not even blanks?"""
+        return self._at == len(self._text)
+
+    def written(self, offset: int) -> str:
+        """What stands between `offset` and here, as bash shows it."""
+        return self._text[offset : self._at].replace("\\\n", "")
+
+    def line_before(self) -> int:
+        """The line that has just ended, with its newline."""
+        return self._line_at(self._at - 1)
+
     def _line_at(self, offset: int) -> int:
         self._line += self._text.count("\n", self._counted, offset)
         self._counted = offset
@@ -161,7 +181,7 @@ class Lexer:
             return self._redirection(at, symbol, 0 if symbol[0] == "<" else 1, operator)
         if symbol == ";" and self._text.startswith((";", "&"), self._at):
             raise NeedsBash("a case statement, or a syntax error", at)
-        return Token(TokenKind.JOINT, at, self._line_at(at), symbol)
+        return Token(TokenKind.JOINT, at, self._line_behind(symbol), symbol)
 
     def _no_split_operator(self, at: int) -> None:
         """``&\\<newline>&`` is ``&&``: the continuation goes first."""
@@ -170,7 +190,7 @@ class Lexer:
             raise NeedsBash("an operator over two lines", at)
 
     def _redirection(self, at: int, symbol: str, fd: int, operator: Operator) -> Token:
-        line = self._line_at(at)
+        line = self._line_behind(symbol)
         return Token(TokenKind.REDIRECTION, at, line, symbol, fd=fd, operator=operator)
 
     def _word_or_number(self, at: int) -> Token:
@@ -182,7 +202,7 @@ class Lexer:
                     return self._numbered(at, first.text)
                 if first.text.startswith("{"):
                     raise NeedsBash("a descriptor in a variable", at)
-        return Token(TokenKind.WORD, at, self._line_at(at), word=word)
+        return Token(TokenKind.WORD, at, self._line_at(self._at), word=word)
 
     def _numbered(self, at: int, digits: str) -> Token:
         if digits not in ("0", "1", "2"):

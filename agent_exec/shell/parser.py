@@ -53,10 +53,22 @@ class _Draft:
     assignments: list[Assignment] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
     redirections: list[Redirection] = field(default_factory=list)
+    last_line: int = 1
+    shown: list[str] = field(default_factory=list)
+    """The words and assignments as written."""
+    shown_behind: list[str] = field(default_factory=list)
+    """The redirections as bash writes them."""
+    bodies: list[str] = field(default_factory=list)
+    """The here-documents, with their ends."""
 
     def finish(self) -> SimpleCommand:
         return SimpleCommand(
-            tuple(self.assignments), tuple(self.words), tuple(self.redirections), self.line
+            tuple(self.assignments),
+            tuple(self.words),
+            tuple(self.redirections),
+            self.line,
+            " ".join(self.shown + self.shown_behind) + "".join(self.bodies),
+            self.last_line,
         )
 
 
@@ -89,6 +101,12 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self._lexer = Lexer(text)
         self._awaited: list[_Awaited] = []
+        self._late: _Draft | None = None
+        """A command of one word, whose line ends with the here-documents of others."""
+        self._line = 1
+        """The last one that was read to its end."""
+        self._nothing_follows = False
+        """Behind that line."""
         self._room = _MOST_PARTS
         self._token = self._lexer.next()
 
@@ -96,14 +114,22 @@ class _Parser:
         chains: list[_Chain] = []
         self._skip_newlines()
         joint = Joint.ALWAYS
+        line: list[_Chain] = []
+        execs = False
         while self._token.kind is not TokenKind.END:
-            chains.append(self._pipeline(joint))
-            joint = self._joint()
+            line.append(self._pipeline(joint))
+            joint, ends_at = self._joint()
+            if ends_at is not None:
+                for draft in [draft for chain in line for draft in chain.drafts]:
+                    draft.last_line = ends_at
+                execs = self._nothing_follows and _is_executed_in_place(line)
+                chains += line
+                line = []
         if joint is not Joint.ALWAYS:
             raise NeedsBash("an operator with nothing after it", self._token.offset)
         if self._awaited:
             raise NeedsBash("a here-document without its end", self._token.offset)
-        return Script(tuple(chain.finish() for chain in chains))
+        return Script(tuple(chain.finish() for chain in chains), execs)
 
     def _advance(self) -> None:
         self._token = self._lexer.next()
@@ -117,26 +143,38 @@ class _Parser:
             redirection = awaited.draft.redirections[awaited.index]
             target = Word((Piece(Kind.QUOTED, body),))
             awaited.draft.redirections[awaited.index] = redirection._replace(target=target)
+            awaited.draft.bodies.append(f"\n{body}{awaited.delimiter}\n")
+        self._line = self._lexer.line_before()
+        if self._late is not None:
+            self._late.line = self._line
+            self._late = None
         self._awaited.clear()
+        self._nothing_follows = self._lexer.at_end
         self._advance()
 
     def _skip_newlines(self) -> None:
         while self._token.kind is TokenKind.NEWLINE:
             self._newline()
 
-    def _joint(self) -> Joint:
-        """What joins the pipeline just read to the next."""
-        token = self._token
-        if token.kind is TokenKind.END:
-            return Joint.ALWAYS
-        if token.kind is TokenKind.NEWLINE:
-            self._skip_newlines()
-            return Joint.ALWAYS
-        assert token.kind is TokenKind.JOINT, "a pipeline ends at a joint"
-        self._advance()
-        joint = Joint(token.text)
+    def _joint(self) -> tuple[Joint, int | None]:
+        """What joins the pipeline just read to the next; its line, where a line ends here."""
+        joint = Joint.ALWAYS
+        if self._token.kind is TokenKind.JOINT:
+            joint = Joint(self._token.text)
+            self._advance()
+            if joint is not Joint.ALWAYS:
+                self._skip_newlines()
+                return joint, None
+        if self._token.kind is TokenKind.END:
+            self._nothing_follows = True
+            return joint, self._token.line
+        if self._token.kind is not TokenKind.NEWLINE:
+            return joint, None
+        self._newline()
+        line, last = self._line, self._nothing_follows
         self._skip_newlines()
-        return joint
+        self._nothing_follows = last
+        return joint, line
 
     def _pipeline(self, joint: Joint) -> _Chain:
         negated = _bare(self._token) == "!"
@@ -153,11 +191,15 @@ class _Parser:
             self._skip_newlines()
 
     def _command(self) -> _Draft:
+        # bash notes the line when it has seen the first part: and what follows it, if that is
+        # a word, since a parenthesis would make it a function.
         draft = _Draft(self._token.line)
+        first = True
         while True:
             token = self._token
             if token.kind is TokenKind.WORD:
                 self._room -= 1
+                draft.shown.append(self._lexer.written(token.offset))
                 if not draft.words:
                     self._first_word(draft, token)
                 elif may_expand(token.word):
@@ -169,11 +211,15 @@ class _Parser:
                 else:
                     draft.words.append(token.word)
                 self._advance()
+                if first and draft.words:
+                    self._note_line(draft)
             elif token.kind is TokenKind.REDIRECTION:
                 self._room -= 1
-                self._redirection(draft, token)
+                line = self._redirection(draft, token)
+                draft.line = line if first else draft.line
             else:
                 break
+            first = False
             if self._room < 0:
                 raise NeedsBash(f"more than {_MOST_PARTS} words and redirections", token.offset)
         if not draft.words and draft.assignments:
@@ -181,6 +227,11 @@ class _Parser:
         if not draft.words and not draft.redirections:
             raise NeedsBash("a syntax error", token.offset)
         return draft
+
+    def _note_line(self, draft: _Draft) -> None:
+        draft.line = self._token.line
+        if self._token.kind is TokenKind.NEWLINE and self._awaited:
+            self._late = draft
 
     def _first_word(self, draft: _Draft, token: Token) -> None:
         """A word where a command could begin: an assignment, a name, or grammar."""
@@ -202,7 +253,8 @@ class _Parser:
             value = (Piece(Kind.PLAIN, first.text[assignment.end() :]), *value)
         draft.assignments.append(Assignment(assignment.group(1), Word(value)))
 
-    def _redirection(self, draft: _Draft, token: Token) -> None:
+    def _redirection(self, draft: _Draft, token: Token) -> int:
+        """Take it, and what follows the operator; the line where that ends."""
         operator = token.operator
         if operator is Operator.HERE_DOCUMENT:
             delimiter, quoted = self._lexer.delimiter()
@@ -212,8 +264,9 @@ class _Parser:
                 )
             )
             draft.redirections.append(Redirection(token.fd, operator, Word(())))
+            draft.shown_behind.append(self._lexer.written(token.offset))
             self._advance()
-            return
+            return token.line
         self._advance()
         target = self._token
         if target.kind is not TokenKind.WORD:
@@ -232,7 +285,27 @@ class _Parser:
             if literal is not None and literal.startswith(_BY_BASH_ITSELF):
                 raise NeedsBash("a file that bash makes up", target.offset)
         draft.redirections.append(Redirection(token.fd, operator, word))
+        draft.shown_behind.append(_shown(token.fd, operator, self._lexer.written(target.offset)))
         self._advance()
+        return target.line
+
+
+def _is_executed_in_place(line: list[_Chain]) -> bool:
+    """Does bash become the last command of the last line, instead of waiting for it?"""
+    last = line[-1]
+    if last.negated or len(last.drafts) > 1 or last.drafts[0].redirections:
+        return False
+    return last.joint is Joint.ALWAYS or all(chain.joint is not Joint.ALWAYS for chain in line[1:])
+
+
+def _shown(fd: int, operator: Operator, target: str) -> str:
+    """A redirection as bash writes it."""
+    if operator in (Operator.DUPLICATE_OUT, Operator.DUPLICATE_IN):
+        return f"{fd}{operator}{target}"
+    usual = operator in (Operator.WRITE_BOTH, Operator.APPEND_BOTH) or fd == (
+        0 if operator in (Operator.READ, Operator.HERE_STRING) else 1
+    )
+    return f"{'' if usual else fd}{operator} {target}"
 
 
 def _may_match(text: str) -> bool:

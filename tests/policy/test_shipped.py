@@ -70,8 +70,10 @@ def test_a_call_under_each_policy(tree: Path, call: str, verdicts: str) -> None:
     )
 
 
-def decision(tree: Path, call: str | tuple[str, ...], **options: dict[str, str]) -> Decision:
-    return Bench("default", tree).judge(call, **options)
+def decision(
+    tree: Path, call: str | tuple[str, ...], env: dict[str, str] | None = None
+) -> Decision:
+    return Bench("default", tree).judge(call, env=env)
 
 
 def test_a_variable_that_is_not_listed_refuses_the_call_by_its_name(tree: Path) -> None:

@@ -72,7 +72,7 @@ def facts(
             why = "it lies in the worktree" if name in distrusted else None
             programs[program_key(name, here)] = Program(path, _plain(path), why)
     git = {each.command.cwd or WORKTREE: GitFacts((), None) for each in found}
-    return Facts(paths, paths, programs, {}, git)
+    return Facts(paths, paths, programs, {}, {}, git)
 
 
 def judged(

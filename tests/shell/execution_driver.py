@@ -43,7 +43,7 @@ _MOST_OUTPUT = 1 << 24
 _REPEATS = 3  # of what came out differently: does bash differ from itself?
 # What only a child's environment shows, and `git` notes of files that it has looked at.
 _OWN = re.compile(rb"(?:SHLVL|_|AGENT_EXEC_CALL\w*)=.*")
-_PID = re.compile(rb"^(bash: line [0-9]+: +)[0-9]+ ", re.MULTILINE)
+_PID = re.compile(rb"^(bash: line [0-9]+:|    ) +[0-9]+ (?=[A-Z])", re.MULTILINE)
 _SKIPPED = re.compile(r"(?:^|/)\.git/index$")
 
 Tree = dict[str, tuple[str, ...]]
@@ -314,7 +314,7 @@ class Pipe:
 def _plain(output: bytes) -> bytes:
     """Without what is of one process only. Captured text has no bytes that are no UTF-8."""
     lines = [line for line in output.splitlines(keepends=True) if not _OWN.match(line)]
-    text = _PID.sub(rb"\1PID ", b"".join(lines))
+    text = _PID.sub(rb"\1 PID ", b"".join(lines))
     return text.decode("utf-8", "replace").encode()
 
 

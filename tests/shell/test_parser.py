@@ -139,7 +139,22 @@ def one(made: SimpleCommand) -> Script:
     ],
 )
 def test_a_text_has_this_form(text: str, expected: Script) -> None:
-    assert parse(text) == expected
+    assert _without_messages(parse(text)) == expected
+
+
+def _without_messages(script: Script) -> Script:
+    """Without what only messages need."""
+    items = [
+        item._replace(
+            pipeline=item.pipeline._replace(
+                commands=tuple(
+                    stage._replace(shown="", last_line=1) for stage in item.pipeline.commands
+                )
+            )
+        )
+        for item in script.items
+    ]
+    return Script(tuple(items))
 
 
 def test_lists_and_pipelines_keep_their_order_and_their_joints() -> None:

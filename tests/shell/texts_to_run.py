@@ -140,6 +140,19 @@ cat a.txt | ./die.sh SEGV
 echo a; ./die.sh KILL
 echo a && ./die.sh SEGV
 true | ./die.sh TERM
+true; true && ./die.sh KILL
+true && true && ./die.sh KILL
+true; false || ./die.sh KILL
+true && ./die.sh KILL >o
+A=1 ./die.sh KILL
+cat a.txt | ./die.sh KILL | cat
+./run.sh | ./die.sh KILL
+./die.sh SEGV | ./die.sh KILL; echo $?
+echo a | ./die.sh KILL
+nosuch | ./die.sh KILL
+./die.sh KILL  'a b'   $VALUE \x 2>&1 >o <a.txt; echo
+./die.sh KILL >|o 1<>o 2>>o &>>o >&2 0<&0 <<<'a b'; echo
+! true | ./die.sh KILL
 """
 
 _PIPELINES = r"""
@@ -980,6 +993,38 @@ make nosuch 2>&1 | tail -1
 """
 
 _SEVERAL_LINES = (
+    "./die.sh KILL\n",
+    "./die.sh KILL\n\n",
+    "true\n./die.sh KILL",
+    "true\ntrue; ./die.sh KILL",
+    "true\ntrue | ./die.sh KILL",
+    './die.sh KILL "a\nb" \\\n c; echo',
+    "./die.sh KILL <<'E'; echo\na\nE",
+    "n1 <<'E'; n2\na\nE",
+    "n1 <<'E'; n2; n3 x\na\nE",
+    "n1 <<'E' | n2 x | n3\na\nE",
+    "n1 <<'E' | n2 <<'F'\na\nE\nb\nF",
+    "n1 <<'E'; n2 \\\n x; n3\na\nE",
+    'n1 "\n" a; n2',
+    'n0; n1 "\n" a; n2',
+    "n1 |\nn2",
+    "n1 ||\nn2 ||\n\nn3",
+    "\n<nosuch cat; <nosuch2 cat",
+    "n1 a\\\n b",
+    "n1\\\n\n",
+    "n1;\\\nn2",
+    "n1\\\n;n2",
+    'n1 >/dev/null "\n" x',
+    'A=1 \\\n n1 "\n" x',
+    '> \\\n /dev/null n1 "\n"',
+    "n1 |\\\n n2",
+    "n1 ||\\\n n2",
+    '! \\\n n1 "\n"',
+    "n1 <<'E' <<'F'; n2\na\nE\nb\nF\nn3",
+    "n1 <<'E'; A=1 n2\na\nE",
+    "n1 <<'E'; <nosuch\na\nE",
+    "n1 <<'E';n2;\na\nE\nn3",
+    "n1 <<<'a\nb'; n2",
     "",
     "\n",
     "# nothing\n",

@@ -155,7 +155,7 @@ _WORDS = (
 def test_what_only_reads_changes_nothing_when_the_real_find_runs_it(seed: int) -> None:
     chance = random.Random(seed)
     words = _WORDS.split()
-    calls = []
+    calls: list[tuple[str, ...]] = []
     while len(calls) < 300:
         call = tuple(chance.choices(words, k=chance.randint(1, 8)))
         harm = chance.choice((("-delete",), ("-exec", "touch", "M", ";"), ("-fprint", "M")))
