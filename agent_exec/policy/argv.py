@@ -114,7 +114,11 @@ class _Meaning:
                 attached = word != self._argv[index]
                 if index in self._command.patterns and not (attached and role in _READ_AT_MOST):
                     self._say_unknown(f"a glob is the value of {option.names[0]}")
-                self._word(_named(word, role, table), role, option.because or f"the value of {option.names[0]}")
+                self._word(
+                    _named(word, role, table),
+                    role,
+                    option.because or f"the value of {option.names[0]}",
+                )
                 if role is Role.DIRECTORY:
                     self._directory = os.path.join(self._directory or "", word)
 
