@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _WITH_VALUE = {
     "-p": "policy",
@@ -16,8 +16,7 @@ _WITH_VALUE = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckOptions:
+class CheckOptions(NamedTuple):
     """What ``agent-exec check`` was asked to do."""
 
     argv: tuple[str, ...] = ()

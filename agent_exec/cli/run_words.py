@@ -8,7 +8,7 @@ abbreviation, ``--help``, a mistake) is None, and typer reads it, and words the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _WITH_VALUE = {
     "-p": "policy",
@@ -22,8 +22,7 @@ _WITH_VALUE = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
+class RunOptions(NamedTuple):
     """What ``agent-exec run`` was asked to do."""
 
     argv: tuple[str, ...] = ()

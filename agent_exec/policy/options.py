@@ -61,7 +61,7 @@ class _Parser:
     def run(self) -> Parsed:
         table, argv = self._table, self._argv
         if table.old_style and self._at < len(argv) and argv[self._at][:1] not in ("-", ""):
-            self._old_style()
+            self._letters(argv[self._at])
         stops = table.stops or table.syntax is Syntax.POSIX or table.commands is not None
         if table.response_files:
             self._unknown += [word for word in argv[self._at :] if word.startswith("@")]
@@ -194,23 +194,30 @@ class _Parser:
         if whole is not None:  # a long option with one dash, where a program has some
             self._take(whole, None, self._at)
             return
+        if self._table.separate:
+            self._letters(word[1:])
+            return
         for place in range(begin, len(word)):
             option = options.get(f"-{word[place]}")
             if option is None:
                 self._reject(word)
                 return
             rest = word[place + 1 :]
+            if rest.startswith("=") and not _names_nothing(option):
+                # Some programs take the sign for a part of the value, some do not.
+                self._reject(word)
+                return
             if option.values or option.attached is not None:
                 self._take(option, rest or None, self._at)
                 return
             self._options.append(Given(option))
         self._at += 1
 
-    def _old_style(self) -> None:
+    def _letters(self, letters: str) -> None:
         """``tar xzf FILE``: the values follow, in the order of their letters."""
         word = self._argv[self._at]
         self._at += 1
-        for letter in word:
+        for letter in letters:
             option = self._table.options.get(f"-{letter}")
             if option is None:
                 self._unknown.append(word)
@@ -242,6 +249,10 @@ class _Parser:
     def _reject(self, word: str) -> None:
         self._unknown.append(word)
         self._at += 1
+
+
+def _names_nothing(option: Option) -> bool:
+    return {*option.values, option.attached} <= {Role.DATA, None}
 
 
 def roles_of(option: Option, given: Given, override: tuple[Role, ...] | None) -> tuple[Role, ...]:

@@ -131,6 +131,8 @@ class Table(NamedTuple):
     """A file to be written that is called ``-`` is the output; else it is a file of that name."""
     old_style: bool = False
     """The first word may be a bundle of short options without a dash."""
+    separate: bool = False
+    """A value is never attached to a short option: in ``-Lo 2 FILE`` both have one."""
     stops: bool = False
     """Options end at the first operand, whatever the syntax."""
     response_files: bool = False

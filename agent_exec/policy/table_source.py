@@ -12,7 +12,7 @@ from agent_exec.policy.table import Mode, Operand, Option, Role, Syntax, Table
 _KEYS = frozenset(
     {
         *("also", "versioned", "syntax", "numeric", "plus", "negatable", "old_style"),
-        *("dash", "stops", "response_files"),
+        *("dash", "stops", "separate", "response_files"),
         *("assignments", "keys", "alone", "flags", "values", "optional", "options", "operands"),
         *("none", "effects", "anything", "stdin", "modes", "commands", "default"),
         *("commands_alone", "otherwise", "language"),
@@ -71,6 +71,7 @@ def make_table(
         dash=bool(source.get("dash", False)),
         old_style=bool(source.get("old_style", False)),
         stops=bool(source.get("stops", False)),
+        separate=bool(source.get("separate", False)),
         response_files=bool(source.get("response_files", False)),
         assignments=bool(source.get("assignments", False)),
         keys=None if "keys" not in source else _roles(source["keys"], f"{where}.keys"),

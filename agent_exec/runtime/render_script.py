@@ -17,7 +17,7 @@ def render_script(
     stderr_file: str | None = None,
 ) -> ToolResult:
     """The result of a text that ran without a shell. See `render`."""
-    out, err = run.out.captured(), run.err.captured()
+    out, err = run.output.out.captured(), run.output.err.captured()
     return ToolResult(
         id=grant.request.id,
         verdict=grant.decision.verdict if run.refused is None else Verdict.DENY,

@@ -15,7 +15,8 @@ from agent_exec.model.result import ToolResult
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.engine import Engine
 from agent_exec.runtime.render_script import render_script
-from agent_exec.runtime.script import ScriptRun, Steps, StepToTake, Write
+from agent_exec.runtime.script import ScriptRun
+from agent_exec.runtime.script_values import Steps, StepToTake, Write
 from agent_exec.runtime.spill import OutputFile
 
 

@@ -2,7 +2,7 @@
 
 import agent_exec
 
-with agent_exec.ExecTool(worktree=".", policy="open") as tool:
+with agent_exec.ExecTool(worktree=".", policy="default") as tool:
     for _ in range(3):
         print(tool.run_sync(["true"]).stages[0].template)
     try:

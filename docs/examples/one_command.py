@@ -6,7 +6,7 @@ import agent_exec
 
 
 async def main() -> None:
-    async with agent_exec.ExecTool(worktree=".", policy="open") as tool:
+    async with agent_exec.ExecTool(worktree=".", policy="default") as tool:
         result = await tool.run(["cat", "greeting.txt"])
         print(result.ended, result.stages[0].exit_code)
         print(result.stdout.head, end="")

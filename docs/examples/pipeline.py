@@ -6,7 +6,7 @@ import agent_exec
 
 
 async def main() -> None:
-    async with agent_exec.ExecTool(worktree=".", policy="open") as tool:
+    async with agent_exec.ExecTool(worktree=".", policy="default") as tool:
         result = await tool.run_pipeline([["sort", "-r"], ["head", "-n", "1"]], stdin="1\n3\n2\n")
         print([stage.exit_code for stage in result.stages])
         print(result.stdout.head, end="")

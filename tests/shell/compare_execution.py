@@ -67,11 +67,12 @@ def report(name: str, answers: Iterable[Answer], *, verbose: bool) -> int:
     counted: Counter[str] = Counter()
     for answer in answers:
         counted[answer.outcome] += 1
-        if answer.outcome == "different" or (verbose and answer.why):
+        if answer.outcome in ("different", "at times") or (verbose and answer.why):
             print(f"  {answer.outcome}: {answer.text!r}", *answer.why, sep="\n    ", flush=True)
     print(
         f"{name}: {counted['equal']} alike, {counted['different']} different;"
-        f" {counted['left out']} not comparable, {counted['shell']} left to bash",
+        f" {counted['at times']} at times, {counted['left out']} not comparable,"
+        f" {counted['shell']} left to bash",
         flush=True,
     )
     return counted["different"]

@@ -53,7 +53,7 @@ class Answer(NamedTuple):
 
     text: str
     outcome: str
-    """equal, shell, left out, or different."""
+    """equal, shell, left out, at times, or different."""
     why: tuple[str, ...] = ()
 
 

@@ -3,7 +3,8 @@
     python -I execution_driver.py ORDERS.json
 
 A JSON line with a text comes in, a JSON line with an answer goes out: ``{"outcome": "equal"}``,
-``"shell"`` (we leave it to bash), ``"left out"`` or ``"different"``, the last two with "why".
+``"shell"`` (we leave it to bash), and with "why": ``"left out"``, ``"at times"`` (it differed,
+and the next time it did not) or ``"different"``.
 """
 
 from __future__ import annotations
@@ -58,12 +59,12 @@ class Run:
     stderr: bytes
     tree: Tree
 
-    def differences(self, other: Run, *, ordered: bool) -> list[str]:
+    def differences(self, other: Run, *, ordered: bool, parallel: bool) -> list[str]:
         """What differs, in words: ours is `other`."""
         told = []
         for name in ("status", "stdout", "stderr"):
             mine, its = getattr(self, name), getattr(other, name)
-            if not ordered and isinstance(mine, bytes):
+            if isinstance(mine, bytes) and (not ordered or (name == "stderr" and parallel)):
                 mine, its = sorted(mine.splitlines()), sorted(its.splitlines())
             if mine != its:
                 told.append(f"{name}: bash {_short(mine)}, ours {_short(its)}")
@@ -166,6 +167,8 @@ def _compare(text: str, fixture: Fixture, tools: list[ExecTool], number: int) ->
             differences = _differ(text, by_bash, by_us, merged=merged)
         except Shell:
             return {"outcome": "shell"}
+        except AtTimes as reason:
+            return {"outcome": "at times", "why": reason.args}
         except LeftOut as reason:
             return {"outcome": "left out", "why": [str(reason)]}
         way = "outputs together" if merged else "outputs captured"
@@ -175,6 +178,10 @@ def _compare(text: str, fixture: Fixture, tools: list[ExecTool], number: int) ->
 
 class LeftOut(Exception):
     """A text that says nothing: it takes too long, or bash differs from itself."""
+
+
+class AtTimes(Exception):
+    """What differed was the same the next time: stages of a pipeline race."""
 
 
 class Shell(Exception):
@@ -195,19 +202,20 @@ def _runner(
 def _differ(
     text: str, by_bash: Callable[[], Run], by_us: Callable[[], Run], *, merged: bool
 ) -> list[str]:
-    # Stages of a pipeline write errors at the same time; and bash keeps its variables in an
-    # order of its own.
-    ordered = not re.search(r"\b(?:print)?env\b", text) and not (merged and "|" in text)
+    # bash keeps its variables in an order of its own; and stages of a pipeline write errors at
+    # the same time.
+    parallel = "|" in text
+    ordered = not re.search(r"\b(?:print)?env\b", text) and not (merged and parallel)
+    differ = partial(Run.differences, ordered=ordered, parallel=parallel)
     ours = by_us()
     bash = by_bash()
-    differences = bash.differences(ours, ordered=ordered)
+    differences = differ(bash, ours)
     for _ in range(_REPEATS if differences else 0):
         again = by_bash()
-        if bash.differences(again, ordered=ordered):
+        if differ(bash, again):
             raise LeftOut("bash does not do the same twice")
-        if not bash.differences(by_us(), ordered=ordered):
-            differences = [f"only at times: {each}" for each in differences]
-            break
+        if not differ(bash, by_us()):
+            raise AtTimes(*differences)
     return differences
 
 

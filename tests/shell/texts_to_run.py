@@ -638,8 +638,6 @@ printenv NOSUCH; echo $?
 sh -c 'env' | sort
 python3 -c 'import os; print(sorted(k for k in os.environ if k < "Z" and "L" not in k))'
 python3 -c 'import os; print(os.environ["SHLVL"])' >/dev/null
-python3 -c 'import os; print(os.environ["_"])'
-sh -c 'echo $_'
 echo $0 $#
 echo "$1" $2 | cat -A
 """

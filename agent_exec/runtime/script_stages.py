@@ -1,0 +1,249 @@
+"""The commands of a text, each made ready to run, or done when it is a builtin."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack
+
+from agent_exec.errors import LaunchError, ProgramNotFound, Step, TemplateError
+from agent_exec.model.decision import Decision, Grant, Verdict
+from agent_exec.model.outcome import Outcome
+from agent_exec.model.request import Command
+from agent_exec.model.script import Pipeline, Redirection, SimpleCommand
+from agent_exec.runtime.bind import Settings
+from agent_exec.runtime.exec_errors import (
+    Failure,
+    interpreter_error,
+    is_text,
+    not_executed,
+    not_found,
+)
+from agent_exec.runtime.places import FilesOf, RealPlaces
+from agent_exec.runtime.redirect import redirect
+from agent_exec.runtime.renewal import on_stale
+from agent_exec.runtime.resolve import find_program
+from agent_exec.runtime.script_output import ScriptOutput
+from agent_exec.runtime.script_values import (
+    Found,
+    Program,
+    Result,
+    Said,
+    StepToTake,
+    Variables,
+)
+from agent_exec.shell.builtins import BUILTINS
+from agent_exec.shell.builtins.state import ShellState
+from agent_exec.shell.expand import Scope, expand, expand_all
+from agent_exec.shell.glob import expand_pattern
+from agent_exec.template.directory import Directory
+
+JudgeAgain = Callable[[Command], Decision]
+
+
+class ScriptStages:
+    """Knows where the text has come to: its directory, its variables, its last status.
+
+    Args:
+        grant: Holds the request, with its script.
+        settings: Of the tool.
+        judge_again: Of a command whose words are known only now.
+        output: Where builtins write.
+    """
+
+    def __init__(
+        self, grant: Grant, settings: Settings, judge_again: JudgeAgain, output: ScriptOutput
+    ) -> None:
+        request = grant.request
+        self._settings = settings
+        self._judge_again = judge_again
+        self._output = output
+        self._mark = settings.environment.mark(request.id)
+        self._extra = dict(request.call.env or {})
+        self._base = settings.environment.variables(request.cwd)
+        self.state = ShellState(request.cwd, {**self._base, **self._extra})
+        self.leaves = False
+        """``exit`` was run."""
+        self.refused: str | None = None
+        """Why the text goes no further."""
+        self._places = RealPlaces()
+        self._judged = _judged(grant.decision)
+        self._directory: Directory | None = None
+        """The current one, once it was needed."""
+
+    def make(
+        self, pipeline: Pipeline, place: int, holds: ExitStack
+    ) -> Generator[StepToTake, Outcome | None, Program | Result]:
+        """Make one stage ready: expand it, open its files, do it if it is a builtin."""
+        simple = pipeline.commands[place]
+        scope = self._scope()
+        argv = self._words(simple, scope)
+        errors_too = place < len(pipeline.errors_too) and pipeline.errors_too[place]
+        opened = redirect(
+            simple.redirections,
+            lambda redirection: _target(redirection, scope),
+            cwd=self.state.cwd,
+            errors_too=errors_too,
+            holds=holds,
+        )
+        last = place == len(pipeline.commands) - 1
+        said = Said(opened, simple.line, piped=not last)
+        if opened.failed is not None:
+            yield from self._output.complain(said, opened.failed)
+            return said.result(argv, 1)
+        if not argv:
+            return said.result(argv, 0)
+        if argv[0] in BUILTINS:
+            return (yield from self._builtin(argv, said, alone=len(pipeline.commands) == 1))
+        found = self._find(argv, holds)
+        if isinstance(found, Failure):
+            yield from self._output.complain(said, found.message)
+            return said.result(argv, found.status)
+        variables = self._judged.get(argv)
+        if variables is None:
+            # Only now are its words known: what globs match, and the status of a command.
+            variables = self._judge(simple, argv, found.program, scope)
+        if variables is None:
+            return said.result(argv, 1)
+        envp = self._envp(simple, scope, variables)
+        return Program(argv, found, envp, opened.actions, said)
+
+    def _words(self, simple: SimpleCommand, scope: Scope) -> tuple[str, ...]:
+        fields = expand_all(simple.words, scope)
+        if not any(field.is_pattern for field in fields):
+            return tuple([field.text for field in fields])
+        files = FilesOf(self.state.cwd)
+        return tuple([word for field in fields for word in expand_pattern(field, files, scope)])
+
+    def _scope(self) -> Scope:
+        state = self.state
+        return Scope(
+            state.variables, state.variables.get("HOME"), state.cwd, ("bash",), state.status
+        )
+
+    def _judge(
+        self, simple: SimpleCommand, argv: tuple[str, ...], program: str, scope: Scope
+    ) -> Variables | None:
+        """What a command needs to be run with; None when it may not."""
+        variables = (*self._extra.items(), *_prefix(simple, scope))
+        command = Command(argv, program, cwd=scope.cwd, variables=variables)
+        decision = self._judge_again(command)
+        if decision.verdict is Verdict.ALLOW:
+            return decision.commands[0].variables
+        because = "; ".join(decision.because)
+        self.refused = f"line {simple.line}: what its words have become is not allowed: {because}"
+        return None
+
+    def _builtin(
+        self, argv: tuple[str, ...], said: Said, *, alone: bool
+    ) -> Generator[StepToTake, Outcome | None, Result]:
+        done = BUILTINS[argv[0]](list(argv[1:]), self.state, self._places)
+        status = done.status
+        if alone:
+            self._change(done.state)
+            self.leaves = done.ends
+        if done.error:
+            yield from self._output.complain(said, done.error)
+        if done.out:
+            try:
+                yield from self._output.write(said, 1, done.out)
+            except OSError as error:
+                status = 1
+                what = os.strerror(error.errno or errno.EIO)
+                yield from self._output.complain(said, f"{argv[0]}: write error: {what}")
+        return said.result(argv, status)
+
+    def _change(self, state: ShellState) -> None:
+        if state.cwd != self.state.cwd:
+            self._directory = None
+        if state.variables is not self.state.variables:
+            self._extra = {
+                name: value
+                for name, value in state.variables.items()
+                if self._base.get(name) != value or name in self._extra
+            }
+        self.state = state
+
+    def _find(self, argv: tuple[str, ...], holds: ExitStack) -> Found | Failure:
+        """The program, ready to be spawned; or why bash would not execute it."""
+        name, cwd, settings = argv[0], self.state.cwd, self._settings
+        if name == "":
+            return Failure(": command not found", 127)
+        try:
+            program = find_program(
+                name, cwd=cwd, path=settings.environment.search_path(self._extra)
+            )
+        except (ProgramNotFound, TemplateError):
+            return not_found(name, cwd)
+        try:
+            found = Found(argv, program, settings.cache.lease(program), name)
+        except TemplateError as error:
+            if error.errno != errno.ENOEXEC or not is_text(program):
+                return not_executed(name, program, error.errno or errno.EIO)
+            # No program, and no script with #!: bash reads it as a text of its own.
+            shell = settings.shell_program
+            words = ("bash", name if "/" in name else program, *argv[1:])
+            found = Found(words, program, settings.cache.lease(shell), "bash")
+        holds.callback(found.release)
+        if found.executable.script:
+            number = interpreter_error(program, cwd)
+            if number:
+                return not_executed(name, program, number)
+        return found
+
+    def _envp(self, simple: SimpleCommand, scope: Scope, variables: Variables) -> tuple[bytes, ...]:
+        extra = self._extra
+        if simple.assignments or variables:
+            extra = {**extra, **dict(_prefix(simple, scope)), **dict(variables)}
+        return self._settings.environment.words(self._mark, self.state.cwd, extra)
+
+    def why_not_again(self, programs: Sequence[Program], error: TemplateError) -> str | None:
+        """Why programs, one of which has been replaced, may not be run as they are now."""
+        verdict, because = on_stale(self._settings.on_update, error)
+        if verdict is not Verdict.ALLOW:
+            return because
+        variables = tuple(self._extra.items())
+        for program in programs:
+            path = program.found.program
+            command = Command(program.argv, path, cwd=self.state.cwd, variables=variables)
+            decision = self._judge_again(command)
+            if decision.verdict is not Verdict.ALLOW:
+                reasons = "; ".join(decision.because)
+                return f"{path} was replaced, and is not allowed now: {reasons}"
+        return None
+
+    def work_in(self) -> Directory:
+        """The current directory; the same one when its path has become another's."""
+        if self._directory is None:
+            cache, cwd = self._settings.cache, self.state.cwd
+            try:
+                self._directory = cache.directory() if cwd == cache.worktree else Directory(cwd)
+            except OSError as error:
+                raise LaunchError(cwd, Step.CWD, error.errno or errno.EIO) from None
+        return self._directory
+
+
+def _target(redirection: Redirection, scope: Scope) -> str:
+    field = expand(redirection.target, scope)
+    return "" if field is None else field.text
+
+
+def _judged(decision: Decision) -> dict[tuple[str, ...], Variables]:
+    """By argument vector; not those that differ from place to place."""
+    found: dict[tuple[str, ...], set[Variables]] = {}
+    for ruling in decision.commands:
+        if ruling.of is None:
+            found.setdefault(ruling.argv, set()).add(ruling.variables)
+    return {argv: next(iter(each)) for argv, each in found.items() if len(each) == 1}
+
+
+def _prefix(simple: SimpleCommand, scope: Scope) -> Variables:
+    """The variables before a command; later ones see earlier ones."""
+    made: list[tuple[str, str]] = []
+    for name, value in simple.assignments:
+        field = expand(value, scope) if value.pieces else None
+        text = "" if field is None else field.text
+        made.append((name, text))
+        scope = scope._replace(variables={**scope.variables, name: text})
+    return tuple(made)

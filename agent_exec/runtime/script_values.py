@@ -1,0 +1,102 @@
+"""What a text that runs without a shell is made of while it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Literal, NamedTuple, TypeAlias
+
+from agent_exec.model.action import Action
+from agent_exec.model.outcome import Outcome
+from agent_exec.model.plan import CallPlan, Executable, Stdio, TemplateUse
+from agent_exec.runtime.redirect import Redirected
+from agent_exec.template.cache import Lease, TemplateCache
+
+
+class Write(NamedTuple):
+    """Bytes of a builtin for a descriptor of the caller; may block."""
+
+    fd: int
+    data: bytes
+
+
+Input: TypeAlias = bytes | int | Literal[Stdio.NULL]
+StepToTake: TypeAlias = CallPlan | Write
+Variables: TypeAlias = tuple[tuple[str, str], ...]
+Steps: TypeAlias = Generator[StepToTake, Outcome | None, None]
+
+
+class Found:
+    """A program that was found, and its template until `release`."""
+
+    def __init__(self, argv: tuple[str, ...], program: str, lease: Lease, name: str) -> None:
+        self.argv = argv
+        """What it gets; not that of the stage where bash reads a file as a text."""
+        self.program = program
+        self._lease = lease
+        # A script is told the words by which it was executed.
+        self._called = os.fsencode(name) if "/" in name else None
+
+    @property
+    def executable(self) -> Executable:
+        """See `SpawnPlan`."""
+        executable = self._lease.template.executable
+        if self._called is None or not executable.script:
+            return executable
+        return replace(executable, called=self._called)
+
+    @property
+    def use(self) -> TemplateUse:
+        """How the template was come by."""
+        return self._lease.use
+
+    def renew(self, cache: TemplateCache) -> None:
+        """Take a fresh template in place of a stale one."""
+        self._lease = cache.renew(self._lease)
+
+    def release(self) -> None:
+        """Give the template back. Idempotent."""
+        self._lease.release()
+
+
+class Program(NamedTuple):
+    """A stage that is spawned."""
+
+    argv: tuple[str, ...]
+    found: Found
+    envp: tuple[bytes, ...]
+    actions: tuple[Action, ...]
+    said: Said
+
+
+class Result(NamedTuple):
+    """A stage that is over already: a builtin, or a command that could not be run."""
+
+    argv: tuple[str, ...]
+    status: int
+    out: bytes
+    """For whatever is behind it in the pipeline."""
+
+
+class End(NamedTuple):
+    """How a stage ended: `status` or `signal`."""
+
+    pid: int
+    """Ours, where nothing was spawned."""
+    status: int | None
+    signal: int | None
+
+
+class Said:
+    """What a stage that is not spawned writes, and where."""
+
+    def __init__(self, opened: Redirected, line: int, *, piped: bool) -> None:
+        self.opened = opened
+        self.line = line
+        self.piped = piped
+        """Another stage reads its output."""
+        self.pipe = b""
+
+    def result(self, argv: tuple[str, ...], status: int) -> Result:
+        return Result(argv, status, self.pipe)
