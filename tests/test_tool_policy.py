@@ -42,7 +42,7 @@ def test_what_only_reads_runs_by_default(tree: Path) -> None:
         (
             "default",
             Verdict.ASK,
-            "somebody would have to be asked, and nobody is there: rm deletes",
+            "somebody would have to be asked, .*: rm deletes",
         ),
         ("read-only", Verdict.DENY, "rm deletes a.txt"),
     ],
@@ -165,9 +165,7 @@ def test_a_program_that_was_replaced_runs_where_the_policy_recreates(
 def test_a_program_that_was_replaced_does_not_run_where_the_policy_asks_or_denies(
     tree: Path, on_update: str
 ) -> None:
-    with pytest.raises(
-        Denied, match=f"replaced or changed .* on_update of the policy is {on_update}"
-    ):
+    with pytest.raises(Denied, match=f"replaced .*on_update of the policy is {on_update}"):
         updated(tree, on_update, text=False)
     result = updated(tree, on_update, text=True)[2]
     assert (result.ended, result.stdout.head) == ("refused", "")
