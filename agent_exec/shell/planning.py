@@ -30,7 +30,7 @@ _FAILURE = 2
 
 _READ = (EffectKind.READ,)
 _WRITE = (EffectKind.WRITE,)
-_FILE_USES = {
+FILE_USES = {
     Operator.READ: _READ,
     Operator.READ_WRITE: (*_READ, *_WRITE),
     Operator.WRITE: _WRITE,
@@ -325,7 +325,7 @@ def _redirected(
             if fd == 0 and operator not in _FOR_TWO:
                 stdin = _Input(Source.NOTHING, None)
             continue
-        files += [FileUse(kind, target) for kind in _FILE_USES[operator]]
+        files += [FileUse(kind, target) for kind in FILE_USES[operator]]
         if fd == 0 and operator not in _FOR_TWO:
             stdin = _Input(Source.FILE, None)
     return tuple(files), stdin
