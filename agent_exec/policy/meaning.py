@@ -45,5 +45,8 @@ def unknown(because: str) -> Meaning:
 
 
 def on(kind: EffectKind, path: str | None, because: str = "") -> tuple[Effect, ...]:
-    """An effect on a path; none where the path is no file."""
-    return () if path in _NOWHERE else (Effect(kind, path, because=because),)
+    """An effect on a path; none where the path is no file. To run the input is one."""
+    if path not in _NOWHERE:
+        return (Effect(kind, path, because=because),)
+    runs = kind is EffectKind.EXECUTE and path != "/dev/null"
+    return (Effect(kind, because=because or "runs what its input says"),) if runs else ()
