@@ -70,6 +70,7 @@ class ChildEnvironment:
         self._variables = {
             name: value for name, value in variables.items() if name not in _NOT_INHERITED
         }
+        self._text = {os.fsdecode(name): os.fsdecode(v) for name, v in self._variables.items()}
         self._worktree = worktree
         self._mark = _free_mark(variables)
         self._words = self._join(self._variables, worktree)
@@ -92,8 +93,7 @@ class ChildEnvironment:
 
     def variables(self, cwd: str) -> dict[str, str]:
         """The environment of a call that works in `cwd` and sets nothing, but for its mark."""
-        variables = {os.fsdecode(name): os.fsdecode(v) for name, v in self._variables.items()}
-        return {"PWD": cwd, **variables}
+        return {"PWD": cwd, **self._text}
 
     def words(self, mark: bytes, cwd: str, extra: Mapping[str, str]) -> tuple[bytes, ...]:
         """The environment of one call: the snapshot, `extra` over it, PWD and the mark."""

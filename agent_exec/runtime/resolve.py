@@ -86,11 +86,12 @@ def _unwrapped(
 
     A text that needs a shell gets the one that was asked for, but without the profile.
     """
-    argv = call.stages[0]
-    words: Sequence[object] = argv  # nothing has been checked yet
-    if not words or words[0] != "bash" or not all(isinstance(word, str) for word in words):
+    given: object = call.stages[0]  # nothing has been checked yet
+    if not isinstance(given, tuple) or given[:1] != ("bash",):
         return None
-    shell = unwrap(argv)
+    if not all(isinstance(word, str) for word in given):
+        return None
+    shell = unwrap(given)
     if shell is None or shell.text is None or shell.unclear is not None:
         return None
     if shell.options or shell.parameters != ("bash",):

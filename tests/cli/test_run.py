@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -182,7 +183,8 @@ def test_a_hangup_that_we_were_told_to_ignore_is_ignored(tmp_path: Path) -> None
 
 
 def test_without_standard_input_the_command_has_an_empty_one() -> None:
-    command = " ".join([*COMMAND, "run -p open -- sh -c 'readlink /proc/self/fd/0'"])
+    says = "import os; print(os.readlink('/proc/self/fd/0'))"
+    command = shlex.join([*COMMAND, "run", "-p", "open", "--", sys.executable, "-c", says])
     done = subprocess.run(
         ["sh", "-c", f"exec {command} <&-"], check=False, capture_output=True, timeout=20
     )

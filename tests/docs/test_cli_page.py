@@ -85,6 +85,7 @@ def test_the_json_object_has_the_fields_of_a_result() -> None:
         verdict=Verdict.ALLOW,
         route=Route.DIRECT,
         ended=Ended.EXIT,
+        status=0,
         stages=(stage,),
         stdout=Output("hello, worktree\n"),
         duration_ms=shown["duration_ms"],

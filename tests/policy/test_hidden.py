@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -74,4 +75,34 @@ def test_no_policy_that_allows_only_reading_lets_a_hidden_command_pass(
         decision = bench.judge(filled.call, filled.env, filled.stdin)
         if decision.verdict is Verdict.ALLOW:
             passed.append((row.id, filled.call))
+    assert not passed
+
+
+WRAPPERS: dict[str, Callable[[str], str]] = {
+    "env": lambda text: f"env LC_ALL=C {text}",
+    "timeout-and-nice": lambda text: f"timeout 9 nice -n 5 stdbuf -oL {text}",
+    "shell": lambda text: f"bash -c {shlex.quote(text)}",
+    "shell-in-wrappers": lambda text: f"timeout 9 bash -c {shlex.quote(f'env {text}')}",
+    "find": lambda text: f"find . -maxdepth 0 -exec {text} ';'",
+    "xargs": lambda text: f"echo x | xargs {text}",
+    "pipeline": lambda text: f"cat a.txt | {text} | head -5",
+    "list": lambda text: f"cd . && ls && {text} 2>/dev/null; pwd",
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS.keys())
+def test_nothing_around_a_hidden_command_makes_it_pass(
+    wrap: Callable[[str], str], worktree: Path, tmp_path: Path
+) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text('version: 1\nextends: [default]\nenv: {from_call: ["*"]}\n')
+    bench = Bench(overlay, worktree)
+    passed = []
+    for row in ROWS:
+        filled = fill(row._replace(files={}, config=()), worktree)
+        # What comes to a text from outside is not what is wrapped here.
+        if not isinstance(filled.call, str) and filled.stdin is None:
+            text = wrap(shlex.join(filled.call))
+            if bench.judge(text, filled.env, filled.stdin).verdict is Verdict.ALLOW:
+                passed.append((row.id, text))
     assert not passed

@@ -34,7 +34,18 @@ from agent_exec.shell.reading import Scope, read
 _VARYING = frozenset(
     {
         *("date", "df", "dmesg", "free", "hwclock", "kill", "killall", "last", "lsof", "mktemp"),
-        *("nproc", "pgrep", "pkill", "ps", "pstree", "reboot", "shuf", "shutdown", "sleep"),
+        *(
+            "nproc",
+            "pgrep",
+            "pkill",
+            "ps",
+            "pstree",
+            "reboot",
+            "rsync",
+            "shuf",
+            "shutdown",
+            "sleep",
+        ),
         *("stat", "time", "top", "uptime", "vmstat", "w", "watch", "who", "zip"),
     }
 )

@@ -64,8 +64,7 @@ def _commands(value: object, key: str, collected: Collected) -> None:
             )
             continue
         before.append((pattern, verdict))
-        if verdict != "ask" or collected.default != "ask":
-            add_text_rule(collected, verdict, pattern, origin)
+        add_text_rule(collected, verdict, pattern, origin)
 
 
 def _weakens(pattern: str, verdict: str, earlier: str, other: str) -> bool:
