@@ -303,12 +303,26 @@ def _may_be_option(index: int, word: str, parsed: Parsed) -> bool:
 
 
 def _reads_at_most(table: Table) -> bool:
-    """No option of it does more than to read."""
-    return all(
-        all(effect.kind is EffectKind.READ for effect in option.effects)
-        and option.operands is None
-        and _READ_AT_MOST.issuperset(_roles(option))
-        for option in table.options.values()
+    """No option of it does more than to read, or makes operands anything else."""
+    return (
+        not table.response_files
+        and table.plus in (None, Role.DATA)
+        and all(map(_mode_reads_at_most, table.modes))
+        and all(
+            all(effect.kind is EffectKind.READ for effect in option.effects)
+            and option.operands is None
+            and _READ_AT_MOST.issuperset(_roles(option))
+            for option in table.options.values()
+        )
+    )
+
+
+def _mode_reads_at_most(mode: Mode) -> bool:
+    roles = [spec.role for spec in mode.operands or ()]
+    roles += [role for values in mode.values.values() for role in values]
+    effects = (*(mode.none or ()), *(mode.effects or ()))
+    return _READ_AT_MOST.issuperset(roles) and all(
+        effect.kind is EffectKind.READ for effect in effects
     )
 
 

@@ -50,5 +50,5 @@ def on(kind: EffectKind, path: str | None, because: str = "") -> tuple[Effect, .
     if path not in _STREAMS or kind is EffectKind.DELETE:
         return (Effect(kind, path, because=because),)
     if kind is EffectKind.EXECUTE and path != "/dev/null":
-        return (Effect(kind, because="runs what its input says"),)
+        return (Effect(kind, because=because or "runs what its input says"),)
     return ()
