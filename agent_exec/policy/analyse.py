@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import Effect, EffectKind
@@ -23,6 +24,9 @@ MOST_LEVELS = 16
 """Of commands inside commands; deeper ones are unknown."""
 MOST_COMMANDS = 10_000
 """Of one call; what comes after them is unknown."""
+_LONGEST_LISTER = 64
+"""Commands of a pipeline that are asked for what it lists."""
+_TOO_MANY = "too many commands, or commands in commands"
 
 
 def analyse(
@@ -48,10 +52,12 @@ class _Walk:
         self._tables = tables
         self._cwd = cwd
         self._variables = variables
+        self._too_many = False
 
     def add(self, command: Command, *, of: int | None, level: int) -> None:
         if len(self.found) >= MOST_COMMANDS:
-            return  # the command that is one too many says so, below
+            self._say_too_many()
+            return
         index = len(self.found)
         shell = None if command.builtin else unwrap(command.argv, command.patterns)
         if shell is not None:
@@ -68,8 +74,8 @@ class _Walk:
         if not command.certain:
             effects.append(Effect(EffectKind.UNKNOWN, because="only bash knows all of its words"))
         too_deep = level == MOST_LEVELS and (meaning.inner or meaning.texts)
-        if too_deep or len(self.found) == MOST_COMMANDS - 1:
-            effects.append(Effect(EffectKind.UNKNOWN, because="too many commands in commands"))
+        if too_deep:
+            effects.append(Effect(EffectKind.UNKNOWN, because=_TOO_MANY))
         self.found.append(
             Analysed(command, of, name, tuple(effects), rest, own, meaning.plain, meaning.closed)
         )
@@ -103,7 +109,7 @@ class _Walk:
         if unclear is None and reading is not None and not reading.complete:
             unclear = f"not every command of its text is known: {reading.needs_bash}"
         if level == MOST_LEVELS and reading is not None:
-            unclear = "too many commands in commands"
+            unclear = _TOO_MANY
         if unclear is not None:
             effects.append(Effect(EffectKind.UNKNOWN, because=unclear))
         index = len(self.found)
@@ -129,6 +135,11 @@ class _Walk:
             inherited = command._replace(variables=_both(outer.variables, command.variables))
             self.add(inherited, of=index, level=level + 1)
 
+    def _say_too_many(self) -> None:
+        if not self._too_many:
+            self._too_many = True
+            self._mark(-1, Effect(EffectKind.UNKNOWN, because=_TOO_MANY))
+
     def _mark(self, index: int, effect: Effect) -> None:
         analysed = self.found[index]
         self.found[index] = analysed._replace(effects=(*analysed.effects, effect))
@@ -137,8 +148,8 @@ class _Walk:
         """Beneath what lie the files that a command reads the names of."""
         if command.stdin is not Source.PIPE:
             return None
-        siblings = [found for found in self.found if found.of == of]
-        return names_listed(siblings)
+        siblings = (found for found in reversed(self.found) if found.of == of)
+        return names_listed(list(islice(siblings, _LONGEST_LISTER))[::-1])
 
     def _meaning(self, command: Command, of: int | None) -> tuple[tuple[str, ...], int, Meaning]:
         if not command.argv:

@@ -16,6 +16,7 @@ from agent_exec.policy.table import Mode, Operand, Option, Role, Table
 _NO_MODE = Mode(frozenset())
 # What a word that nobody knows may at most be to a program, so that any word may stand there.
 _READ_AT_MOST = frozenset({Role.DATA, Role.READ, Role.DIRECTORY})
+_WRITTEN = frozenset({Role.WRITE, Role.UPDATE, Role.TARGET})
 
 
 def meaning_of(
@@ -83,7 +84,7 @@ class _Meaning:
             return (table.name, *self.read(table.commands[table.otherwise], start))
         parsed = parse(table, argv, start)
         mode = _mode(table, parsed, self._command.stdin)
-        self._options(parsed, mode)
+        self._options(table, parsed, mode)
         self._effects(table.effects if mode.effects is None else mode.effects)
         if table.commands is not None:
             return (table.name, *self._sub_command(table, parsed))
@@ -98,7 +99,7 @@ class _Meaning:
             return unknown(f"nobody reads the language {language}")
         return reader(self._argv, self._command.patterns, self._names)
 
-    def _options(self, parsed: Parsed, mode: Mode) -> None:
+    def _options(self, table: Table, parsed: Parsed, mode: Mode) -> None:
         for word in parsed.unknown:
             self._say_unknown(f"nobody has said what {word} does")
         for given in parsed.options:
@@ -113,7 +114,11 @@ class _Meaning:
                 attached = word != self._argv[index]
                 if index in self._command.patterns and not (attached and role in _READ_AT_MOST):
                     self._say_unknown(f"a glob is the value of {option.names[0]}")
-                self._word(word, role, option.because or f"the value of {option.names[0]}")
+                self._word(
+                    _named(word, role, table),
+                    role,
+                    option.because or f"the value of {option.names[0]}",
+                )
                 if role is Role.DIRECTORY:
                     self._directory = os.path.join(self._directory or "", word)
 
@@ -157,6 +162,7 @@ class _Meaning:
             (given.option.operands for given in parsed.options if given.option.operands), None
         )
         stands_for_many = [index in self._command.patterns for index, _ in operands]
+        globs = [place for place, is_glob in enumerate(stands_for_many) if is_glob]
         taken: list[Operand] = []
         for place, (index, word) in enumerate(operands):
             if (
@@ -165,7 +171,7 @@ class _Meaning:
                 and not _reads_at_most(table)
             ):
                 self._say_unknown(f"{word} may match names that are options")
-            reached = _reached(specs, place, stands_for_many, more=more is not None)
+            reached = _reached(specs, place, len(operands), globs, more=more is not None)
             if None in reached:
                 self._say_unknown(f"one operand too many: {word}")
             if len(reached) > 1:
@@ -176,7 +182,8 @@ class _Meaning:
                 if spec.role is Role.COMMAND:
                     self._inner(index, parsed)
                     return
-                self._word(word, _overridden(spec.role, override), "")
+                role = _overridden(spec.role, override)
+                self._word(_named(word, role, table), role, "")
                 if word == "-":
                     self._stdin(table)
         if more is not None:
@@ -226,8 +233,10 @@ class _Meaning:
         if table.stdin is Role.SHELL and command.stdin is Source.TEXT and command.text is not None:
             self._parts.append(Meaning(texts=(command.text,)))
         elif command.stdin is not Source.NOTHING:
-            kind = EffectKind.READ if table.stdin is Role.READ else EffectKind.EXECUTE
-            self._parts.append(Meaning((Effect(kind, because="runs what its input says"),)))
+            effect = Effect(EffectKind.EXECUTE, because="runs what its input says")
+            if table.stdin is Role.READ:
+                effect = Effect(EffectKind.READ, because="reads files that its input names")
+            self._parts.append(Meaning((effect,)))
 
     def _more(
         self,
@@ -282,6 +291,11 @@ class _Meaning:
         self._parts.append(unknown(because))
 
 
+def _named(word: str, role: Role, table: Table) -> str:
+    """``-`` is the output only to some programs; to others a file like any."""
+    return "./-" if word == "-" and role in _WRITTEN and not table.dash else word
+
+
 def _may_be_option(index: int, word: str, parsed: Parsed) -> bool:
     """May a glob match a name that begins with a dash, where options are read?"""
     ended = parsed.ended_at is not None and index >= parsed.ended_at
@@ -327,18 +341,19 @@ def _present(operands: Sequence[Operand], parsed: Parsed) -> list[Operand]:
 
 
 def _reached(
-    specs: Sequence[Operand], place: int, stands_for_many: Sequence[bool], *, more: bool
+    specs: Sequence[Operand], place: int, n_operands: int, globs: Sequence[int], *, more: bool
 ) -> list[Operand | None]:
     """What the operand at `place` may be; None: one too many.
 
     A glob stands for one word or more. So an operand with no glob before it has its number
-    from the start, and one with no glob from it on has its number from the end.
+    from the start, and one with no glob from it on has its number from the end. `globs` are
+    the places of globs, in order.
     """
-    itself, n_after = stands_for_many[place], len(stands_for_many) - 1 - place
+    n_after = n_operands - 1 - place
     from_start = from_end = range(1)
-    if itself or any(stands_for_many[:place]):
+    if globs and globs[0] <= place:
         from_start = range(len(specs) + 1)
-    if itself or more or any(stands_for_many[place + 1 :]):
+    if more or (globs and globs[-1] >= place):
         from_end = range(len(specs) + 1)
     repeated = next((at for at, spec in enumerate(specs) if spec.repeats), None)
     places = {

@@ -37,8 +37,9 @@ class Facts(NamedTuple):
     """By `program_key`; None: there is none."""
     plain: Mapping[str, bool]
     """Directory, as `paths` has it -> no name beneath it has blanks, quotes or backslashes."""
-    closed: Mapping[str, bool]
-    """Directory, as `paths` has it -> no link beneath it leads out of it."""
+    links: Mapping[str, tuple[str, ...]]
+    """Directory, as `paths` has it -> itself without links, then where the links beneath it
+    lead, but for those that stay beneath. Empty: there are too many names to look at."""
     git: Mapping[str, GitFacts]
     """By the directory where a git command works, as `paths` has it."""
 

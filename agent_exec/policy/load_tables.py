@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent_exec.policy.table_source import TableError
 from agent_exec.policy.tables import Tables
 
 COMPILED = "tools.json"
@@ -50,18 +49,12 @@ def read_tables(folder: Path) -> dict[str, Mapping[str, Any]]:
     """What stands in the YAML files of `folder`, by file name.
 
     Raises:
-        TableError: One is no YAML, or no mapping.
+        TableError: One is no YAML or no mapping, or has a key twice or one that is no string.
     """
-    import yaml  # noqa: PLC0415 - an installation has the compiled tables
+    # An installation has the compiled tables.
+    from agent_exec.policy.read_tables import read_table_file  # noqa: PLC0415
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    files: dict[str, Mapping[str, Any]] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        try:
-            content = yaml.load(path.read_bytes(), loader)
-        except yaml.YAMLError as error:
-            raise TableError(f"{path.name}: {error}") from None
-        if not isinstance(content, dict):
-            raise TableError(f"{path.name}: a file of tables is a mapping")
-        files[path.name] = content
-    return files
+    return {
+        path.name: read_table_file(path.read_bytes(), path.name)
+        for path in sorted(folder.glob("*.yaml"))
+    }

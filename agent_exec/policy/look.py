@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
-from agent_exec.model.request import Command
 from agent_exec.policy.facts import (
     Facts,
     GitFacts,
@@ -75,20 +74,17 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
     entries: dict[str, tuple[str, ...]] = {}
     programs: dict[str, Program | None] = {}
     plain: dict[str, bool] = {}
-    closed: dict[str, bool] = {}
+    links: dict[str, tuple[str, ...]] = {}
     git: dict[str, GitFacts] = {}
     for found in analysed:
         command = found.command
         here = cwd if command.cwd is None else absolute(command.cwd, cwd)
-        names = _names(command)
         for effect in found.effects:
             if effect.path is not None:
                 named = absolute(effect.path, here)
                 removed = effect.kind is EffectKind.DELETE
                 known = entries if removed else paths
-                if effect.path in names and not removed:
-                    paths[named] = _all_beneath(named)
-                elif named not in known:
+                if named not in known:
                     known[named] = _all_real(named, itself=removed)
         for folder in found.plain:
             named = absolute(folder, here)
@@ -96,8 +92,8 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
                 plain[named] = _has_plain_names(named)
         for folder in found.closed:
             named = absolute(folder, here)
-            if named not in closed:
-                closed[named] = _is_closed(named)
+            if named not in links:
+                links[named] = _links(named)
         if is_git(found):
             folder = git_folder(found, here)
             if folder not in git:
@@ -106,19 +102,12 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
             key = program_key(command.argv[0], here)
             if key not in programs:
                 programs[key] = _program(command.argv[0], here, settings)
-    return Facts(paths, entries, programs, plain, closed, git)
+    return Facts(paths, entries, programs, plain, links, git)
 
 
-def _names(command: Command) -> frozenset[str]:
-    """Words that stand for names that another command finds beneath them."""
-    marked = [command.argv[at] for at in command.patterns if not _GLOB.search(command.argv[at])]
-    return frozenset([*marked, *(command.more or ())])
-
-
-def _all_beneath(named: str) -> tuple[str, ...]:
+def _links(named: str) -> tuple[str, ...]:
     try:
-        glob_at = _GLOB.search(named)
-        return real_names(named[: named.rindex("/", 0, glob_at.start())] if glob_at else named)
+        return real_names(named)
     except (OSError, ValueError):
         return ()
 
@@ -156,28 +145,6 @@ def _has_plain_names(named: str) -> bool:
         left -= len(folders) + len(files)
         if left < 0 or any(map(_NOT_PLAIN.search, (*folders, *files))):
             return False
-    return True
-
-
-def _is_closed(named: str) -> bool:
-    """False also where there are too many names to look at."""
-    left = _MOST_NAMES
-    real = os.path.realpath(named)
-    todo = [real]
-    while todo:
-        try:
-            with os.scandir(todo.pop()) as entries:
-                for entry in entries:
-                    left -= 1
-                    if left < 0:
-                        return False
-                    if entry.is_symlink():
-                        if not is_beneath(os.path.realpath(entry.path), real):
-                            return False
-                    elif entry.is_dir():
-                        todo.append(entry.path)
-        except OSError:
-            continue  # no directory, or one that nobody here may read
     return True
 
 

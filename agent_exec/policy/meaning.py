@@ -7,8 +7,9 @@ from typing import NamedTuple
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.request import Source
 
-# Named by many commands, and neither read nor written in any sense that matters.
-_NOWHERE = frozenset({"-", "/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr"})
+# Named by many commands. To read or to write them concerns no file that the call does not
+# show; to run them is to run what nobody knows yet, and to delete them is what it says.
+_STREAMS = frozenset({"-", "/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr"})
 
 
 class Inner(NamedTuple):
@@ -45,8 +46,9 @@ def unknown(because: str) -> Meaning:
 
 
 def on(kind: EffectKind, path: str | None, because: str = "") -> tuple[Effect, ...]:
-    """An effect on a path; none where the path is no file. To run the input is one."""
-    if path not in _NOWHERE:
+    """An effect on a path; none where the path is no file."""
+    if path not in _STREAMS or kind is EffectKind.DELETE:
         return (Effect(kind, path, because=because),)
-    runs = kind is EffectKind.EXECUTE and path != "/dev/null"
-    return (Effect(kind, because=because or "runs what its input says"),) if runs else ()
+    if kind is EffectKind.EXECUTE and path != "/dev/null":
+        return (Effect(kind, because="runs what its input says"),)
+    return ()

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from agent_exec.policy.table import Option, Role, Syntax, Table
 
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_FALSE = frozenset({"false", "False", "FALSE", "f", "F", "0"})
+_TRUE = frozenset({"true", "True", "TRUE", "t", "T", "1"})
 _NUMBER = re.compile(r"-[0-9]+")
 
 
@@ -68,12 +69,15 @@ class _Parser:
             self._ended_at = self._at
         while self._at < len(argv):
             word = argv[self._at]
-            if self._ended_at is not None or not self._is_option(word):
+            if word == "-" and table.assignments and not (self._operands or self._assignments):
+                self._at += 1  # ``env -`` is ``env -i``
+            elif self._ended_at is not None or not self._is_option(word):
                 if table.plus is not None and word.startswith("+") and self._ended_at is None:
                     self._plus(word)
-                elif table.assignments and not self._operands and _ASSIGNMENT.match(word):
+                elif table.assignments and not self._operands and "=" in word:
                     name, _, value = word.partition("=")
                     self._assignments.append((name, value))
+                    self._ended_at = self._at + 1
                 else:
                     self._operands.append((self._at, word))
                     if stops and self._ended_at is None:
@@ -84,6 +88,7 @@ class _Parser:
                 self._ended_at = self._at
             else:
                 self._option(word)
+        self._contradictions()
         return Parsed(
             tuple(self._options),
             tuple(self._operands),
@@ -91,6 +96,15 @@ class _Parser:
             tuple(self._unknown),
             self._ended_at,
         )
+
+    def _contradictions(self) -> None:
+        """Where one option takes another back, what counts is the program's own affair."""
+        negated = {given.option.names[0] for given in self._options if given.negated}
+        if negated:
+            names = dict.fromkeys(
+                given.option.names[0] for given in self._options if not given.negated
+            )
+            self._unknown += [f"{name} and its opposite" for name in names if name in negated]
 
     @staticmethod
     def _is_option(word: str) -> bool:
@@ -119,8 +133,21 @@ class _Parser:
             option = self._table.options.get(name[1:])
         if option is None:
             self._reject(word)
+        elif equals and not option.values and option.attached is None:
+            self._switch(option, word, value)
         else:
             self._take(option, value if equals else None, self._at)
+
+    def _switch(self, option: Option, word: str, value: str) -> None:
+        """``-name=false``: see flag.Bool of Go."""
+        if value in _FALSE:
+            self._options.append(Given(option, (), negated=True))
+            self._at += 1
+        elif value in _TRUE:
+            self._options.append(Given(option))
+            self._at += 1
+        else:
+            self._reject(word)
 
     def _long(self, word: str) -> None:
         name, equals, value = word.partition("=")

@@ -58,9 +58,14 @@ def see(
             because = f"names of files beneath {folder} may be split into other words"
             seen.append(_without_path(EffectKind.UNKNOWN, because))
     for folder in found.closed:
-        if not facts.closed.get(absolute(folder, here), False):
+        named = absolute(folder, here)
+        leads = facts.links.get(named, ())
+        if not leads:
             because = f"links beneath {folder} may lead out of it"
             seen.append(_without_path(EffectKind.READ, because))
+        elif len(leads) > 1:
+            effect = Effect(EffectKind.READ, folder, because="links beneath it lead there")
+            seen.append(Seen(effect, leads[1:], named, own=False))
     if is_git(found):
         seen += _run_by_git(found, facts, here, hardened=hardened)
     seen += [

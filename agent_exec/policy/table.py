@@ -127,6 +127,8 @@ class Table(NamedTuple):
     """Of words that begin with ``+``."""
     negatable: bool = False
     """``--no-NAME`` of a long option takes it back."""
+    dash: bool = False
+    """A file to be written that is called ``-`` is the output; else it is a file of that name."""
     old_style: bool = False
     """The first word may be a bundle of short options without a dash."""
     separate: bool = False

@@ -12,7 +12,7 @@ from agent_exec.policy.table import Mode, Operand, Option, Role, Syntax, Table
 _KEYS = frozenset(
     {
         *("also", "versioned", "syntax", "numeric", "plus", "negatable", "old_style"),
-        *("stops", "separate", "response_files"),
+        *("dash", "stops", "separate", "response_files"),
         *("assignments", "keys", "alone", "flags", "values", "optional", "options", "operands"),
         *("none", "effects", "anything", "stdin", "modes", "commands", "default"),
         *("commands_alone", "otherwise", "language"),
@@ -68,6 +68,7 @@ def make_table(
         numeric=bool(source.get("numeric", False)),
         plus=None if plus is None else _role(plus, f"{where}.plus"),
         negatable=bool(source.get("negatable", False)),
+        dash=bool(source.get("dash", False)),
         old_style=bool(source.get("old_style", False)),
         stops=bool(source.get("stops", False)),
         separate=bool(source.get("separate", False)),

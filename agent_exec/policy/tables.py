@@ -10,7 +10,8 @@ from agent_exec.policy.environment import Environment, make_environment
 from agent_exec.policy.table import Table
 from agent_exec.policy.table_source import TableError, make_table, names_of
 
-_VERSION = re.compile(r"-?[0-9]+(?:\.[0-9]+)*$")
+_VERSION = re.compile(r"-?[0-9]+(?:\.[0-9]+)*\Z")
+_LONGEST_NAME = 255  # NAME_MAX
 
 
 class Source(NamedTuple):
@@ -44,7 +45,7 @@ class Tables:
         for file, tables in programs.items():
             self._add(file, tables, builtin=False)
         self._add("builtins.yaml", builtins, builtin=True)
-        self._made: dict[tuple[str, bool], Table | None] = {}
+        self._made: dict[tuple[str, bool], Table] = {}
         self.environment: Environment = make_environment(environment, "environment.yaml")
 
     def get(self, name: str, *, builtin: bool = False) -> Table | None:
@@ -53,8 +54,10 @@ class Tables:
         try:
             return self._made[key]
         except KeyError:
-            # Two threads may both make it: they come out equal.
-            table = self._made[key] = self._make(key)
+            table = self._make(key)
+            if table is not None:
+                # Two threads may both make it: they come out equal.
+                self._made[key] = table
             return table
 
     def names(self) -> tuple[str, ...]:
@@ -83,6 +86,8 @@ class Tables:
         name, builtin = key
         source = self._sources.get(key)
         if source is None:
+            if len(name) > _LONGEST_NAME:
+                return None
             # python3.11, gcc-12: where the table says that such names mean the same.
             source = self._sources.get((_VERSION.sub("", name), builtin))
             if source is None or not source.table.get("versioned", False):
