@@ -37,7 +37,8 @@ BASE: Mapping[str, Any] = {
         "write": ["tmp"],
         "network": "deny",
         "protect": [
-            *(".git/hooks", ".git/config", ".git/info/attributes", ".envrc", ".mcp.json"),
+            *(".git/hooks", ".git/config", ".git/config.worktree", ".git/commondir"),
+            *(".git/modules", ".git/info/attributes", ".gitconfig", ".envrc", ".mcp.json"),
             *(".claude", ".opencode", ".vscode"),
         ],
         "require": ["landlock", "seccomp"],
