@@ -22,6 +22,8 @@ from agent_exec.policy.git_keys import is_answered, names_a_file
 _MOST_LEVELS = 100
 _MOST_REPOSITORIES = 200
 _HEAD = re.compile(rb"ref:\s*refs/|[0-9a-f]{40}")
+_EXPANDED = ("~", "%", ":")
+"""What paths in a configuration begin with that are not what they say."""
 _OBJECT_FORMAT = "extensions.objectformat"
 _HASH_SIZES = {"sha1": 20, "sha256": 32}
 
@@ -146,7 +148,8 @@ def _check(file: str, key: str, value: str, folder: str, repository: str) -> Non
         fine = os.path.realpath(os.path.join(repository, value)) == os.path.realpath(folder)
     elif names_a_file(key):
         top = os.path.realpath(folder)
-        fine = os.path.realpath(os.path.join(top, value)).startswith(f"{top}/")
+        inside = os.path.realpath(os.path.join(top, value)).startswith(f"{top}/")
+        fine = inside and value[0] not in _EXPANDED
     elif key == "diff.submodule":
         fine = value != "diff"  # which starts another git in each of them
     else:

@@ -7,9 +7,9 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from agent_exec.errors import LaunchError, Step, TemplateError
+from agent_exec.errors import InvalidCall, LaunchError, Step, TemplateError
 from agent_exec.model.action import Action
-from agent_exec.model.decision import Grant
+from agent_exec.model.decision import Decision, Grant
 from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Stdio, Survivors
 from agent_exec.model.request import Command
 from agent_exec.runtime.environment import ChildEnvironment
@@ -108,12 +108,12 @@ class Bound:
         request, settings = self.grant.request, self._settings
         words, mark, env = settings.environment.words, self._mark(), request.call.env or {}
         envp = words(mark, request.cwd, env)
+        decision = self.grant.decision
+        needed = [ruling.variables for ruling in decision.commands if ruling.of is None]
+        if request.needs_shell is not None:
+            needed = [_for_all(decision)]
         hardened = [
-            words(mark, request.cwd, {**env, **dict(ruling.variables)})
-            if ruling.variables
-            else envp
-            for ruling in self.grant.decision.commands
-            if ruling.of is None
+            words(mark, request.cwd, {**env, **dict(each)}) if each else envp for each in needed
         ]
         actions = (Action.fchdir(directory),)
         dies = settings.survivors is Survivors.KILL
@@ -158,6 +158,20 @@ class Bound:
 def _program(command: Command) -> str:
     assert command.program is not None, "resolve() finds the program of every stage"
     return command.program
+
+
+def _for_all(decision: Decision) -> tuple[tuple[str, str], ...]:
+    """What the commands within a text need to be run with, when one shell runs them.
+
+    Raises:
+        InvalidCall: They need different things.
+    """
+    needed = {ruling.variables for ruling in decision.commands if ruling.variables}
+    if len(needed) > 1:
+        raise InvalidCall(
+            "the commands in this text must be run with different settings; send them one by one"
+        )
+    return needed.pop() if needed else ()
 
 
 def _is_stale(template: Template) -> bool:

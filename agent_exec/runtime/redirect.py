@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from agent_exec.model.action import Action
 from agent_exec.model.script import Operator, Redirection
-from agent_exec.runtime.open_file import NamedPipeError, open_file
+from agent_exec.runtime.open_file import NamedPipeError
 
 _BOTH = frozenset({Operator.WRITE_BOTH, Operator.APPEND_BOTH})
 _DUPLICATES = frozenset({Operator.DUPLICATE_OUT, Operator.DUPLICATE_IN})
@@ -40,7 +40,7 @@ def redirect(
     redirections: Iterable[Redirection],
     expand: Callable[[Redirection], str],
     *,
-    cwd: str,
+    open_: Callable[[str, Operator], int],
     errors_too: bool,
     holds: ExitStack,
 ) -> Redirected:
@@ -49,7 +49,7 @@ def redirect(
     Args:
         redirections: Of one command, in order.
         expand: The text of a target.
-        cwd: Absolute; where the command works.
+        open_: Opens the file of that name for that operator.
         errors_too: Behind all of them, errors go where the output goes (``|&``).
         holds: Closes what was opened.
 
@@ -71,7 +71,7 @@ def redirect(
             opened = (
                 text_file(os.fsencode(text) + (b"\n" if operator is Operator.HERE_STRING else b""))
                 if operator in _TEXTS
-                else _above_two(open_file(text, cwd, operator))
+                else _above_two(open_(text, operator))
             )
         except NamedPipeError:
             raise

@@ -23,11 +23,12 @@ from agent_exec.model.script import Item, Joint, Pipeline
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.core_files import leaves_core
 from agent_exec.runtime.exec_errors import not_executed
+from agent_exec.runtime.left_over import LeftOver
 from agent_exec.runtime.open_file import NamedPipeError
 from agent_exec.runtime.redirect import text_file
 from agent_exec.runtime.render import signal_name
 from agent_exec.runtime.script_output import Files, ScriptOutput
-from agent_exec.runtime.script_stages import JudgeAgain, ScriptStages
+from agent_exec.runtime.script_stages import JudgeAgain, RefusedError, ScriptStages
 from agent_exec.runtime.script_values import End, Input, Program, Result, Steps, StepToTake
 from agent_exec.shell.job_message import Ending, job_message
 
@@ -66,8 +67,9 @@ class ScriptRun:
         self.pipe_held = False
         self.survivors: list[int] = []
         self.unreaped: list[int] = []
-        self._in_place = False
-        """bash would become the command that runs now."""
+        self._last = False
+        """Of the pipelines; what it leaves running is ended with it."""
+        self._left_over = LeftOver(self._mark)
         self._ends: list[End] = []
         """Of the stages of the pipeline that runs now."""
 
@@ -88,15 +90,21 @@ class ScriptRun:
 
     def steps(self) -> Steps:
         """Run it. Send the outcome of every plan; throw the error of one that did not start."""
-        with ExitStack() as holds:
-            self._share_input(holds)
-            items = self._script.items
-            for index, item in enumerate(items):
-                if self._ready.leaves or self.ended is not Ended.EXIT or self.refused is not None:
-                    return
-                if _runs(item.joint, self._ready.state.status):
-                    self._in_place = self._script.execs and index == len(items) - 1
-                    yield from self._pipeline(item)
+        try:
+            with ExitStack() as holds:
+                self._share_input(holds)
+                yield from self._items()
+        finally:
+            self.survivors += self._left_over.end()
+
+    def _items(self) -> Steps:
+        items = self._script.items
+        for index, item in enumerate(items):
+            if self._ready.leaves or self.ended is not Ended.EXIT or self.refused is not None:
+                return
+            if _runs(item.joint, self._ready.state.status):
+                self._last = index == len(items) - 1
+                yield from self._pipeline(item)
 
     def _share_input(self, holds: ExitStack) -> None:
         """Literal input that several commands may read is read by each where the last stopped."""
@@ -121,6 +129,9 @@ class ScriptRun:
                     if self.refused is not None:
                         self.ended = Ended.REFUSED
                         return
+            except RefusedError:
+                self.ended = Ended.REFUSED
+                return
             except NamedPipeError as error:
                 self._refuse(
                     f"{error.filename or 'a redirection'} is a named pipe: run that by bash"
@@ -158,9 +169,13 @@ class ScriptRun:
             given, status = stage.out, stage.status
         if segment:
             status = yield from self._spawn(segment, given, None)
-        if status > _SIGNALLED and self.ended is Ended.EXIT and not self._in_place:
+        if status > _SIGNALLED and self.ended is Ended.EXIT and not self._in_place():
             yield from self._say_how_it_ended(pipeline)
         return status
+
+    def _in_place(self) -> bool:
+        """Would bash become the command that runs now?"""
+        return self._last and self._script.execs
 
     def _say_how_it_ended(self, pipeline: Pipeline) -> Steps:
         endings = [
@@ -245,7 +260,7 @@ class ScriptRun:
             stdout_spill=None if stdout is not None else out_rest,
             stderr_spill=err_rest,
             limits=limits,
-            survivors=settings.survivors,
+            survivors=settings.survivors if self._last and stdout is None else Survivors.KEEP,
             mark=self._mark,
         )
 
@@ -259,13 +274,16 @@ class ScriptRun:
         """Note what became of programs; the status of the last."""
         self.output.take(outcome, captured=captured)
         self.pipe_held = self.pipe_held or outcome.pipe_held
-        self.survivors += outcome.survivors
+        if (self._last and captured) or self._settings.survivors is Survivors.KEEP:
+            self.survivors += outcome.survivors
+        else:
+            self._left_over.note(outcome.survivors)
         self.unreaped += outcome.unreaped
         for program, stage in zip(programs, outcome.stages, strict=True):
             self.stages.append(_stage_result(program, stage, outcome.launcher))
             self._ends.append(End(stage.pid, stage.exit_code, stage.signal))
         if outcome.ended not in (Ended.EXIT, Ended.SIGNAL) or (
-            outcome.ended is Ended.SIGNAL and self._in_place
+            outcome.ended is Ended.SIGNAL and self._in_place()
         ):
             self.ended = outcome.ended
         last = outcome.stages[-1]

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from agent_exec.errors import LaunchError, ProgramNotFound, Step, TemplateError
 from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.outcome import Outcome
-from agent_exec.model.request import Command
-from agent_exec.model.script import Pipeline, Redirection, SimpleCommand
+from agent_exec.model.request import Command, FileUse
+from agent_exec.model.script import Operator, Pipeline, Redirection, SimpleCommand
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.exec_errors import (
     Failure,
@@ -20,6 +20,7 @@ from agent_exec.runtime.exec_errors import (
     not_executed,
     not_found,
 )
+from agent_exec.runtime.open_file import open_file
 from agent_exec.runtime.places import FilesOf, RealPlaces
 from agent_exec.runtime.redirect import redirect
 from agent_exec.runtime.renewal import on_stale
@@ -33,13 +34,19 @@ from agent_exec.runtime.script_values import (
     StepToTake,
     Variables,
 )
+from agent_exec.shell.builtin_forms import is_builtin
 from agent_exec.shell.builtins import BUILTINS
 from agent_exec.shell.builtins.state import ShellState
 from agent_exec.shell.expand import Scope, expand, expand_all
 from agent_exec.shell.glob import expand_pattern
+from agent_exec.shell.planning import FILE_USES
 from agent_exec.template.directory import Directory
 
 JudgeAgain = Callable[[Command], Decision]
+
+
+class RefusedError(Exception):
+    """`ScriptStages.refused` says why."""
 
 
 class ScriptStages:
@@ -83,7 +90,7 @@ class ScriptStages:
         opened = redirect(
             simple.redirections,
             lambda redirection: _target(redirection, scope),
-            cwd=self.state.cwd,
+            open_=lambda name, operator: self._open(name, operator, simple, argv, scope),
             errors_too=errors_too,
             holds=holds,
         )
@@ -109,6 +116,23 @@ class ScriptStages:
         envp = self._envp(simple, scope, variables)
         return Program(argv, found, envp, opened.actions, said)
 
+    def _open(
+        self,
+        name: str,
+        operator: Operator,
+        simple: SimpleCommand,
+        argv: tuple[str, ...],
+        scope: Scope,
+    ) -> int:
+        """The file of a redirection. A link that leads out of the worktree is judged again."""
+        cwd, worktree = self.state.cwd, self._settings.cache.worktree
+        named = os.path.normpath(os.path.join(cwd, name))
+        if _is_in(named, worktree) and not _is_in(os.path.realpath(named), worktree):
+            files = tuple([FileUse(kind, name) for kind in FILE_USES[operator]])
+            if self._judge(simple, argv or (":",), None, scope, files) is None:
+                raise RefusedError
+        return open_file(name, cwd, operator)
+
     def _words(self, simple: SimpleCommand, scope: Scope) -> tuple[str, ...]:
         fields = expand_all(simple.words, scope)
         if not any(field.is_pattern for field in fields):
@@ -123,16 +147,24 @@ class ScriptStages:
         )
 
     def _judge(
-        self, simple: SimpleCommand, argv: tuple[str, ...], program: str, scope: Scope
+        self,
+        simple: SimpleCommand,
+        argv: tuple[str, ...],
+        program: str | None,
+        scope: Scope,
+        files: tuple[FileUse, ...] = (),
     ) -> Variables | None:
         """What a command needs to be run with; None when it may not."""
         variables = (*self._extra.items(), *_prefix(simple, scope))
-        command = Command(argv, program, cwd=scope.cwd, variables=variables)
+        builtin = is_builtin(argv[0])
+        command = Command(
+            argv, program, cwd=scope.cwd, variables=variables, files=files, builtin=builtin
+        )
         decision = self._judge_again(command)
         if decision.verdict is Verdict.ALLOW:
             return decision.commands[0].variables
         because = "; ".join(decision.because)
-        self.refused = f"line {simple.line}: what its words have become is not allowed: {because}"
+        self.refused = f"line {simple.line}: what it has become is not allowed: {because}"
         return None
 
     def _builtin(
@@ -222,6 +254,10 @@ class ScriptStages:
             except OSError as error:
                 raise LaunchError(cwd, Step.CWD, error.errno or errno.EIO) from None
         return self._directory
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return f"{path}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def _target(redirection: Redirection, scope: Scope) -> str:

@@ -25,12 +25,15 @@ _MOST_EXPORTS = 100
 # What these do is the same wherever they do it.
 _SAME_EVERYWHERE = frozenset({":", "echo", "exit", "export", "false", "printf", "pwd", "true"})
 
+# GNU parallel runs its jobs by the shell that it finds among the processes that started it.
+_LOOKS_FOR_ITS_SHELL = frozenset({"parallel", "sem"})
+
 _SUCCESS = 1
 _FAILURE = 2
 
 _READ = (EffectKind.READ,)
 _WRITE = (EffectKind.WRITE,)
-_FILE_USES = {
+FILE_USES = {
     Operator.READ: _READ,
     Operator.READ_WRITE: (*_READ, *_WRITE),
     Operator.WRITE: _WRITE,
@@ -258,6 +261,8 @@ def _command(simple: SimpleCommand, scope: Scope, given: _Input) -> Command | No
             check_patterns(fields, scope)
         if builtin:
             _check_builtin(simple, fields, scope)
+        elif not _LOOKS_FOR_ITS_SHELL.isdisjoint(argv):
+            raise NeedsBash("a program that looks for the shell that started it", 0)
         if simple.assignments:
             variables = (*variables, *_prefix(simple, scope))
     elif simple.redirections:
@@ -325,7 +330,7 @@ def _redirected(
             if fd == 0 and operator not in _FOR_TWO:
                 stdin = _Input(Source.NOTHING, None)
             continue
-        files += [FileUse(kind, target) for kind in _FILE_USES[operator]]
+        files += [FileUse(kind, target) for kind in FILE_USES[operator]]
         if fd == 0 and operator not in _FOR_TWO:
             stdin = _Input(Source.FILE, None)
     return tuple(files), stdin

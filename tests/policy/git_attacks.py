@@ -95,6 +95,7 @@ ATTACKS = (
         "echo '* filter=x' > .gitattributes; git config filter.x.smudge 'touch {mark};cat';"
         " git add .gitattributes; git commit -qm x",
         ("git", "archive", "HEAD"),
+        allowed=False,
     ),
     Attack("textconv-show", _TEXTCONV, ("git", "show", "HEAD")),
     Attack("textconv-diff", _TEXTCONV, ("git", "diff")),

@@ -89,7 +89,6 @@ whatchanged -1
 diff-tree --name-only -r HEAD
 diff-files
 diff-index HEAD
-archive HEAD
 submodule status
 notes list
 bisect log

@@ -71,6 +71,7 @@ def test_names_lie_beneath(text: str, folders: tuple[str, ...], tables: Tables) 
         "find . -exec head {} \\; | awk '{print $1}'",
         "ls -l --time-style=+/etc/shadow src | awk '{print $6}'",
         "ls -la src | awk '{print $9}'",
+        "du --time --time-style=+/etc/shadow src | awk '{print $2}'",
         "ls -f src | awk '{print $1}'",
         "cat a.txt | awk '{print $1}'",
         "find . -ls | awk -F/ '{print $2}'",

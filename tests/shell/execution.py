@@ -87,6 +87,7 @@ class Sandbox:
         self._driver: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
+        self._started()
         return self
 
     def __exit__(
