@@ -49,7 +49,9 @@ def kinds(found: Sequence[Analysed]) -> set[EffectKind]:
 
 def all_tables() -> Iterator[tuple[tuple[str, ...], Table]]:
     """Every table, sub-commands too, with the words that lead to it."""
-    waiting = [((name,), SHIPPED.get(name)) for name in SHIPPED.names()]
+    waiting: list[tuple[tuple[str, ...], Table | None]] = [
+        ((name,), SHIPPED.get(name)) for name in SHIPPED.names()
+    ]
     while waiting:
         path, table = waiting.pop()
         assert table is not None
