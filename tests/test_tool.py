@@ -31,6 +31,7 @@ from agent_exec import (
     Unsupported,
 )
 from agent_exec.model.decision import Decision, Verdict
+from agent_exec.model.outcome import Ended
 from agent_exec.policy.load import COMPILED
 from agent_exec.policy.load_tables import shipped
 
@@ -603,6 +604,28 @@ def test_what_the_policy_does_not_allow_is_not_run(worktree: Path) -> None:
     decision = denied.value.decision
     assert isinstance(decision, Decision)
     assert (decision.verdict, not (worktree / "new").exists()) == (Verdict.ASK, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("ln -s ../other link && cat link/secret", id="operand"),
+        pytest.param("ln -s ../other link; cd link && cat secret", id="directory"),
+        pytest.param("ln -s ../other link; echo x > link/secret", id="redirection"),
+    ],
+)
+def test_a_link_that_the_text_itself_makes_leads_nowhere(
+    worktree: Path, tmp_path: Path, text: str
+) -> None:
+    """What a path means is looked up again when a command before it may have changed it."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "secret").write_text("kept")
+    assert worktree.parent == tmp_path
+    with ExecTool(worktree, policy="workspace") as tool:
+        result = tool.run_shell_sync(text)
+    assert (result.ended, result.stdout.head) == (Ended.REFUSED, "")
+    assert "not allowed" in (result.error or "")
+    assert (tmp_path / "other" / "secret").read_text() == "kept"
 
 
 def test_a_worktree_that_is_none_is_an_error(tmp_path: Path) -> None:

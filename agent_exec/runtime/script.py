@@ -105,6 +105,7 @@ class ScriptRun:
             if _runs(item.joint, self._ready.state.status):
                 self._last = index == len(items) - 1
                 yield from self._pipeline(item)
+                self._ready.went()
 
     def _share_input(self, holds: ExitStack) -> None:
         """Literal input that several commands may read is read by each where the last stopped."""

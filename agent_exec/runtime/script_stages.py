@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from agent_exec.errors import LaunchError, ProgramNotFound, Step, TemplateError
 from agent_exec.model.decision import Decision, Grant, Verdict
+from agent_exec.model.effect import EffectKind
 from agent_exec.model.outcome import Outcome
 from agent_exec.model.request import Command, FileUse
 from agent_exec.model.script import Operator, Pipeline, Redirection, SimpleCommand
@@ -76,6 +77,7 @@ class ScriptStages:
         """Why the text goes no further."""
         self._places = RealPlaces()
         self._judged = _judged(grant.decision)
+        self._may_change = _may_change(grant.decision)
         self._directory: Directory | None = None
         """The current one, once it was needed."""
 
@@ -109,12 +111,18 @@ class ScriptStages:
             return said.result(argv, found.status)
         variables = self._judged.get(argv)
         if variables is None:
-            # Only now are its words known: what globs match, and the status of a command.
+            # Only now is it known what it does: its words were globs, or the status of a
+            # command; or a path leads elsewhere, for what a command before it has done.
             variables = self._judge(simple, argv, found.program, scope)
         if variables is None:
             return said.result(argv, 1)
         envp = self._envp(simple, scope, variables)
         return Program(argv, found, envp, opened.actions, said)
+
+    def went(self) -> None:
+        """A pipeline has run. What it has changed may make others of the next commands."""
+        if self._may_change:
+            self._judged = {}
 
     def _open(
         self,
@@ -272,6 +280,15 @@ def _judged(decision: Decision) -> dict[tuple[str, ...], Variables]:
         if ruling.of is None:
             found.setdefault(ruling.argv, set()).add(ruling.variables)
     return {argv: next(iter(each)) for argv, each in found.items() if len(each) == 1}
+
+
+def _may_change(decision: Decision) -> bool:
+    """Does any command do more than to read? Then facts may be others afterwards."""
+    return any(
+        effect.argv is None and effect.kind is not EffectKind.READ
+        for ruling in decision.commands
+        for effect in ruling.effects
+    )
 
 
 def _prefix(simple: SimpleCommand, scope: Scope) -> Variables:
