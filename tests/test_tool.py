@@ -621,7 +621,12 @@ def test_a_link_that_the_text_itself_makes_leads_nowhere(
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "secret").write_text("kept")
     assert worktree.parent == tmp_path
-    with ExecTool(worktree, policy="workspace") as tool:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(
+        "version: 1\nrules: [{id: inside, verdict: allow, because: inside, effects: [read, write],"
+        " paths: [worktree]}]\n"
+    )
+    with ExecTool(worktree, policy=policy) as tool:
         result = tool.run_shell_sync(text)
     assert (result.ended, result.stdout.head) == (Ended.REFUSED, "")
     assert "not allowed" in (result.error or "")
