@@ -609,9 +609,9 @@ def test_what_the_policy_does_not_allow_is_not_run(worktree: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param("ln -s ../other link && cat link/secret", id="operand"),
-        pytest.param("ln -s ../other link; cd link && cat secret", id="directory"),
-        pytest.param("ln -s ../other link; echo x > link/secret", id="redirection"),
+        pytest.param("./make-link && cat link/secret", id="operand"),
+        pytest.param("./make-link; cd link && cat secret", id="directory"),
+        pytest.param("./make-link; echo x > link/secret", id="redirection"),
     ],
 )
 def test_a_link_that_the_text_itself_makes_leads_nowhere(
@@ -623,9 +623,11 @@ def test_a_link_that_the_text_itself_makes_leads_nowhere(
     assert worktree.parent == tmp_path
     policy = tmp_path / "policy.yaml"
     policy.write_text(
-        "version: 1\nrules: [{id: inside, verdict: allow, because: inside, effects: [read, write],"
-        " paths: [worktree]}]\n"
+        "version: 1\nrules: [{id: inside, verdict: allow, because: inside, effects: [read, write,"
+        " execute], paths: [worktree]}]\n"
     )
+    (worktree / "make-link").write_text("#!/bin/sh\nln -s ../other link\n")
+    (worktree / "make-link").chmod(0o755)
     with ExecTool(worktree, policy=policy) as tool:
         result = tool.run_shell_sync(text)
     assert (result.ended, result.stdout.head) == (Ended.REFUSED, "")
