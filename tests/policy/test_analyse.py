@@ -336,3 +336,40 @@ def test_a_glob_that_may_match_a_harmful_option_is_unknown(source: dict[str, obj
         command = Command(("prog", word), None, patterns=frozenset({1}))
         found = analyse([command], tables, cwd="/w", variables={})
         assert (EffectKind.UNKNOWN in kinds(found)) is unknown
+
+
+def test_a_variable_of_a_wrapper_is_judged_with_the_command_inside() -> None:
+    outer, inner = analysed("env", "GIT_PAGER=x", "LANG=C", "git", "log")
+    assert outer.command.variables == ()
+    assert inner.command.variables == (("GIT_PAGER", "x"), ("LANG", "C"))
+    assert EffectKind.EXECUTE in kinds([inner])
+
+
+def test_words_that_nobody_knows_go_to_the_command_inside() -> None:
+    command = Command(("env", "rm"), None, more=("src/",))
+    _, inner = analyse([command], SHIPPED, cwd="/w", variables={})
+    assert inner.command.more == ("src/",)
+    assert EffectKind.UNKNOWN in kinds([inner])
+
+
+@pytest.mark.parametrize(
+    ("operands", "line", "unknown"),
+    [
+        pytest.param(["read*", "write"], "./* out", False, id="what-follows-counts-from-the-end"),
+        pytest.param(["read*", "write"], "a ./*", True, id="the-last-may-be-any"),
+        pytest.param(["read*", "write"], "./*", True, id="alone"),
+        pytest.param(["data", "read*"], "a ./*", False, id="what-precedes-counts-from-the-start"),
+        pytest.param(["data", "read*"], "./* a", True, id="the-first-may-be-two"),
+        pytest.param(["read", "write"], "./* out", True, id="too-many"),
+        pytest.param(["read*"], "./* a ./*", False, id="all-the-same"),
+    ],
+)
+def test_a_glob_is_known_where_all_that_it_may_be_is_one(
+    operands: list[str], line: str, unknown: bool
+) -> None:
+    tables = Tables({"own.yaml": {"prog": {"operands": operands}}}, {}, {})
+    argv = ("prog", *line.split())
+    patterns = frozenset(index for index, word in enumerate(argv) if "*" in word)
+    command = Command(argv, None, patterns=patterns)
+    found = analyse([command], tables, cwd="/w", variables={})
+    assert (EffectKind.UNKNOWN in kinds(found)) is unknown

@@ -152,9 +152,9 @@ def test_what_a_command_leaves_running_is_there_for_the_next_and_ends_with_the_t
         "#!/bin/sh\nsetsid sleep 100 >/dev/null 2>&1 </dev/null &\necho $! > pid\n"
     )
     (worktree / "start").chmod(0o755)
-    result = run("./start; sh -c 'kill -0 $(cat pid) && echo there'; true")
+    result = run("./start; sh -c 'grep State /proc/$(cat pid)/status'; true")
     pid = int((worktree / "pid").read_text())
-    assert (result.stdout.head, result.survivors) == ("there\n", (pid,))
+    assert (result.stdout.head, result.survivors) == ("State:\tS (sleeping)\n", (pid,))
     wait_until(lambda: not is_alive(pid))
 
 

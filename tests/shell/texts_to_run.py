@@ -19,6 +19,8 @@ exit 0
 exit 7
 exit 256
 exit -1
+! exit 3; echo not reached
+! exit; echo not reached
 false; exit
 echo before; exit 3; echo after
 echo a; exit; echo b
