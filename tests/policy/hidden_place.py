@@ -18,9 +18,10 @@ unsigned la_version(unsigned version) { return version; }
 """
 _FIRST = "one\ntwo\n"
 _GIT = ("git", "-c", "user.name=x", "-c", "user.email=x@x", "-c", "core.hooksPath=/nothing")
-_PATH = (
-    f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-)
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ENVIRONMENT = Path(sys.executable).parent
+# An environment in /tmp cannot be seen in the sandbox.
+_PATH = _SYSTEM_PATH if _ENVIRONMENT.is_relative_to("/tmp") else f"{_ENVIRONMENT}:{_SYSTEM_PATH}"
 
 
 def installed(name: str) -> bool:

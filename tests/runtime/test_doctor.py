@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import errno
-import inspect
 import json
 import os
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 from realproc import is_built, run_host
 
-from agent_exec import ExecTool
+from agent_exec.policy.merge import BASE
 from agent_exec.runtime.doctor import Finding, Findings, examine
 from agent_exec.runtime.kernel import probe_features
 from agent_exec.template import pin
@@ -100,8 +99,7 @@ def test_a_lost_exit_status_is_not_found_where_it_cannot_be_asked_for() -> None:
 
 
 def test_templates_are_told_as_a_tool_keeps_them() -> None:
-    defaults = inspect.signature(ExecTool).parameters
-    hot_after, most = (defaults[name].default for name in ("hot_after", "max_templates"))
+    hot_after, most = (BASE["templates"][name] for name in ("hot_after", "max_per_worktree"))
     (templates,) = [fact for fact in examine().facts if fact.name == "spawn templates"]
     assert templates == Finding(
         "spawn templates",

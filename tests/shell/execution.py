@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+import anyio
 from shell.fixture_repository import build
 
 import agent_exec
@@ -45,6 +46,12 @@ programs: {path: [inherit], trust: {owners: [root, self], writable_by: anybody}}
 env: {inherit: ["*"], from_call: ["*"]}
 rules: []
 """
+# Where they are found in the sandbox.
+_MODULES = {
+    "/modules/tests": HERE.parent,
+    "/modules/package": _PACKAGE,
+    "/modules/libraries": Path(anyio.__file__).parent.parent,
+}
 _HIDDEN = ("dev", "home", "proc", "tmp")
 
 
@@ -76,7 +83,7 @@ class Sandbox:
         policy = folder / "policy.yaml"
         policy.write_text(_POLICY)
         orders = {
-            "modules": [str(HERE.parent), str(_PACKAGE)],
+            "modules": list(_MODULES),
             "pristine": "/pristine",
             "policy": "/policy.yaml",
             "launchers": launchers,
@@ -118,9 +125,10 @@ class Sandbox:
             self._driver = subprocess.Popen(
                 [
                     *self._sandbox(),
-                    sys.executable,
+                    # Not a link in an environment, which may lie beneath what is hidden.
+                    os.path.realpath(sys.executable),
                     "-I",
-                    str(HERE / "execution_driver.py"),
+                    "/modules/tests/shell/execution_driver.py",
                     "/orders.json",
                 ],
                 stdin=subprocess.PIPE,
@@ -151,8 +159,8 @@ class Sandbox:
             words += ["--ro-bind", str(folder / name), f"/{name}"]
         for place in self._places:
             words += ["--bind", str(folder / "home" / "project"), place]
-        # Where these lie beneath what is hidden.
-        for needed in (sys.prefix, sys.base_prefix, str(_PACKAGE), str(HERE.parent)):
-            if Path(needed).parts[1] in _HIDDEN:
-                words += ["--ro-bind", needed, needed]
+        for at, needed in _MODULES.items():
+            words += ["--ro-bind", str(needed), at]
+        if Path(sys.base_prefix).parts[1] in _HIDDEN:
+            words += ["--ro-bind", sys.base_prefix, sys.base_prefix]
         return [*words, "--chdir", "/home/agent/project", "--"]

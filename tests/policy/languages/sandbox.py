@@ -7,6 +7,7 @@ works in a folder of its own, which holds ``a.txt`` and a few more files.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -23,7 +24,8 @@ def changed_anything(commands: Sequence[Sequence[str]]) -> list[bool]:
             *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"),
             *("--ro-bind", str(_DRIVER), "/tmp/driver.py", "--chdir", "/tmp"),
             *("--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LC_ALL", "C.UTF-8"),
-            *(sys.executable, "-I", "/tmp/driver.py"),
+            # Not a link in an environment, which may lie beneath what is hidden.
+            *(os.path.realpath(sys.executable), "-I", "/tmp/driver.py"),
         ],
         input=json.dumps(commands),
         capture_output=True,
