@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
+from agent_exec.model.call import ToolCall
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.request import ExecRequest
 
@@ -95,10 +96,13 @@ class Decision(NamedTuple):
     because: tuple[str, ...] = ()
     error: str | None = None
     """The call cannot be understood."""
+    call: ToolCall | None = None
+    """What was decided on, where that is to be run later (`ExecTool.decide`)."""
 
     def to_json(self) -> dict[str, object]:
-        """The object of ``check --json``, without its ``id``."""
-        return {
+        """The object of ``check --json``, without its ``id``; and the call, if it is kept."""
+        kept = {} if self.call is None else {"call": self.call.to_json()}
+        return kept | {
             "verdict": self.verdict.value,
             "route": None if self.route is None else self.route.value,
             "route_reason": self.route_reason,
@@ -121,6 +125,7 @@ class Decision(NamedTuple):
             tuple([Ruling.from_json(command) for command in shown["commands"]]),
             tuple(shown["because"]),
             shown["error"],
+            ToolCall.from_json(shown["call"]) if "call" in shown else None,
         )
 
 
