@@ -7,6 +7,7 @@ program that is no part of this package and comes with no extra of it.
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from realproc import (
 from agent_exec.launch.base import Launcher
 from agent_exec.model.outcome import Outcome
 from agent_exec.model.plan import CallPlan
+from agent_exec.policy import load_tables
 from agent_exec.runtime.engine import Engine
 
 
@@ -59,6 +61,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say once, on a machine without, that a call cannot be contained here; also with -q."""
     if WHY_NO_CGROUPS is not None:
         terminalreporter.write_line(f"not run, no cgroup for each call: {WHY_NO_CGROUPS}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _tables_are_read_once() -> Iterator[None]:
+    """From a checkout every tool would read the YAML of all tables again, for 0.1 s."""
+    read = functools.cache(load_tables.read_tables)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load_tables, "read_tables", lambda folder: dict(read(folder)))
+        yield
 
 
 @pytest.fixture(autouse=True)

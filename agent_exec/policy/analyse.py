@@ -30,7 +30,12 @@ _TOO_MANY = "too many commands, or commands in commands"
 
 
 def analyse(
-    commands: Sequence[Command], tables: Tables, *, cwd: str, variables: Mapping[str, str]
+    commands: Sequence[Command],
+    tables: Tables,
+    *,
+    cwd: str,
+    variables: Mapping[str, str],
+    known: bool = True,
 ) -> tuple[Analysed, ...]:
     """What `commands` do, and every command that they would run. Never raises.
 
@@ -39,19 +44,23 @@ def analyse(
         tables: What is known of programs.
         cwd: Where commands work that name no other directory.
         variables: The environment of the call, for shell texts inside.
+        known: Is that all of it?
     """
-    walk = _Walk(tables, cwd, variables)
+    walk = _Walk(tables, cwd, variables, known=known)
     for command in commands:
         walk.add(command, of=None, level=0)
     return tuple(walk.found)
 
 
 class _Walk:
-    def __init__(self, tables: Tables, cwd: str, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, tables: Tables, cwd: str, variables: Mapping[str, str], *, known: bool
+    ) -> None:
         self.found: list[Analysed] = []
         self._tables = tables
         self._cwd = cwd
         self._variables = variables
+        self._known = known
         self._too_many = False
 
     def add(self, command: Command, *, of: int | None, level: int) -> None:
@@ -121,7 +130,8 @@ class _Walk:
 
     def _scope(self, command: Command) -> Scope:
         variables = {**self._variables, **dict(command.variables)}
-        return Scope(variables, variables.get("HOME"), self._cwd_of(command))
+        home, cwd = variables.get("HOME"), self._cwd_of(command)
+        return Scope(variables, home, cwd, known=self._known)
 
     def _cwd_of(self, command: Command) -> str:
         return self._cwd if command.cwd is None else os.path.join(self._cwd, command.cwd)

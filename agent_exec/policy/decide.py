@@ -34,6 +34,8 @@ class Planned(NamedTuple):
     """Why a shell is needed."""
     complete: bool = True
     """Are all commands known?"""
+    nothing: bool = False
+    """Is it known that it runs nothing?"""
 
 
 def decide(
@@ -70,7 +72,9 @@ def decide(
         verdicts.append(policy.shell)
         why = f"it needs a real shell: {planned.reason}"
         because.append(why if policy.shell is not Verdict.ALLOW else f"{why}; which is allowed")
-    if not rulings:
+    if not rulings and planned.nothing:
+        because.append("nothing would run")
+    elif not rulings:
         verdicts.append(strictest(policy.default, Verdict.ASK))
         because.append("no command was found in it")
     verdict = strictest(*verdicts)

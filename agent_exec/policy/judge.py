@@ -52,7 +52,8 @@ class Judge:
         """
         refused = [name for name in variables if not self._may_set(name)]
         inside = {**self._variables, **variables}
-        analysed = analyse(commands, self._tables, cwd=cwd, variables=inside)
+        known = executor is Executor.OURS
+        analysed = analyse(commands, self._tables, cwd=cwd, variables=inside, known=known)
         facts = look(analysed, self._look_settings, cwd=cwd)
         decision = decide(self.policy, analysed, facts, cwd=cwd, planned=planned, executor=executor)
         if not refused:

@@ -68,6 +68,7 @@ class Checker:
             worktree=self.worktree,
             environment=self.environment,
             find_programs=False,
+            by_host=executor is Executor.HOST,
         )
         return self.decide(self.by_policy(request), executor=executor)
 
@@ -84,10 +85,11 @@ class Checker:
     def decide(self, request: ExecRequest, *, executor: Executor = Executor.OURS) -> Decision:
         """The decision on a request. Never raises."""
         route = Route.DIRECT if request.needs_shell is None else Route.SHELL
+        nothing = request.script is not None and not request.commands
         return self._judge.judge(
             request.commands,
             cwd=request.cwd,
-            planned=Planned(route, request.needs_shell, request.complete),
+            planned=Planned(route, request.needs_shell, request.complete, nothing),
             variables=request.call.env or {},
             executor=executor,
         )

@@ -28,6 +28,7 @@ def resolve(
     worktree: str,
     environment: ChildEnvironment,
     find_programs: bool = True,
+    by_host: bool = False,
 ) -> ExecRequest:
     """Find everything before anything is started.
 
@@ -37,6 +38,7 @@ def resolve(
         worktree: Absolute, without links.
         environment: That of the tool; its PATH, or the call's, is where names are looked up.
         find_programs: Without, one that is nowhere is no error.
+        by_host: Somebody else runs it, in an environment that is not known here.
 
     Raises:
         InvalidCall: No stages, an empty argv, what cannot be given to a program, shell
@@ -59,8 +61,8 @@ def resolve(
     cwd = worktree if call.cwd is None else _directory(call.cwd, worktree)
     stdin = _input(call.stdin)
     if call.command is not None:
-        return _text_request(call.command, call, id_, cwd, stdin, environment)
-    if len(call.stages) == 1:
+        return _text_request(call.command, call, id_, cwd, stdin, environment, by_host=by_host)
+    if len(call.stages) == 1 and not by_host:
         unwrapped = _unwrapped(call, id_, cwd, stdin, environment)
         if unwrapped is not None:
             return unwrapped
@@ -111,10 +113,14 @@ def _text_request(
     cwd: str,
     stdin: bytes | int | None,
     environment: ChildEnvironment,
+    *,
+    by_host: bool = False,
 ) -> ExecRequest:
     """What a shell text would do. Its programs are looked up when they run."""
     variables = {**environment.variables(cwd), **(call.env or {})}
     scope = Scope.of_call(variables, cwd)
+    if by_host:
+        scope = scope._replace(parameters=None, known=False)
     if isinstance(stdin, bytes):
         given = stdin.decode("utf-8", "surrogateescape")
         scope = scope._replace(stdin=Source.TEXT, text=given)

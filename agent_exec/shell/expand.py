@@ -64,6 +64,8 @@ class Scope(NamedTuple):
     """That input, when `stdin` is TEXT."""
     exported: tuple[tuple[str, str], ...] = ()
     """Those of `variables` that the call itself has set: for the shell, or in its text."""
+    known: bool = True
+    """False: somebody else's shell expands the text, with variables that nobody knows here."""
 
     @classmethod
     def of_call(cls, variables: Mapping[str, str], cwd: str) -> Self:
@@ -136,6 +138,8 @@ def _value(name: str, scope: Scope) -> str:
         return scope.parameters[int(name)] if int(name) < len(scope.parameters) else ""
     if name == "PWD":
         return scope.cwd
+    if not scope.known and name not in dict(scope.exported):
+        raise NeedsBash(f"the value of {name}, which only the shell that runs it knows", 0)
     if name in COMPUTED or name.startswith(("BASH_", "COMP_")):
         raise NeedsBash(f"{name}, which bash sets itself", 0)
     value = scope.variables.get(name)

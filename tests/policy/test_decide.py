@@ -193,7 +193,7 @@ def test_no_shell_is_run_where_the_route_is_never() -> None:
     assert judged(rules, command("a"), planned=Planned(Route.SHELL, "a loop")).verdict == "deny"
 
 
-def test_for_a_host_a_program_that_was_not_found_may_be_any() -> None:
+def test_for_a_host_a_builtin_is_a_builtin() -> None:
     found = command("cat a", effect("read", "a"), builtin=True)
     assert judged(policy(READS), found, executor=Executor.HOST).verdict is Verdict.ALLOW
 
