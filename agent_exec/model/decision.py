@@ -18,14 +18,6 @@ class Verdict(StrEnum):
     ASK = "ask"
     DENY = "deny"
 
-    @property
-    def rank(self) -> int:
-        """Higher is stricter."""
-        return _RANKS[self]
-
-
-_RANKS = {Verdict.ALLOW: 0, Verdict.ASK: 1, Verdict.DENY: 2}
-
 
 class Route(StrEnum):
     """How it runs."""
@@ -138,7 +130,9 @@ class Grant(NamedTuple):
 
 def strictest(*verdicts: Verdict) -> Verdict:
     """Of several; ALLOW of none."""
-    return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.ALLOW)
+    if Verdict.DENY in verdicts:
+        return Verdict.DENY
+    return Verdict.ASK if Verdict.ASK in verdicts else Verdict.ALLOW
 
 
 def _effect_to_json(effect: Effect) -> dict[str, object]:

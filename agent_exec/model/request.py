@@ -71,6 +71,8 @@ class ExecRequest(NamedTuple):
     """Absolute, without links."""
     stdin: bytes | int | None
     """Literal bytes, a descriptor to hand on, or nothing."""
+    text: str | None = None
+    """Shell text: the call's, or out of the words of the shell that it names."""
     script: Script | None = None
     """Of a text that runs without a shell."""
     needs_shell: str | None = None

@@ -161,17 +161,18 @@ class _Meaning:
         override = next(
             (given.option.operands for given in parsed.options if given.option.operands), None
         )
-        stands_for_many = [index in self._command.patterns for index, _ in operands]
-        globs = [place for place, is_glob in enumerate(stands_for_many) if is_glob]
+        patterns = self._command.patterns
+        globs = [place for place, (index, _) in enumerate(operands) if index in patterns]
+        repeated = next((at for at, spec in enumerate(specs) if spec.repeats), None)
         taken: list[Operand] = []
         for place, (index, word) in enumerate(operands):
             if (
-                stands_for_many[place]
+                index in patterns
                 and _may_be_option(index, word, parsed)
                 and not _reads_at_most(table)
             ):
                 self._say_unknown(f"{word} may match names that are options")
-            reached = _reached(specs, place, len(operands), globs, more=more is not None)
+            reached = _reached(specs, repeated, place, len(operands), globs, more=more is not None)
             if None in reached:
                 self._say_unknown(f"one operand too many: {word}")
             if len(reached) > 1:
@@ -265,6 +266,8 @@ class _Meaning:
             self._say_unknown("operands that its table does not know")
 
     def _word(self, word: str, role: Role, because: str) -> None:
+        if role is Role.DATA:
+            return
         part = MEANINGS[role](word, because)
         if self._directory is not None:
             part = part._replace(effects=tuple(map(self._beneath, part.effects)))
@@ -355,7 +358,13 @@ def _present(operands: Sequence[Operand], parsed: Parsed) -> list[Operand]:
 
 
 def _reached(
-    specs: Sequence[Operand], place: int, n_operands: int, globs: Sequence[int], *, more: bool
+    specs: Sequence[Operand],
+    repeated: int | None,
+    place: int,
+    n_operands: int,
+    globs: Sequence[int],
+    *,
+    more: bool,
 ) -> list[Operand | None]:
     """What the operand at `place` may be; None: one too many.
 
@@ -363,13 +372,15 @@ def _reached(
     from the start, and one with no glob from it on has its number from the end. `globs` are
     the places of globs, in order.
     """
+    if not globs and not more:
+        at = _place(specs, repeated, place, n_operands)
+        return [None if at is None else specs[at]]
     n_after = n_operands - 1 - place
     from_start = from_end = range(1)
     if globs and globs[0] <= place:
         from_start = range(len(specs) + 1)
-    if more or (globs and globs[-1] >= place):
+    if more or globs[-1] >= place:
         from_end = range(len(specs) + 1)
-    repeated = next((at for at, spec in enumerate(specs) if spec.repeats), None)
     places = {
         _place(specs, repeated, place + shift, place + shift + n_after + extra + 1)
         for shift in from_start

@@ -53,8 +53,10 @@ def _touches(rule: Rule, seen: Seen) -> bool:
     # What is deleted or written may be a whole directory; a search of one is not taken for
     # reading everything in it.
     tree = kind is not EffectKind.READ
-    paths = seen.real if seen.named is None else (*seen.real, seen.named)
-    return any(rule.paths.touches(path, tree=tree) for path in paths)
+    touches = rule.paths.touches
+    if seen.named is not None and seen.named not in seen.real and touches(seen.named, tree=tree):
+        return True
+    return any(touches(path, tree=tree) for path in seen.real)
 
 
 def allows_command(rule: Rule, found: Analysed, program: Program | None) -> bool:

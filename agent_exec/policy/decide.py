@@ -89,6 +89,9 @@ def decide(
 
 def _families(analysed: Sequence[Analysed]) -> Iterator[Sequence[Analysed]]:
     """Each command of the call itself, with those inside; they inherit its variables."""
+    if len(analysed) == 1:
+        yield analysed
+        return
     begins = [index for index, found in enumerate(analysed) if found.of is None]
     for begin, end in pairwise([*begins, len(analysed)]):
         yield analysed[begin:end]
@@ -164,7 +167,7 @@ def _verdict(
 
 
 def _ids(rules: Sequence[Rule]) -> tuple[str, ...]:
-    return tuple(rule.id for rule in rules)
+    return tuple([rule.id for rule in rules])
 
 
 def _is_allowed(seen: Seen, allows: Sequence[Rule]) -> bool:

@@ -51,7 +51,7 @@ class Judge:
             executor: Who would run it.
         """
         refused = [name for name in variables if not self._may_set(name)]
-        inside = {**self._variables, **variables}
+        inside = {**self._variables, **variables} if variables else self._variables
         known = executor is Executor.OURS
         analysed = analyse(commands, self._tables, cwd=cwd, variables=inside, known=known)
         facts = look(analysed, self._look_settings, cwd=cwd)

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
@@ -42,6 +42,8 @@ class LookSettings(NamedTuple):
     """Where names of programs are looked up; none is in the worktree."""
     real_folders: Mapping[str, str]
     """Of each of these, the path without links."""
+    chains: Mapping[str, tuple[str, ...]]
+    """Of each of those, itself and every directory above it."""
     trust: Trust
 
 
@@ -59,7 +61,8 @@ def make_settings(path: Sequence[str], worktree: str, trust: Trust) -> LookSetti
     outside = [each for each in folders if not is_beneath(os.path.realpath(each), worktree)]
     kept = outside or folders
     real = {folder: os.path.realpath(folder) for folder in kept}
-    return LookSettings(worktree, tuple(kept), real, trust)
+    chains = {folder: _chain(folder) for folder in real.values()}
+    return LookSettings(worktree, tuple(kept), real, chains, trust)
 
 
 def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> Facts:
@@ -68,7 +71,7 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
     Args:
         analysed: The commands of one call.
         settings: Of the worktree and its policy.
-        cwd: Absolute; where commands work that name no other directory.
+        cwd: Absolute, without links; where commands work that name no other directory.
     """
     paths: dict[str, tuple[str, ...]] = {}
     entries: dict[str, tuple[str, ...]] = {}
@@ -85,7 +88,9 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
                 removed = effect.kind is EffectKind.DELETE
                 known = entries if removed else paths
                 if named not in known:
-                    known[named] = _all_real(named, itself=removed)
+                    # The kernel begins there, too: the child's directory is opened before.
+                    start = cwd if here == cwd and not effect.path.startswith("/") else "/"
+                    known[named] = _all_real(named, start, itself=removed)
         for folder in found.plain:
             named = absolute(folder, here)
             if named not in plain:
@@ -112,14 +117,14 @@ def _links(named: str) -> tuple[str, ...]:
         return ()
 
 
-def _all_real(named: str, *, itself: bool) -> tuple[str, ...]:
+def _all_real(named: str, start: str, *, itself: bool) -> tuple[str, ...]:
     try:
         if _GLOB.search(named) is None:
-            return (_real(named, itself=itself),)
+            return (_real(named, start, itself=itself),)
         # A file may also be called so.
-        real = {_real(named, itself=itself): None}
+        real = {_real(named, start, itself=itself): None}
         for match in glob.iglob(_BRACKETS.sub("?", named)):
-            real[_real(match, itself=itself)] = None
+            real[_real(match, start, itself=itself)] = None
             if len(real) > _MOST_MATCHES:
                 return ()
         return tuple(real)
@@ -127,13 +132,13 @@ def _all_real(named: str, *, itself: bool) -> tuple[str, ...]:
         return ()
 
 
-def _real(named: str, *, itself: bool) -> str:
+def _real(named: str, start: str, *, itself: bool) -> str:
     if itself:
         # With a slash at the end the kernel follows a link.
         folder, _, name = named.rpartition("/")
         if name not in ("", ".", ".."):
-            return f"{real_path(folder or '/').rstrip('/')}/{name}"
-    return real_path(named)
+            return f"{real_path(folder or '/', start).rstrip('/')}/{name}"
+    return real_path(named, start)
 
 
 def _has_plain_names(named: str) -> bool:
@@ -161,13 +166,16 @@ def _program(name: str, cwd: str, settings: LookSettings) -> Program | None:
 def _at(candidate: str, folder: str | None, settings: LookSettings) -> Program | None:
     """The program there, if there is one. `folder`: where it lies, if that is known."""
     try:
+        # The first question, because most answers are no, and lstat would raise.
+        if not os.access(candidate, os.X_OK):
+            return None
         status = os.lstat(candidate)
         is_link = stat.S_ISLNK(status.st_mode)
         if is_link:
             status = os.stat(candidate)
     except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(status.st_mode) or not os.access(candidate, os.X_OK):
+    if not stat.S_ISREG(status.st_mode):
         return None
     above, _, name = candidate.rpartition("/")
     if folder is None:
@@ -183,37 +191,43 @@ def _at(candidate: str, folder: str | None, settings: LookSettings) -> Program |
 def _distrusted(
     folder: str, real: str, status: os.stat_result, settings: LookSettings
 ) -> str | None:
-    places: list[tuple[str, os.stat_result | None]]
     if is_beneath(real, settings.worktree):
         return "it lies in the worktree"
-    if folder not in settings.real_folders.values():
+    if folder not in settings.chains:
         return "it lies where no programs are looked up"
     trust = settings.trust
-    places = [(real, status), *_folders_of(real)]
-    if folder != os.path.dirname(real):
-        places += _folders_of(f"{folder}/.")
-    for place, seen in places:
-        if seen is None:
+    because = _distrusted_place(real, status, trust)
+    if because is not None:
+        return because
+    above = real[: real.rfind("/")] or "/"
+    # Whoever may write one of these may put another program there.
+    chain = settings.chains.get(above) or _chain(above)
+    for place in chain if above == folder else (*chain, *settings.chains[folder]):
+        try:
+            seen = os.stat(place)
+        except OSError:
             return f"{place} cannot be looked at"
-        if seen.st_uid not in trust.owners:
-            return f"{place} belongs to user {seen.st_uid}"
-        others = stat.S_IMODE(seen.st_mode) & (stat.S_IWGRP | stat.S_IWOTH)
-        if stat.S_ISDIR(seen.st_mode) and seen.st_mode & stat.S_ISVTX:
-            # There nobody may replace what belongs to another, as in /tmp.
-            continue
-        if others and not trust.others_may_write:
-            return f"others than its owner may write {place}"
+        because = _distrusted_place(place, seen, trust)
+        if because is not None:
+            return because
     return None
 
 
-def _folders_of(real: str) -> Iterator[tuple[str, os.stat_result | None]]:
-    """Whoever may write one of these may put another program there."""
-    folder = os.path.dirname(real)
-    while True:
-        try:
-            yield folder, os.stat(folder)
-        except OSError:
-            yield folder, None
-        if folder == "/":
-            return
-        folder = os.path.dirname(folder)
+def _distrusted_place(place: str, seen: os.stat_result, trust: Trust) -> str | None:
+    if seen.st_uid not in trust.owners:
+        return f"{place} belongs to user {seen.st_uid}"
+    mode = seen.st_mode
+    if not mode & (stat.S_IWGRP | stat.S_IWOTH) or trust.others_may_write:
+        return None
+    if stat.S_ISDIR(mode) and mode & stat.S_ISVTX:
+        # There nobody may replace what belongs to another, as in /tmp.
+        return None
+    return f"others than its owner may write {place}"
+
+
+def _chain(folder: str) -> tuple[str, ...]:
+    """`folder` and every directory above it."""
+    chain = [folder]
+    while chain[-1] != "/":
+        chain.append(os.path.dirname(chain[-1]))
+    return tuple(chain)

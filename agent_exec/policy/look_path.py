@@ -13,7 +13,7 @@ NOWHERE = "?"
 """How a path begins that leads every process somewhere else: it is beneath no directory."""
 
 
-def real_path(path: str) -> str:
+def real_path(path: str, known: str = "/") -> str:
     """`path` without links, as far as it exists; the rest as it is.
 
     As `os.path.realpath`, but for the links of ``/proc`` to the directory, root and files of
@@ -21,6 +21,7 @@ def real_path(path: str) -> str:
 
     Args:
         path: Absolute.
+        known: A directory that was seen to be without links just now; not looked at again.
 
     Raises:
         OSError: A part of it cannot be looked at.
@@ -29,9 +30,11 @@ def real_path(path: str) -> str:
     Source:
         path_resolution(7); proc(5), /proc/self, /proc/pid/cwd, /proc/pid/fd.
     """
-    left = path.split("/")
+    real, below = "", path
+    if known != "/" and path.startswith(f"{known}/"):
+        real, below = known, path[len(known) :]
+    left = below.split("/")
     left.reverse()
-    real = ""
     links = 0
     while left:
         name = left.pop()

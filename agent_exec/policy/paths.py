@@ -64,14 +64,17 @@ class PathSet(NamedTuple):
             real: Absolute, without links.
             tree: Does it stand for everything beneath it, too?
         """
-        folded = real.casefold()
-        for root in self.roots:
-            other = root.casefold()
-            if is_beneath(folded, other) or (tree and is_beneath(other, folded)):
-                return True
+        if self.roots:
+            folded = real.casefold()
+            for root in self.roots:
+                other = root.casefold()
+                if is_beneath(folded, other) or (tree and is_beneath(other, folded)):
+                    return True
         return (self.secrets and is_secret(real)) or self._is_above(real)
 
     def _is_above(self, real: str) -> bool:
+        if not self.above:
+            return False
         folded = real.casefold()
         return any(is_beneath(place.casefold(), folded) for place in self.above)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from agent_exec.errors import InvalidCall
 from agent_exec.model.call import ToolCall
-from agent_exec.model.decision import Decision, Executor, Route
-from agent_exec.model.request import ExecRequest
+from agent_exec.model.decision import Decision, Executor, Route, strictest
+from agent_exec.model.request import Command, ExecRequest
 from agent_exec.policy.decide import Planned
 from agent_exec.policy.judge import Judge
 from agent_exec.policy.load import load_policy
@@ -84,6 +84,19 @@ class Checker:
 
     def decide(self, request: ExecRequest, *, executor: Executor = Executor.OURS) -> Decision:
         """The decision on a request. Never raises."""
+        decision = self._decide(request, executor)
+        if request.text is None or request.call.command is not None:
+            return decision
+        # A text out of the words of a shell: rules on that shell count, though none may run.
+        shell = request._replace(
+            commands=(Command(request.call.stages[0], None),), script=None, needs_shell=None
+        )
+        outer = self._decide(shell, executor)
+        if strictest(decision.verdict, outer.verdict) is decision.verdict:
+            return decision
+        return decision._replace(verdict=outer.verdict, because=outer.because)
+
+    def _decide(self, request: ExecRequest, executor: Executor) -> Decision:
         route = Route.DIRECT if request.needs_shell is None else Route.SHELL
         nothing = request.script is not None and not request.commands
         return self._judge.judge(

@@ -84,10 +84,7 @@ def _unwrapped(
     stdin: bytes | int | None,
     environment: ChildEnvironment,
 ) -> ExecRequest | None:
-    """``bash -lc TEXT`` as the text that it is; None for anything else.
-
-    A text that needs a shell gets the one that was asked for, but without the profile.
-    """
+    """``bash -lc TEXT`` as the text that it is; None for anything else."""
     given: object = call.stages[0]  # nothing has been checked yet
     if not isinstance(given, tuple) or given[:1] != ("bash",):
         return None
@@ -101,9 +98,9 @@ def _unwrapped(
     _check_word(shell.text, "argv")
     request = _text_request(shell.text, call, id_, cwd, stdin, environment)
     if not shell.login:
-        return request if request.script is not None else None
+        return request
     notice = "-l was dropped: no profile is read, the environment is that of the policy"
-    return request._replace(call=call._replace(command=shell.text), notices=(notice,))
+    return request._replace(notices=(notice,))
 
 
 def _text_request(
@@ -139,6 +136,7 @@ def _text_request(
         commands=commands,
         cwd=cwd,
         stdin=stdin,
+        text=text,
         script=reading.script,
         needs_shell=reading.needs_bash,
         complete=reading.complete,
@@ -206,7 +204,7 @@ def by_shell(request: ExecRequest, shell: str) -> ExecRequest:
 
     ``--``, because a text may begin with a dash; ``bash``, because messages begin with it.
     """
-    text = request.call.command
+    text = request.text
     assert text is not None, "only a text needs a shell"
     return request._replace(commands=(Command(("bash", "-c", "--", text), shell),))
 

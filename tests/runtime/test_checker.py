@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from policy.values import policy as policy_of
 
 from agent_exec.model.call import ToolCall
-from agent_exec.model.decision import Decision, Executor, Verdict
+from agent_exec.model.decision import Decision, Executor, Route, Verdict
 from agent_exec.runtime.checker import Checker
 
 
@@ -53,3 +54,26 @@ def test_what_the_text_itself_sets_is_known_for_a_host_too(worktree: Path) -> No
     text = "export TZ=a && cat $TZ"
     assert decided(worktree, text, Executor.OURS).verdict is Verdict.ALLOW
     assert decided(worktree, text, Executor.HOST).verdict is Verdict.ALLOW
+
+
+BASH = ToolCall(stages=(("bash", "-c", "cat a"),))
+LOOP = ToolCall(stages=(("bash", "-c", "for i in a; do cat $i; done"),))
+
+
+def test_a_rule_on_a_shell_counts_where_the_shell_does_not_run(worktree: Path) -> None:
+    everything = {"verdict": "allow"}
+    for verdict in ("ask", "deny"):
+        no_bash = {"verdict": verdict, "command": ["bash"]}
+        checker = Checker(worktree, policy_of(everything, no_bash))
+        decision = checker.check_call(BASH)
+        assert (decision.verdict, decision.route) == (verdict, Route.DIRECT)
+        assert decision.because == ("bash: so it is",)
+    assert Checker(worktree, policy_of(everything)).check_call(BASH).verdict is Verdict.ALLOW
+
+
+def test_words_of_a_shell_that_need_one_say_so(worktree: Path) -> None:
+    checker = Checker(worktree, "default")
+    decision = checker.check_call(LOOP)
+    assert (decision.route, decision.route_reason) == (Route.SHELL, "a compound command")
+    never = policy_of({"verdict": "allow"}, route={"shell": "never"})
+    assert Checker(worktree, never).check_call(LOOP).verdict is Verdict.DENY
