@@ -19,7 +19,7 @@ assert agent_exec.__file__.startswith(sys.prefix), agent_exec.__file__
 assert agent_exec._native.__file__.startswith(sys.prefix), agent_exec._native.__file__
 PYTHON
     ) || die "$env does not import the installed agent_exec"
-    bounded "$seconds" env -C "$WORK/suite" AGENT_EXEC_MUST_WORK=1 \
+    bounded "$seconds" env -C "$WORK/suite" AGENT_EXEC_MUST_WORK="${MUST_WORK:-1}" \
         "${LOGGED[@]}" "$WORK/pytest.log" \
         "$WORK/$env/bin/pytest" -q --maxfail=20 -p no:cacheprovider --color=no "$@" || status=$?
     keep_closing "$env"

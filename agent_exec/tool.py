@@ -7,27 +7,31 @@ import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
-from typing import Self, TypedDict, TypeVar, Unpack
+from typing import Any, Self, TypedDict, TypeVar, Unpack
 
-from agent_exec.errors import Denied, InvalidCall, TemplateError
+from agent_exec.errors import AgentExecError, Closed, Denied, InvalidCall, TemplateError
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import Containment, Limits, Survivors
 from agent_exec.model.request import Command, ExecRequest
 from agent_exec.model.result import ToolResult
+from agent_exec.policy.outputs import outputs_folder
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime import checks
 from agent_exec.runtime.bind import Bound, Settings
 from agent_exec.runtime.checker import Checker
+from agent_exec.runtime.presenting import Presenter
+from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.render import render
 from agent_exec.runtime.renewal import on_stale
 from agent_exec.runtime.resolve import by_shell, resolve
 from agent_exec.runtime.script_call import ScriptCall
 from agent_exec.runtime.select import select_engine
-from agent_exec.runtime.spill import default_folder
+from agent_exec.runtime.stdout_file import stdout_to_file
+from agent_exec.schema.redact import Redactor, withheld_secrets
 from agent_exec.template.cache import CacheStats, TemplateCache
 
 _LONGEST_GRACE_S = 3600.0
@@ -50,6 +54,10 @@ class CallOptions(TypedDict, total=False):
     """Seconds from the launch to SIGTERM; the tool's limit when not given; inf for no limit."""
     keep_output: bool
     """Write the whole output to files, whose paths are in the result."""
+    stdout_file: str | None
+    """A file for the output, relative to the call's directory, as ``>`` has one."""
+    append: bool
+    """As ``>>`` does."""
 
 
 class ExecTool:
@@ -130,7 +138,7 @@ class ExecTool:
         kept = checks.choice("survivors", _given(survivors, policy.survivors), Survivors)
         contained = checks.choice("containment", containment, Containment)
         outputs = (
-            default_folder(os.environ)
+            outputs_folder(os.environ, self.worktree)
             if output_dir is None
             else _absolute("output_dir", output_dir)
         )
@@ -183,6 +191,41 @@ class ExecTool:
     ) -> ToolResult:
         """`run_pipeline` on the calling thread."""
         return self._run_sync(_call(_stages(stages), options))
+
+    async def call(self, arguments: Mapping[str, Any] | str) -> ToolResult:
+        """Run what a model has sent as the arguments of `exec`; see `definition`.
+
+        What is wrong with it, or refused, is in the result, in words that a model can act on:
+        nothing is raised for it. Outputs are without secrets and as long as a model wants
+        them; `ToolResult.text` is all of the result as text.
+
+        Raises:
+            Closed: The tool was closed.
+        """
+        # pydantic takes longer to import than all else that a tool needs.
+        from agent_exec.schema.read_call import read_call  # noqa: PLC0415
+
+        id_ = self._new_id()
+        call: ToolCall | None = None
+        hints: tuple[str, ...] = ()
+        try:
+            call, hints = read_call(arguments)
+            result = await self._run(call, id_)
+        except Closed:
+            raise
+        except AgentExecError as error:
+            result = not_run(error, id_)
+        return self._presenter.present(result, call, hints)
+
+    def definition(self, dialect: str) -> list[dict[str, Any]]:
+        """The tools for a model, for ``openai``, ``anthropic``, ``mcp`` or ``gemini``.
+
+        Raises:
+            InvalidCall: There is no such dialect.
+        """
+        from agent_exec.schema.definition import definitions  # noqa: PLC0415 - see `call`
+
+        return definitions(dialect)
 
     async def run_shell(self, text: str, **options: Unpack[CallOptions]) -> ToolResult:
         """Run shell text, without a shell wherever that is exactly the same. Raises as `run`."""
@@ -257,8 +300,22 @@ class ExecTool:
     ) -> None:
         await self.aclose()
 
-    async def _run(self, call: ToolCall) -> ToolResult:
-        grant = self._grant(call, self._new_id())
+    @cached_property
+    def _presenter(self) -> Presenter:
+        passed = {
+            os.fsdecode(name): os.fsdecode(value) for name, value in self._checker.variables.items()
+        }
+        secrets = withheld_secrets(os.environ, passed)
+        return Presenter(Redactor(self._policy.redact, secrets), self._settings.output_folder)
+
+    async def _run(self, call: ToolCall, id_: str | None = None) -> ToolResult:
+        grant = self._grant(call, id_ or self._new_id())
+        if call.stdout_file is None:
+            return await self._launch(grant)
+        with stdout_to_file(grant) as with_file:
+            return await self._launch(with_file)
+
+    async def _launch(self, grant: Grant) -> ToolResult:
         if grant.request.script is not None:
             with ScriptCall(
                 grant, self._settings, partial(self._judge_again, grant.request)
@@ -279,6 +336,12 @@ class ExecTool:
 
     def _run_sync(self, call: ToolCall) -> ToolResult:
         grant = self._grant(call, self._new_id())
+        if call.stdout_file is None:
+            return self._launch_sync(grant)
+        with stdout_to_file(grant) as with_file:
+            return self._launch_sync(with_file)
+
+    def _launch_sync(self, grant: Grant) -> ToolResult:
         if grant.request.script is not None:
             with ScriptCall(
                 grant, self._settings, partial(self._judge_again, grant.request)
@@ -351,6 +414,8 @@ def _absolute(name: str, value: str | os.PathLike[str]) -> str:
 
 
 def _call(stages: tuple[tuple[str, ...], ...], options: CallOptions) -> ToolCall:
+    if options.get("stdout_file") is not None and options.get("stdout") is not None:
+        raise InvalidCall("stdout and stdout_file were given; an output goes to one of them")
     try:
         return ToolCall(stages=stages, **options)
     except TypeError:

@@ -2,7 +2,8 @@
 
 After each test no descriptor, thread or child may be there that was not there before.
 With AGENT_EXEC_MUST_WORK=1 a skip is a failure, unless the test is marked `foreign`: it needs a
-program that is no part of this package and comes with no extra of it.
+program or package that is no part of this package and does not come with its extra `test`. With
+AGENT_EXEC_MUST_WORK=all these must work, too.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    must_work = os.environ.get("AGENT_EXEC_MUST_WORK") == "1"
+    must_work = os.environ.get("AGENT_EXEC_MUST_WORK") in ("1", "all")
     foreign = item.get_closest_marker("foreign") is not None
+    foreign = foreign and os.environ["AGENT_EXEC_MUST_WORK"] != "all" if must_work else foreign
     if must_work and report.skipped and not foreign and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped where everything must work: {report.longrepr}"
@@ -61,6 +63,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say once, on a machine without, that a call cannot be contained here; also with -q."""
     if WHY_NO_CGROUPS is not None:
         terminalreporter.write_line(f"not run, no cgroup for each call: {WHY_NO_CGROUPS}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _state_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -99,6 +99,7 @@ def test_a_whole_result(run: Run, launcher_name: str) -> None:
         "duration_ms": result.duration_ms,
         "error": None,
         "notices": [],
+        "session": None,
     }
     assert json.loads(json.dumps(result.to_json())) == result.to_json()
     assert result.duration_ms > 0

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 from agent_exec.cli.run_words import RunOptions
-from agent_exec.errors import AgentExecError, CallRejected, Denied, InvalidCall, PolicyError
-from agent_exec.model.decision import Decision, Route, Verdict
+from agent_exec.errors import AgentExecError, InvalidCall
+from agent_exec.model.decision import Route
 from agent_exec.model.outcome import Ended
 from agent_exec.model.result import ToolResult
+from agent_exec.runtime.refusal import not_run
 from agent_exec.tool import CallOptions, ExecTool
 
 EXIT_TIMEOUT = 124
@@ -40,7 +41,7 @@ def execute(options: RunOptions) -> int:
     except AgentExecError as error:
         if not options.as_json:
             raise
-        result = _not_run(error)
+        result = not_run(error)
     except _Stopped as stopped:
         return EXIT_SIGNAL + stopped.signum
     if options.as_json:
@@ -104,26 +105,6 @@ def _signals_raised() -> Iterator[None]:
     finally:
         for signum, handler in previous.items():
             signal.signal(signum, handler)
-
-
-def _not_run(error: AgentExecError) -> ToolResult:
-    if isinstance(error, Denied) and isinstance(error.decision, Decision):
-        return ToolResult(
-            id="",
-            verdict=error.decision.verdict,
-            route=error.decision.route,
-            route_reason=error.decision.route_reason,
-            ended=Ended.REFUSED,
-            error=str(error),
-        )
-    refused = isinstance(error, (CallRejected, InvalidCall, PolicyError))
-    return ToolResult(
-        id="",
-        verdict=Verdict.DENY if refused else Verdict.ALLOW,
-        route=None,
-        ended=Ended.REFUSED if refused else Ended.LAUNCH_FAILED,
-        error=f"{type(error).__name__}: {error}",
-    )
 
 
 def _print_json(result: ToolResult) -> None:

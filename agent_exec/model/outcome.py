@@ -15,6 +15,8 @@ class Ended(StrEnum):
     CANCELLED = "cancelled"
     REFUSED = "refused"
     LAUNCH_FAILED = "launch_failed"
+    RUNNING = "running"
+    """It has not: it was left running, as a session."""
 
 
 class LauncherName(StrEnum):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from agent_exec.model.decision import Route, Verdict
 from agent_exec.model.outcome import Ended, LauncherName
 from agent_exec.model.plan import TemplateUse
+from agent_exec.model.session import SessionState
 
 
 class Output(NamedTuple):
@@ -17,6 +18,8 @@ class Output(NamedTuple):
     dropped: int = 0
     """Bytes between head and tail."""
     file: str | None = None
+    size: int = 0
+    """Bytes that were written in all."""
 
     def to_json(self) -> dict[str, object]:
         """The object of ``run --json``."""
@@ -75,6 +78,10 @@ class ToolResult(NamedTuple):
     """Why the call did not run; None when it did."""
     notices: tuple[str, ...] = ()
     """What else there is to say of a call that ran: a file that has not all of an output."""
+    session: SessionState | None = None
+    """Of a call that was left running, and of what was asked about one."""
+    text: str | None = None
+    """All of it for a model to read; only `ExecTool.call` makes it."""
 
     def to_json(self) -> dict[str, object]:
         """The object of ``run --json``."""
@@ -94,4 +101,5 @@ class ToolResult(NamedTuple):
             "duration_ms": self.duration_ms,
             "error": self.error,
             "notices": list(self.notices),
+            "session": None if self.session is None else self.session.to_json(),
         }

@@ -10,6 +10,7 @@ from typing import Any
 from agent_exec.errors import PolicyError
 from agent_exec.model.decision import Verdict
 from agent_exec.model.effect import EffectKind
+from agent_exec.policy.outputs import outputs_folder
 from agent_exec.policy.paths import make_path_set
 from agent_exec.policy.policy import Environment, Limits, Pattern, Policy, Rule, Templates, Trust
 
@@ -41,7 +42,7 @@ def build(
     Raises:
         PolicyError: A user that it names does not exist here.
     """
-    named = _named_roots(worktree)
+    named = _named_roots(worktree, environ)
     rules = [_rule(rule, named) for rule in merged["rules"]]
     route, programs, env = merged["route"], merged["programs"], merged["env"]
     limits, templates = merged["limits"], merged["templates"]
@@ -75,6 +76,7 @@ def build(
         survivors=merged["processes"]["survivors"],
         worktree=worktree,
         protect=tuple(merged["sandbox"]["protect"]),
+        redact=tuple(merged["redact"]),
     )
 
 
@@ -86,12 +88,13 @@ def _search_path(words: Iterable[str], environ: Mapping[str, str]) -> tuple[str,
     return tuple(folders)
 
 
-def _named_roots(worktree: str) -> Mapping[str, tuple[str, ...]]:
+def _named_roots(worktree: str, environ: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
     home = os.path.expanduser("~")
     tmp = {os.path.realpath(folder) for folder in ("/tmp", "/var/tmp")}
     return {
         "worktree": (worktree,),
-        "system": _real(_SYSTEM),
+        # Outputs were shown to whoever reads them there, but for what was left out.
+        "system": _real((*_SYSTEM, outputs_folder(environ, worktree))),
         "tmp": tuple(sorted(tmp)),
         "toolchains": _real(os.path.expanduser(folder) for folder in _TOOLCHAINS),
         "home": (os.path.realpath(home),),

@@ -154,9 +154,6 @@ def _settings(source: Source) -> Iterator[Warned]:
                 if key in keys:
                     where = source.where(section, key)
                     yield Warned(where, f"{section}.{key} is not in force in this release")
-        if content.get("redact"):
-            where = source.where("redact")
-            yield Warned(where, "redact is not in force in this release")
     limits = content.get("limits") or {}
     if limits.get("timeout_s", 0) > limits.get("max_timeout_s", float("inf")):
         where = source.where("limits", "timeout_s")

@@ -88,3 +88,5 @@ class Policy(NamedTuple):
     """Absolute, without links: that which `paths` speak of."""
     protect: tuple[str, ...]
     """Files and directories in the worktree: to write one is to run code later."""
+    redact: tuple[str, ...]
+    """Regular expressions of what a model does not get to read in outputs."""

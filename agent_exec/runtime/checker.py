@@ -44,6 +44,8 @@ class Checker:
             policy = load_policy(policy, worktree=self.worktree)
         self.policy = policy
         variables = policy_environment(policy, os.environb)
+        self.variables = variables
+        """Those of every child."""
         self.environment = ChildEnvironment(variables, self.worktree)
         self._judge = Judge(
             policy,

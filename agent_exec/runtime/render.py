@@ -79,7 +79,8 @@ def _stage(
 def output(captured: Captured, file: str | None) -> Output:
     """One output as text."""
     text = decode(captured)
-    return Output(text.head, text.tail, text.dropped, file)
+    size = len(captured.head) + captured.dropped + len(captured.tail)
+    return Output(text.head, text.tail, text.dropped, file, size)
 
 
 def what_files_lack(

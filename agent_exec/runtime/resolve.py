@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from agent_exec.errors import InvalidCall, ProgramNotFound, TemplateError
 from agent_exec.model.call import ToolCall
-from agent_exec.model.request import Command, ExecRequest, Source
+from agent_exec.model.effect import EffectKind
+from agent_exec.model.request import Command, ExecRequest, FileUse, Source
 from agent_exec.runtime.checks import duration, wrong
 from agent_exec.runtime.environment import ChildEnvironment, SearchPath, is_mark
 from agent_exec.runtime.mistakes import refuse_shell_syntax, split_line
@@ -58,6 +59,8 @@ def resolve(
     _check_descriptor("stderr", call.stderr)
     if not isinstance(call.keep_output, bool):
         raise wrong("keep_output", call.keep_output, "true or false")
+    if call.stdout_file is not None:
+        _check_stdout_file(call)
     cwd = worktree if call.cwd is None else _directory(call.cwd, worktree)
     stdin = _input(call.stdin)
     if call.command is not None:
@@ -68,6 +71,8 @@ def resolve(
             return unwrapped
     path = environment.search_path(call.env or {})
     commands = [_command(argv, cwd, path, find=find_programs) for argv in call.stages]
+    if call.stdout_file is not None:
+        commands[-1] = commands[-1]._replace(files=_written(call))
     return ExecRequest(
         id=id_,
         call=call,
@@ -125,6 +130,8 @@ def _text_request(
         scope = scope._replace(stdin=Source.OPEN)
     reading = read(text, scope)
     commands = reading.commands
+    if call.stdout_file is not None:
+        commands = (*commands, Command((":",), None, files=_written(call), builtin=True))
     if call.env:
         set_by_call = tuple(call.env.items())
         commands = tuple(
@@ -288,6 +295,17 @@ def _input(stdin: str | bytes | int | None) -> bytes | int | None:
 def _check_descriptor(name: str, value: object) -> None:
     if value is not None and not _is_descriptor(value):
         raise wrong(name, value, "an open descriptor (from 0 on), or left out to be captured")
+
+
+def _check_stdout_file(call: ToolCall) -> None:
+    _check_word(call.stdout_file, "stdout_file")
+    if not call.stdout_file:
+        raise InvalidCall("stdout_file is empty; name a file, or leave it out")
+
+
+def _written(call: ToolCall) -> tuple[FileUse, ...]:
+    assert call.stdout_file is not None
+    return (FileUse(EffectKind.WRITE, call.stdout_file),)
 
 
 def _is_descriptor(value: object) -> bool:

@@ -10,14 +10,6 @@ from agent_exec.errors import LaunchError, Step
 from agent_exec.model.plan import Spill
 
 
-def default_folder(variables: dict[str, str] | os._Environ[str]) -> str:
-    """``agent_exec/outputs`` beneath the XDG state directory."""
-    home = variables.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(home):
-        home = os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(home, "agent_exec", "outputs")
-
-
 @dataclass(frozen=True, slots=True)
 class OutputFile:
     """One open file, mode 0600. Whoever holds it calls `close`."""

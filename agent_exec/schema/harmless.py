@@ -1,0 +1,61 @@
+"""Text of programs that nothing obeys: no terminal, and no reader that sees other text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# ECMA-48: control sequences, and strings up to their end (OSC, DCS and so on; also BEL).
+_SEQUENCE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\x9c]{0,4096}(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b[ -/]*[0-~]|\x9b[0-?]*[ -/]*[@-~]"
+)
+_SAMPLE = 4096
+_UNSAFE = re.compile(
+    # C0 but tab and newline, DEL, C1; marks of direction; what is not seen and hides words.
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
+)
+
+
+def harmless(text: str) -> str:
+    """What a terminal would have shown of `text`, in characters that only stand for themselves.
+
+    Colours and the like are left out, lines that were overwritten (progress bars) too;
+    other control characters, marks of direction and invisible ones are shown as escapes.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = _SEQUENCE.sub("", text).replace("\r\n", "\n")
+    if "\r" in text:
+        text = "\n".join([_last_shown(line) for line in text.split("\n")])
+    return _UNSAFE.sub(_escape, text)
+
+
+def one_line(text: str) -> str:
+    """The same for a word in a message: no newline, no tab."""
+    return harmless(text.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r"))
+
+
+def _last_shown(line: str) -> str:
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def looks_binary(text: str) -> bool:
+    """Is this no text, though it was decoded as such?"""
+    sample = text[:_SAMPLE]
+    if "\0" in sample:
+        return True
+    strange = sum(
+        1
+        for char in sample
+        if char == "\ufffd" or (unicodedata.category(char) == "Cc" and char not in "\t\n\r\x1b\b\f")
+    )
+    return strange * 10 > len(sample)
