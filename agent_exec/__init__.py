@@ -31,11 +31,15 @@ if TYPE_CHECKING:
     )
     from agent_exec.launch.spawn_template import SpawnTemplate
     from agent_exec.model.action import Action, ActionType, OpenHow
+    from agent_exec.model.call import ToolCall
     from agent_exec.model.child import Child
-    from agent_exec.model.decision import Route, Verdict
+    from agent_exec.model.decision import Decision, Executor, Route, Verdict
     from agent_exec.model.outcome import Ended, LauncherName
     from agent_exec.model.plan import TemplateUse
+    from agent_exec.model.question import Answer, Offer, Question, Reply
     from agent_exec.model.result import Output, StageResult, ToolResult
+    from agent_exec.policy.policy import Policy
+    from agent_exec.runtime.approvals.asking import Approver
     from agent_exec.template.cache import CacheStats
     from agent_exec.tool import CallOptions, ExecTool
 
@@ -43,28 +47,37 @@ __all__ = [
     "Action",
     "ActionType",
     "AgentExecError",
+    "Answer",
     "ApprovalRefused",
+    "Approver",
     "CacheStats",
     "CallOptions",
     "CallRejected",
     "Child",
     "Closed",
+    "Decision",
     "Denied",
     "Ended",
     "ExecTool",
+    "Executor",
     "InvalidCall",
     "LaunchError",
     "LauncherName",
+    "Offer",
     "OpenHow",
     "Output",
+    "Policy",
     "PolicyError",
     "ProgramNotFound",
+    "Question",
+    "Reply",
     "Route",
     "SpawnTemplate",
     "StageResult",
     "Step",
     "TemplateError",
     "TemplateUse",
+    "ToolCall",
     "ToolResult",
     "Unsupported",
     "Verdict",
@@ -75,28 +88,37 @@ _HOMES = {
     "Action": "agent_exec.model.action",
     "ActionType": "agent_exec.model.action",
     "AgentExecError": "agent_exec.errors",
+    "Answer": "agent_exec.model.question",
     "ApprovalRefused": "agent_exec.errors",
+    "Approver": "agent_exec.runtime.approvals.asking",
     "CacheStats": "agent_exec.template.cache",
     "CallOptions": "agent_exec.tool",
     "CallRejected": "agent_exec.errors",
     "Child": "agent_exec.model.child",
     "Closed": "agent_exec.errors",
+    "Decision": "agent_exec.model.decision",
     "Denied": "agent_exec.errors",
     "Ended": "agent_exec.model.outcome",
     "ExecTool": "agent_exec.tool",
+    "Executor": "agent_exec.model.decision",
     "InvalidCall": "agent_exec.errors",
     "LaunchError": "agent_exec.errors",
     "LauncherName": "agent_exec.model.outcome",
+    "Offer": "agent_exec.model.question",
     "OpenHow": "agent_exec.model.action",
     "Output": "agent_exec.model.result",
+    "Policy": "agent_exec.policy.policy",
     "PolicyError": "agent_exec.errors",
     "ProgramNotFound": "agent_exec.errors",
+    "Question": "agent_exec.model.question",
+    "Reply": "agent_exec.model.question",
     "Route": "agent_exec.model.decision",
     "SpawnTemplate": "agent_exec.launch.spawn_template",
     "StageResult": "agent_exec.model.result",
     "Step": "agent_exec.errors",
     "TemplateError": "agent_exec.errors",
     "TemplateUse": "agent_exec.model.plan",
+    "ToolCall": "agent_exec.model.call",
     "ToolResult": "agent_exec.model.result",
     "Unsupported": "agent_exec.errors",
     "Verdict": "agent_exec.model.decision",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,26 +10,25 @@ from functools import cached_property, partial
 from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar, Unpack
 
-from agent_exec.errors import AgentExecError, Closed, Denied, InvalidCall, TemplateError
+from agent_exec.errors import AgentExecError, ApprovalRefused, Closed, Denied, InvalidCall
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Grant, Verdict
-from agent_exec.model.outcome import LauncherName, Outcome
+from agent_exec.model.outcome import LauncherName
 from agent_exec.model.plan import Containment, Limits, Survivors
-from agent_exec.model.request import Command, ExecRequest
+from agent_exec.model.question import Answer, Question, Reply
 from agent_exec.model.result import ToolResult
 from agent_exec.policy.outputs import outputs_folder
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime import checks
-from agent_exec.runtime.bind import Bound, Settings
+from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, ask, ask_sync, refusal
+from agent_exec.runtime.approvals.memory import Memory, approvals_folder
+from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.presenting import Presenter
 from agent_exec.runtime.refusal import not_run
-from agent_exec.runtime.render import render
-from agent_exec.runtime.renewal import on_stale
-from agent_exec.runtime.resolve import by_shell, resolve
-from agent_exec.runtime.script_call import ScriptCall
+from agent_exec.runtime.resolve import resolve
+from agent_exec.runtime.runner import Runner
 from agent_exec.runtime.select import select_engine
-from agent_exec.runtime.stdout_file import stdout_to_file
 from agent_exec.schema.redact import Redactor, withheld_secrets
 from agent_exec.template.cache import CacheStats, TemplateCache
 
@@ -70,6 +68,9 @@ class ExecTool:
         worktree: The directory that calls work in.
         policy: What may run: a shipped name (``read-only``, ``default``, ``workspace``,
             ``strict``, ``open``), the path of a file, or a `Policy`.
+        approver: Who is asked about what the policy asks about: takes a `Question` and gives
+            an `Answer`, or a coroutine of one. A plain callable is called on a thread of its
+            own. Without, what would be asked is refused.
         launcher: ``vfork``, ``portable``, or ``auto``: what the policy says.
         hot_after: Launches of a program from which on its spawn template is kept, at least 1.
         max_templates: How many are kept, at least 1.
@@ -103,6 +104,7 @@ class ExecTool:
         worktree: str | os.PathLike[str] = ".",
         *,
         policy: str | os.PathLike[str] | Policy = "default",
+        approver: Approver | None = None,
         launcher: str = "auto",
         hot_after: int | None = None,
         max_templates: int | None = None,
@@ -162,6 +164,10 @@ class ExecTool:
             shell_program=self._policy.shell_program,
             on_update=self._policy.templates.on_update,
         )
+        self._runner = Runner(self._engine, self._settings, self._checker)
+        self._approver = approver
+        memory = Memory(approvals_folder(os.environ), self.worktree)
+        self._asking = Asking(memory, self.worktree, self._policy.shell_program)
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)
 
@@ -192,12 +198,18 @@ class ExecTool:
         """`run_pipeline` on the calling thread."""
         return self._run_sync(_call(_stages(stages), options))
 
-    async def call(self, arguments: Mapping[str, Any] | str) -> ToolResult:
+    async def call(
+        self, arguments: Mapping[str, Any] | str, *, approver: Approver | None = None
+    ) -> ToolResult:
         """Run what a model has sent as the arguments of `exec`; see `definition`.
 
         What is wrong with it, or refused, is in the result, in words that a model can act on:
         nothing is raised for it. Outputs are without secrets and as long as a model wants
         them; `ToolResult.text` is all of the result as text.
+
+        Args:
+            arguments: An object, or the JSON text of one.
+            approver: Who is asked about this call, instead of the tool's own.
 
         Raises:
             Closed: The tool was closed.
@@ -210,12 +222,89 @@ class ExecTool:
         hints: tuple[str, ...] = ()
         try:
             call, hints = read_call(arguments)
-            result = await self._run(call, id_)
+            result = await self._run(call, id_, approver)
         except Closed:
             raise
         except AgentExecError as error:
             result = not_run(error, id_)
         return self._presenter.present(result, call, hints)
+
+    async def decide(self, call: ToolCall | Mapping[str, Any] | str) -> Decision:
+        """The first half of a call: what `question` asks about, and `run_decided` runs later.
+
+        Nothing runs. A call that makes no sense is denied, with the `error`.
+
+        Args:
+            call: A `ToolCall`, or what a model has sent.
+        """
+        from agent_exec.schema.read_call import read_call  # noqa: PLC0415 - see `call`
+
+        try:
+            made = call if isinstance(call, ToolCall) else read_call(call).call
+            return self._decided(made)
+        except AgentExecError as error:
+            return Decision(Verdict.DENY, None, error=str(error), because=(str(error),))
+
+    def question(self, decision: Decision) -> Question:
+        """What a person is asked about a decision of `decide` whose verdict is ASK.
+
+        Raises:
+            InvalidCall: It is none.
+        """
+        judged = self._judged_later(decision)
+        return self._asking.question(judged, self._asking.basis(judged))
+
+    async def run_decided(self, decision: Decision, answer: Answer | None = None) -> ToolResult:
+        """The second half: run what was decided on, as `call` does, when the answer says so.
+
+        The decision is made again, with the files of now. Where it does not come out equal,
+        nothing runs, and the result says so.
+
+        Args:
+            decision: Of `decide`; it may have been JSON in between, for days.
+            answer: A person's, where the verdict is ASK.
+
+        Raises:
+            Closed: The tool was closed.
+        """
+        try:
+            judged = self._judged_later(decision)
+            result = await self._runner.run(self._answered(decision, judged, answer))
+        except Closed:
+            raise
+        except AgentExecError as error:
+            result = not_run(error)
+        return self._presenter.present(result, decision.call)
+
+    def _decided(self, call: ToolCall) -> Decision:
+        judged = self._judged(call, self._new_id())
+        return judged[1]._replace(call=call, seal=self._asking.basis(judged).digest())
+
+    def _judged_later(self, decision: Decision) -> Judged:
+        """A decision, made again.
+
+        Raises:
+            InvalidCall: It holds no call.
+            Denied: It comes out different.
+        """
+        call = decision.call
+        if call is None:
+            raise InvalidCall("this decision holds no call; take one that `decide` has made")
+        request, now = self._judged(call, self._new_id())
+        seal = self._asking.basis((request, now)).digest()
+        if now._replace(call=call, seal=seal).to_json() != decision.to_json():
+            raise Denied("it is no longer what was decided on: decide on the call again", now)
+        return request, now
+
+    def _answered(self, decision: Decision, judged: Judged, answer: Answer | None) -> Grant:
+        if decision.verdict is Verdict.ALLOW:
+            return Grant(*judged)
+        if decision.verdict is Verdict.DENY or answer is None:
+            raise refusal(judged[1])
+        if answer.reply is Reply.NEVER:
+            raise ApprovalRefused(answer.message or "a person said no, and gave no reason")
+        basis = self._asking.basis(judged)
+        return self._asking.taken(self._asking.question(judged, basis), answer, judged, basis)
 
     def definition(self, dialect: str) -> list[dict[str, Any]]:
         """The tools for a model, for ``openai``, ``anthropic``, ``mcp`` or ``gemini``.
@@ -308,99 +397,49 @@ class ExecTool:
         secrets = withheld_secrets(os.environ, passed)
         return Presenter(Redactor(self._policy.redact, secrets), self._settings.output_folder)
 
-    async def _run(self, call: ToolCall, id_: str | None = None) -> ToolResult:
-        grant = self._grant(call, id_ or self._new_id())
-        if call.stdout_file is None:
-            return await self._launch(grant)
-        with stdout_to_file(grant) as with_file:
-            return await self._launch(with_file)
+    def _judged(self, call: ToolCall, id_: str) -> Judged:
+        """The call, resolved, and what is decided on it now."""
+        request = resolve(
+            call, id_=id_, worktree=self.worktree, environment=self._settings.environment
+        )
+        request = self._checker.by_policy(request)
+        return request, self._checker.decide(request)
 
-    async def _launch(self, grant: Grant) -> ToolResult:
-        if grant.request.script is not None:
-            with ScriptCall(
-                grant, self._settings, partial(self._judge_again, grant.request)
-            ) as script:
-                return await script.run(self._engine)
-        bound = Bound(grant, self._settings)
-        ran = False
+    async def _run(
+        self, call: ToolCall, id_: str | None = None, approver: Approver | None = None
+    ) -> ToolResult:
+        id_ = id_ or self._new_id()
+        request, decision = self._judged(call, id_)
+        if decision.verdict is Verdict.ALLOW:
+            return await self._runner.run(Grant(request, decision))
+        steps = self._asking.steps(partial(self._judged, call, id_))
         try:
-            try:
-                outcome = await self._engine.run(bound.plan)
-            except TemplateError as error:
-                self._renew(bound, error)
-                outcome = await self._engine.run(bound.plan)
-            ran = True
-        finally:
-            bound.release(ran=ran)
-        return _result(bound, outcome)
+            question = next(steps)
+            while True:
+                question = steps.send(await ask(approver or self._approver, question))
+        except StopIteration as done:
+            return await self._runner.run(done.value)
 
     def _run_sync(self, call: ToolCall) -> ToolResult:
-        grant = self._grant(call, self._new_id())
-        if call.stdout_file is None:
-            return self._launch_sync(grant)
-        with stdout_to_file(grant) as with_file:
-            return self._launch_sync(with_file)
-
-    def _launch_sync(self, grant: Grant) -> ToolResult:
-        if grant.request.script is not None:
-            with ScriptCall(
-                grant, self._settings, partial(self._judge_again, grant.request)
-            ) as script:
-                return script.run_sync(self._engine)
-        bound = Bound(grant, self._settings)
-        ran = False
+        id_ = self._new_id()
+        request, decision = self._judged(call, id_)
+        if decision.verdict is Verdict.ALLOW:
+            return self._runner.run_sync(Grant(request, decision))
+        steps = self._asking.steps(partial(self._judged, call, id_))
         try:
-            try:
-                outcome = self._engine.run_sync(bound.plan)
-            except TemplateError as error:
-                self._renew(bound, error)
-                outcome = self._engine.run_sync(bound.plan)
-            ran = True
-        finally:
-            bound.release(ran=ran)
-        return _result(bound, outcome)
+            question = next(steps)
+            while True:
+                question = steps.send(ask_sync(self._approver, question))
+        except StopIteration as done:
+            return self._runner.run_sync(done.value)
 
     def _new_id(self) -> str:
         # The pid, because a forked child goes on with the same counter.
         return f"{self._session}-{os.getpid():x}-{next(self._counter)}"
 
-    def _grant(self, call: ToolCall, id_: str) -> Grant:
-        request = resolve(
-            call, id_=id_, worktree=self.worktree, environment=self._settings.environment
-        )
-        request = self._checker.by_policy(request)
-        decision = self._checker.decide(request)
-        if decision.verdict is not Verdict.ALLOW:
-            raise _refusal(decision)
-        if request.needs_shell is not None:
-            request = by_shell(request, self._settings.shell_program)
-        return Grant(request, decision)
-
-    def _judge_again(self, request: ExecRequest, command: Command) -> Decision:
-        """Of a command whose globs have been expanded."""
-        return self._checker.decide(request._replace(commands=(command,)))
-
-    def _renew(self, bound: Bound, error: TemplateError) -> None:
-        """The launcher refused a template, before anything had started."""
-        if error.errno not in {errno.ESTALE, errno.EACCES}:
-            raise error
-        verdict, because = on_stale(self._settings.on_update, error)
-        if verdict is not Verdict.ALLOW:
-            decision = bound.grant.decision
-            raise _refusal(decision._replace(verdict=verdict, because=(because,)))
-        request = bound.grant.request
-        bound.renew(self._grant(request.call, request.id), error)
-
 
 def _given(value: _T | None, otherwise: _T) -> _T:
     return otherwise if value is None else value
-
-
-def _refusal(decision: Decision) -> Denied:
-    reasons = "; ".join(decision.because)
-    if decision.verdict is Verdict.ASK:
-        return Denied(f"somebody would have to be asked, and nobody is there: {reasons}", decision)
-    return Denied(reasons, decision)
 
 
 def _absolute(name: str, value: str | os.PathLike[str]) -> str:
@@ -447,13 +486,3 @@ def _is_list(value: object) -> bool:
     # A set has no order, and of a mapping only the keys would be left.
     no_list = (str, bytes, bytearray, AbstractSet, Mapping)
     return isinstance(value, Iterable) and not isinstance(value, no_list)
-
-
-def _result(bound: Bound, outcome: Outcome) -> ToolResult:
-    return render(
-        bound.grant,
-        outcome,
-        [lease.use for lease in bound.leases],
-        stdout_file=None if bound.stdout_file is None else bound.stdout_file.path,
-        stderr_file=None if bound.stderr_file is None else bound.stderr_file.path,
-    )

@@ -51,6 +51,8 @@ class Ruling(NamedTuple):
     because: tuple[str, ...]
     variables: tuple[tuple[str, str], ...] = ()
     """What keeps it, and all that it runs, from running more than was judged."""
+    name: tuple[str, ...] = ()
+    """Of the program and its sub-command, as its table has them; empty: it has none."""
 
     def to_json(self) -> dict[str, object]:
         """One of the ``commands`` of ``check --json``."""
@@ -90,10 +92,14 @@ class Decision(NamedTuple):
     """The call cannot be understood."""
     call: ToolCall | None = None
     """What was decided on, where that is to be run later (`ExecTool.decide`)."""
+    seal: str | None = None
+    """Digest of the call and the files that the decision rests on; with a call only."""
 
     def to_json(self) -> dict[str, object]:
         """The object of ``check --json``, without its ``id``; and the call, if it is kept."""
-        kept = {} if self.call is None else {"call": self.call.to_json()}
+        kept: dict[str, object] = {}
+        if self.call is not None:
+            kept = {"call": self.call.to_json(), "seal": self.seal}
         return kept | {
             "verdict": self.verdict.value,
             "route": None if self.route is None else self.route.value,
@@ -118,6 +124,7 @@ class Decision(NamedTuple):
             tuple(shown["because"]),
             shown["error"],
             ToolCall.from_json(shown["call"]) if "call" in shown else None,
+            shown.get("seal"),
         )
 
 

@@ -132,6 +132,7 @@ def _rule(
         tuple([seen.effect for seen in effects]),
         rules,
         because,
+        name=found.name,
     )
 
 

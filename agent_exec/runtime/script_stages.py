@@ -76,6 +76,8 @@ class ScriptStages:
         self.refused: str | None = None
         """Why the text goes no further."""
         self._places = RealPlaces()
+        self._approved = grant.decision.verdict is not Verdict.ALLOW
+        """By a person, and as it was then."""
         self._judged = _judged(grant.decision)
         self._may_change = _may_change(grant.decision)
         self._directory: Directory | None = None
@@ -243,6 +245,8 @@ class ScriptStages:
         verdict, because = on_stale(self._settings.on_update, error)
         if verdict is not Verdict.ALLOW:
             return because
+        if self._approved:
+            return f"it is no longer what was approved: {error}"
         variables = tuple(self._extra.items())
         for program in programs:
             path = program.found.program

@@ -97,7 +97,7 @@ def test_outputs_of_all_commands_are_one_with_a_head_and_a_tail(
 ) -> None:
     run = make_run(output_bytes=8)
     result = run("echo abc; printf 'defgh\\nij'; echo k; cat text")
-    assert result.stdout == Output("abc\n", "two\n", dropped=14)
+    assert result.stdout == Output("abc\n", "two\n", dropped=14, size=22)
 
 
 def test_the_whole_output_goes_to_one_file(make_run: Callable[..., Run], tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""Is what a command has become, once its words are known, what a person approved?"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+
+from agent_exec.model.decision import Decision
+from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.policy.paths import is_beneath
+
+
+def was_approved(approved: Decision, again: Decision, *, cwd: str, worktree: str) -> bool:
+    """Does every effect of `again` belong to what was approved, on files where it was said?
+
+    Args:
+        approved: On the whole call, before it ran.
+        again: On one command, with the words and the links of now.
+        cwd: Where the command works.
+        worktree: Absolute, without links.
+    """
+    known = [effect for ruling in approved.commands for effect in ruling.effects]
+    return all(
+        any(_belongs(effect, each) for each in known) and _stays(effect, cwd, worktree)
+        for ruling in again.commands
+        for effect in ruling.effects
+    )
+
+
+def _belongs(effect: Effect, approved: Effect) -> bool:
+    if effect.kind is not approved.kind:
+        return False
+    if effect.path is None or approved.path is None:
+        return effect.path == approved.path and (effect.argv is None) is (approved.argv is None)
+    # What was approved may be a glob, of which this is a match.
+    return effect.path == approved.path or fnmatch.fnmatchcase(effect.path, approved.path)
+
+
+def _stays(effect: Effect, cwd: str, worktree: str) -> bool:
+    """No link has appeared that leads what is named inside to the outside."""
+    if effect.path is None:
+        return True
+    named = os.path.normpath(os.path.join(cwd, effect.path))
+    if not is_beneath(named, worktree):
+        return True
+    if effect.kind is EffectKind.DELETE:
+        # A link itself goes, not what it leads to.
+        named = os.path.dirname(named)
+    return is_beneath(os.path.realpath(named), worktree)

@@ -1,0 +1,237 @@
+"""The file of what was approved for good, of one worktree. Never in the worktree itself."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+from agent_exec.errors import PolicyError
+from agent_exec.model.decision import Decision
+from agent_exec.policy.outputs import folder_name
+from agent_exec.policy.paths import is_beneath
+from agent_exec.runtime.approvals.basis import Basis
+from agent_exec.runtime.approvals.pattern import Wide, covered_by
+
+_VERSION = 1
+_MOST_BYTES = 16 * 1024 * 1024
+_HEAD = """\
+# What runs in this worktree without being asked about again. You may edit this file, or remove
+# entries (`agent-exec approvals forget ID`). An entry of `approved` stands for exactly one call,
+# with the files that it had; one of `patterns` for every command that begins with its words and
+# does no more than its kinds of effects. Neither lifts what the policy denies.
+"""
+
+
+class Remembered(NamedTuple):
+    """One entry."""
+
+    id: str
+    at: str
+    """When: UTC, ISO 8601."""
+    shown: str
+    """For people."""
+    basis: Mapping[str, Any] | None = None
+    """Of an exact one: `Basis.to_json`."""
+    wide: Wide | None = None
+
+
+class Memory:
+    """What was approved for good in one worktree. Safe from any thread and process.
+
+    Args:
+        folder: Where the files of all worktrees are.
+        worktree: Absolute, without links.
+    """
+
+    def __init__(self, folder: str, worktree: str) -> None:
+        self.path = os.path.join(folder, f"{folder_name(worktree)}.yaml")
+        self._folder = folder
+        self._worktree = worktree
+        self._read: tuple[object, tuple[Remembered, ...]] = (None, ())
+
+    def covers(self, basis: Basis, decision: Decision) -> bool:
+        """Was this call, with these files, or all of its commands, approved for good?
+
+        Raises:
+            PolicyError: The file cannot be read, or is not what it should be.
+        """
+        entries = self.entries()
+        if not entries:
+            return False
+        wanted = basis.to_json()
+        if any(entry.basis == wanted for entry in entries):
+            return True
+        wide = [entry.wide for entry in entries if entry.wide is not None]
+        return covered_by(wide, decision, basis.cwd, self._worktree)
+
+    def entries(self) -> tuple[Remembered, ...]:
+        """All, the oldest first. Raises as `covers`."""
+        key, text = self._contents()
+        if key is not None and key == self._read[0]:
+            return self._read[1]
+        found = () if text is None else _parsed(text, self.path)
+        self._read = (key, found)
+        return found
+
+    def remember(self, entry: Remembered) -> None:
+        """Add an entry, for ever. Raises as `covers`."""
+        self._change(lambda entries: (*entries, entry))
+
+    def forget(self, id_: str) -> bool:
+        """Remove an entry; False when there is none. Raises as `covers`."""
+        gone = False
+
+        def without(entries: tuple[Remembered, ...]) -> tuple[Remembered, ...]:
+            nonlocal gone
+            kept = tuple([entry for entry in entries if entry.id != id_])
+            gone = len(kept) < len(entries)
+            return kept
+
+        self._change(without)
+        return gone
+
+    def _change(self, made: Callable[[tuple[Remembered, ...]], tuple[Remembered, ...]]) -> None:
+        if is_beneath(os.path.realpath(self._folder), self._worktree):
+            raise PolicyError(
+                f"{self.path} lies in the worktree, where a call could write it; "
+                "set XDG_STATE_HOME to a directory outside"
+            )
+        try:
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            with _locked(f"{self.path}.lock"):
+                self._write(made(self.entries()))
+        except OSError as error:
+            raise PolicyError(f"{self.path}: {error.strerror}") from None
+
+    def _write(self, entries: tuple[Remembered, ...]) -> None:
+        import yaml  # noqa: PLC0415 - most calls need none
+
+        content = {
+            "version": _VERSION,
+            "worktree": self._worktree,
+            "approved": [_entry(each) for each in entries if each.wide is None],
+            "patterns": [_entry(each) for each in entries if each.wide is not None],
+        }
+        text = _HEAD + yaml.safe_dump(content, sort_keys=False, width=100)
+        new = f"{self.path}.{secrets.token_hex(4)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            with open(os.open(new, flags, 0o600), "wb") as file:
+                file.write(text.encode("utf-8", "surrogateescape"))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(new, self.path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(new)
+            raise
+
+    def _contents(self) -> tuple[object, bytes | None]:
+        """What tells this file from another, and what is in it; None when it is not there."""
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None, None
+        except OSError as error:
+            raise PolicyError(f"{self.path}: {error.strerror}") from None
+        with open(fd, "rb") as file:
+            status = os.fstat(fd)
+            key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+                raise PolicyError(f"{self.path} is no file of ours; remove it")
+            if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                raise PolicyError(f"others may write {self.path}: chmod 600 it")
+            if key == self._read[0]:
+                return key, b""
+            text = file.read(_MOST_BYTES + 1)
+        if len(text) > _MOST_BYTES:
+            raise PolicyError(f"{self.path} is larger than {_MOST_BYTES} bytes")
+        return key, text
+
+
+def new_entry(shown: str, *, basis: Basis | None = None, wide: Wide | None = None) -> Remembered:
+    """An entry of now."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return Remembered(
+        secrets.token_hex(4), at, shown, None if basis is None else basis.to_json(), wide
+    )
+
+
+def approvals_folder(environ: Mapping[str, str]) -> str:
+    """``agent_exec/approvals`` beneath the XDG state directory."""
+    home = environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(home):
+        home = os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(home, "agent_exec", "approvals")
+
+
+def _entry(entry: Remembered) -> dict[str, Any]:
+    made: dict[str, Any] = {"id": entry.id, "at": entry.at, "shown": entry.shown}
+    if entry.wide is not None:
+        made |= {"words": list(entry.wide.words), "kinds": list(entry.wide.kinds)}
+        return made | {"outside": entry.wide.outside}
+    return made | {"basis": entry.basis}
+
+
+def _parsed(text: bytes, path: str) -> tuple[Remembered, ...]:
+    import yaml  # noqa: PLC0415 - most calls need none
+
+    try:
+        content = yaml.safe_load(text)
+        if content is None:
+            return ()
+        if content["version"] != _VERSION:
+            raise PolicyError(f"{path}: version {content['version']} is not read by this release")
+        exact = [
+            Remembered(_text(each["id"]), _text(each["at"]), _text(each["shown"]), each["basis"])
+            for each in content.get("approved") or []
+        ]
+        wide = [
+            Remembered(_text(each["id"]), _text(each["at"]), _text(each["shown"]), wide=_wide(each))
+            for each in content.get("patterns") or []
+        ]
+    except (
+        yaml.YAMLError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise PolicyError(
+            f"{path} is not as it was written ({error!r}); mend or remove it"
+        ) from None
+    return (*exact, *wide)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _wide(each: Mapping[str, Any]) -> Wide:
+    lists = [each["words"], each["kinds"]]
+    if not each["words"] or not all(isinstance(value, list) for value in lists):
+        raise TypeError("words and kinds are lists")
+    if not isinstance(each["outside"], bool):
+        raise TypeError("outside is true or false")
+    words, kinds = (tuple(map(_text, value)) for value in lists)
+    return Wide(words, kinds, each["outside"])
+
+
+@contextmanager
+def _locked(path: str) -> Iterator[None]:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
