@@ -14,6 +14,7 @@ from agent_exec.errors import AgentExecError, InvalidCall
 from agent_exec.model.decision import Route
 from agent_exec.model.outcome import Ended
 from agent_exec.model.result import ToolResult
+from agent_exec.runtime.approvals.asking import Approver
 from agent_exec.runtime.refusal import not_run
 from agent_exec.tool import CallOptions, ExecTool
 
@@ -55,7 +56,12 @@ def _call(options: RunOptions) -> ToolResult:
     # Before the tool is made: its descriptors may get numbers that we were started without.
     stdin = _input()
     stdout, stderr = (None, None) if options.as_json else (_standard(1), _standard(2))
-    with ExecTool(options.worktree, policy=options.policy, launcher=options.launcher) as tool:
+    with ExecTool(
+        options.worktree,
+        policy=options.policy,
+        launcher=options.launcher,
+        approver=_somebody(),
+    ) as tool:
         given: CallOptions = {
             "stdin": stdin,
             "stdout": stdout,
@@ -67,6 +73,14 @@ def _call(options: RunOptions) -> ToolResult:
         if options.argv:
             raise InvalidCall("run takes ARGV or -c TEXT, not both")
         return tool.run_shell_sync(options.command, **given)
+
+
+def _somebody() -> Approver | None:
+    if not os.isatty(2):
+        return None
+    from agent_exec.cli.prompt import terminal_approver  # noqa: PLC0415 - only for people
+
+    return terminal_approver()
 
 
 def _input() -> int | None:

@@ -91,8 +91,13 @@ def basis_of(request: ExecRequest, decision: Decision, worktree: str, shell: str
 
 
 def _what_runs(call: ToolCall) -> dict[str, Any]:
-    shown = {key: value for key, value in call.to_json().items() if key not in _NOT_WHAT_RUNS}
-    if isinstance(shown.get("stdin"), str):
+    handed_on = isinstance(call.stdin, int)
+    plain = call._replace(stdin=None if handed_on else call.stdin, stdout=None, stderr=None)
+    shown = {key: value for key, value in plain.to_json().items() if key not in _NOT_WHAT_RUNS}
+    if handed_on:
+        # Whatever comes of it is data: who runs it has an effect of its own, without a name.
+        shown["stdin"] = "a descriptor"
+    elif isinstance(shown.get("stdin"), str):
         text = str(shown.pop("stdin"))
         shown["stdin_sha256"] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return shown

@@ -40,6 +40,14 @@ class Remembered(NamedTuple):
     """Of an exact one: `Basis.to_json`."""
     wide: Wide | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the file."""
+        shown: dict[str, Any] = {"id": self.id, "at": self.at, "shown": self.shown}
+        if self.wide is None:
+            return shown | {"basis": self.basis}
+        wide = {"words": list(self.wide.words), "kinds": list(self.wide.kinds)}
+        return shown | wide | {"outside": self.wide.outside}
+
 
 class Memory:
     """What was approved for good in one worktree. Safe from any thread and process.
@@ -115,8 +123,8 @@ class Memory:
         content = {
             "version": _VERSION,
             "worktree": self._worktree,
-            "approved": [_entry(each) for each in entries if each.wide is None],
-            "patterns": [_entry(each) for each in entries if each.wide is not None],
+            "approved": [each.to_json() for each in entries if each.wide is None],
+            "patterns": [each.to_json() for each in entries if each.wide is not None],
         }
         text = _HEAD + yaml.safe_dump(content, sort_keys=False, width=100)
         new = f"{self.path}.{secrets.token_hex(4)}"
@@ -169,14 +177,6 @@ def approvals_folder(environ: Mapping[str, str]) -> str:
     if not os.path.isabs(home):
         home = os.path.join(os.path.expanduser("~"), ".local", "state")
     return os.path.join(home, "agent_exec", "approvals")
-
-
-def _entry(entry: Remembered) -> dict[str, Any]:
-    made: dict[str, Any] = {"id": entry.id, "at": entry.at, "shown": entry.shown}
-    if entry.wide is not None:
-        made |= {"words": list(entry.wide.words), "kinds": list(entry.wide.kinds)}
-        return made | {"outside": entry.wide.outside}
-    return made | {"basis": entry.basis}
 
 
 def _parsed(text: bytes, path: str) -> tuple[Remembered, ...]:

@@ -1,0 +1,103 @@
+"""Questions on the terminal."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import termios
+from collections.abc import Callable
+from typing import TextIO
+
+from agent_exec.model.decision import Decision
+from agent_exec.model.question import Answer, Question, Reply
+from agent_exec.schema.harmless import one_line
+
+
+def terminal_approver() -> Callable[[Question], Answer] | None:
+    """Asks on our terminal; None where nobody sits at one."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC))
+    except OSError:
+        return None
+    return ask_on_terminal
+
+
+def ask_on_terminal(question: Question) -> Answer:
+    """Show the question on /dev/tty and wait for a line.
+
+    Nothing of the call runs meanwhile, and what it starts later has no terminal: it can
+    neither write here nor answer. What was typed before the question is thrown away.
+    """
+    with open("/dev/tty", "r+b", buffering=0) as device:
+        terminal = os.fdopen(os.dup(device.fileno()), "w", encoding="utf-8", errors="replace")
+        with terminal:
+            for line in describe(question):
+                print(line, file=terminal)
+            while True:
+                answer = _answer(question, _choice(terminal, device.fileno(), _keys(question)))
+                if answer.reply in (Reply.ONCE, Reply.NEVER):
+                    return answer
+                for line in _saved(question, answer):
+                    print(line, file=terminal)
+                if _choice(terminal, device.fileno(), "Save that? [y/N] ") == "y":
+                    return answer
+
+
+def describe(question: Question) -> list[str]:
+    """What a person has to know; each line without anything that a terminal obeys."""
+    lines = ["agent-exec: this call needs your approval"]
+    lines += [f"  {line}" for line in _commands(question.decision)]
+    lines += [f"  because {one_line(reason)}" for reason in question.decision.because]
+    lines.append(f"  in {one_line(question.cwd)}")
+    call = question.decision.call
+    if call is not None and call.justification:
+        lines.append(f"  the model says: {one_line(call.justification)}")
+    return lines
+
+
+def _commands(decision: Decision) -> list[str]:
+    lines = []
+    for ruling in decision.commands:
+        indent = "" if ruling.of is None else "  "
+        lines.append(f"{indent}{one_line(shlex.join(ruling.argv))}")
+        for effect in ruling.effects:
+            if effect.argv is None:
+                where = "" if effect.path is None else f" {one_line(effect.path)}"
+                lines.append(f"{indent}  {effect.kind.value}{where}")
+    return lines
+
+
+def _keys(question: Question) -> str:
+    always = "[a]lways, " if question.remembers else ""
+    wider = "[w]ider, " if question.wider else ""
+    return f"Run it? [o]nce, {always}{wider}[N]o: "
+
+
+def _answer(question: Question, choice: str) -> Answer:
+    if choice == "o":
+        return Answer(Reply.ONCE)
+    if choice == "a" and question.remembers:
+        return Answer(Reply.ALWAYS)
+    if choice == "w" and question.wider:
+        return Answer(Reply.WIDER, pattern=question.wider[0].words)
+    return Answer(Reply.NEVER)
+
+
+def _saved(question: Question, answer: Answer) -> list[str]:
+    if answer.reply is Reply.ALWAYS:
+        return ["This would run without a question:", *(f"  {line}" for line in question.remembers)]
+    return ["This would run without a question:", f"  {question.wider[0].covers}"]
+
+
+def _choice(terminal: TextIO, fd: int, prompt: str) -> str:
+    """The first letter of the line that is typed; nothing at its end."""
+    terminal.write(prompt)
+    terminal.flush()
+    termios.tcflush(fd, termios.TCIFLUSH)
+    line = b""
+    while not line.endswith(b"\n"):
+        read = os.read(fd, 1024)
+        if not read:
+            break
+        line += read
+    return line.decode("utf-8", "replace").strip().lower()[:1]

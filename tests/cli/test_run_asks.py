@@ -1,0 +1,197 @@
+"""``agent-exec run`` on a real terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent_exec.cli.prompt import describe
+from agent_exec.model.call import ToolCall
+from agent_exec.model.decision import Decision, Route, Ruling, Verdict
+from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.model.question import Question
+
+
+class Terminal:
+    """A program with a terminal of its own, and us at the other end."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            os.execv(sys.executable, [sys.executable, "-m", "agent_exec", *words])
+        self.shown = ""
+
+    def until(self, text: str) -> str:
+        """What is shown, up to `text`."""
+        while text not in self.shown:
+            ready, _, _ = select.select([self.fd], [], [], 50)
+            assert ready, f"nothing more came after {self.shown!r}"
+            more = self._read()
+            assert more, f"it ended after {self.shown!r}"
+            self.shown += more
+        before, _, self.shown = self.shown.partition(text)
+        return before
+
+    def type(self, text: str) -> None:
+        os.write(self.fd, text.encode())
+
+    def end(self) -> tuple[int, str]:
+        """Exit status, and what was shown until then."""
+        while True:
+            more = self._read()
+            if not more:
+                break
+            self.shown += more
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status), self.shown
+
+    def close(self) -> None:
+        os.close(self.fd)
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+    def _read(self) -> str:
+        try:
+            return os.read(self.fd, 65536).decode("utf-8", "replace")
+        except OSError:  # EIO: the last one has closed it
+            return ""
+
+
+@pytest.fixture
+def terminals(tmp_path: Path) -> Iterator[list[Terminal]]:
+    made: list[Terminal] = []
+    (tmp_path / "a").write_text("")
+    yield made
+    for each in made:
+        each.close()
+
+
+def start(terminals: list[Terminal], folder: Path, *words: str) -> Terminal:
+    terminals.append(Terminal(folder, "run", *words))
+    return terminals[-1]
+
+
+def test_once(terminals: list[Terminal], tmp_path: Path) -> None:
+    terminal = start(terminals, tmp_path, "--", "rm", "-v", "a")
+    asked = terminal.until("[N]o: ")
+    assert "rm -v a\r\n    delete a" in asked
+    assert "because rm deletes a" in asked
+    assert (tmp_path / "a").exists()
+    terminal.type("o\n")
+    assert terminal.end()[0] == 0
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("typed", ["\n", "n\n", "x\n", "\x04", "yes\n"])
+def test_anything_else_is_no(terminals: list[Terminal], tmp_path: Path, typed: str) -> None:
+    terminal = start(terminals, tmp_path, "--", "rm", "a")
+    terminal.until("[N]o: ")
+    terminal.type(typed)
+    status, shown = terminal.end()
+    assert status == 125
+    assert "a person said no" in shown
+    assert (tmp_path / "a").exists()
+
+
+def test_always_shows_what_it_saves_first(terminals: list[Terminal], tmp_path: Path) -> None:
+    terminal = start(terminals, tmp_path, "--", "touch", "c")
+    terminal.until("[N]o: ")
+    terminal.type("a\n")
+    assert "exactly this call: touch c" in terminal.until("Save that? [y/N] ")
+    terminal.type("n\n")
+    terminal.until("[N]o: ")
+    terminal.type("a\n")
+    terminal.until("Save that? [y/N] ")
+    terminal.type("y\n")
+    assert terminal.end()[0] == 0
+    assert start(terminals, tmp_path, "--", "touch", "c").end()[0] == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "agent_exec", "approvals", "list", "-w", tmp_path],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout.endswith("  touch c\n")
+    words = ["approvals", "forget", "-w", str(tmp_path), done.stdout.split()[0]]
+    for status in (0, 1):
+        forgotten = subprocess.run(
+            [sys.executable, "-m", "agent_exec", *words], capture_output=True, check=False
+        )
+        assert forgotten.returncode == status
+    terminal = start(terminals, tmp_path, "--", "touch", "c")
+    terminal.until("[N]o: ")
+
+
+def test_what_was_typed_before_the_question_is_no_answer(
+    terminals: list[Terminal], tmp_path: Path
+) -> None:
+    terminal = start(terminals, tmp_path, "--", "rm", "a")
+    terminal.type("o\no\no\n")
+    terminal.until("[N]o: ")
+    terminal.type("n\n")
+    assert terminal.end()[0] == 125
+    assert (tmp_path / "a").exists()
+
+
+def test_ctrl_c_ends_it(terminals: list[Terminal], tmp_path: Path) -> None:
+    terminal = start(terminals, tmp_path, "--", "rm", "a")
+    terminal.until("[N]o: ")
+    terminal.type("\x03")
+    assert terminal.end()[0] == 130
+    assert (tmp_path / "a").exists()
+
+
+def test_what_was_approved_has_no_terminal(terminals: list[Terminal], tmp_path: Path) -> None:
+    text = "import os\ntry: os.open('/dev/tty', os.O_RDWR)\nexcept OSError as e: print(e.errno)"
+    terminal = start(terminals, tmp_path, "--", "python3", "-c", text)
+    terminal.until("[N]o: ")
+    terminal.type("o\n")
+    status, shown = terminal.end()
+    assert (status, shown.split()[-1]) == (0, "6")
+
+
+def test_where_nobody_sits_it_is_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "agent_exec", "run", "--", "touch", "c"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "nobody is there: touch writes c" in done.stderr
+
+
+def test_nothing_in_a_question_is_obeyed_by_the_terminal() -> None:
+    evil = "a\x1b[2J\x1b]0;x\x07\r\n[o]nce\u202e"
+    effects = (Effect(EffectKind.WRITE, evil), Effect(EffectKind.EXECUTE, because=evil))
+    ruling = Ruling(("rm", evil), "/usr/bin/rm", None, Verdict.ASK, effects, (), ())
+    call = ToolCall(stages=(("rm", evil),), justification=evil)
+    decision = Decision(Verdict.ASK, Route.DIRECT, None, (ruling,), (evil,), call=call)
+    lines = describe(Question("1", decision, "/w", f"/w/{evil}", (), ()))
+    text = "\n".join(lines)
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert not any(line.startswith("[o]nce") for line in lines)
+    assert "the model says: a" in text
+
+
+def test_the_terminal_is_left_as_it_was(terminals: list[Terminal], tmp_path: Path) -> None:
+    terminal = start(terminals, tmp_path, "--", "rm", "a")
+    before = termios.tcgetattr(terminal.fd)
+    terminal.until("[N]o: ")
+    terminal.type("n\n")
+    terminal.end()
+    assert termios.tcgetattr(terminal.fd) == before
