@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from agent_exec.model.result import Output, StageResult, ToolResult
     from agent_exec.policy.policy import Policy
     from agent_exec.runtime.approvals.asking import Approver
+    from agent_exec.schema.question import question_text
     from agent_exec.template.cache import CacheStats
     from agent_exec.tool import CallOptions, ExecTool
 
@@ -82,6 +83,7 @@ __all__ = [
     "Unsupported",
     "Verdict",
     "__version__",
+    "question_text",
 ]
 
 _HOMES = {
@@ -122,6 +124,7 @@ _HOMES = {
     "ToolResult": "agent_exec.model.result",
     "Unsupported": "agent_exec.errors",
     "Verdict": "agent_exec.model.decision",
+    "question_text": "agent_exec.schema.question",
 }
 
 

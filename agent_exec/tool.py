@@ -277,8 +277,16 @@ class ExecTool:
         return self._presenter.present(result, decision.call)
 
     def _decided(self, call: ToolCall) -> Decision:
-        judged = self._judged(call, self._new_id())
-        return judged[1]._replace(call=call, seal=self._asking.basis(judged).digest())
+        return self._sealed(call, self._judged(call, self._new_id()))
+
+    def _sealed(self, call: ToolCall, judged: Judged) -> Decision:
+        """The decision as it is stored: allowed, too, where that was approved for good."""
+        basis = self._asking.basis(judged)
+        decision = judged[1]
+        if self._asking.remembers(basis, decision):
+            because = ("it was approved for good",)
+            decision = decision._replace(verdict=Verdict.ALLOW, because=because)
+        return decision._replace(call=call, seal=basis.digest())
 
     def _judged_later(self, decision: Decision) -> Judged:
         """A decision, made again.
@@ -290,11 +298,11 @@ class ExecTool:
         call = decision.call
         if call is None:
             raise InvalidCall("this decision holds no call; take one that `decide` has made")
-        request, now = self._judged(call, self._new_id())
-        seal = self._asking.basis((request, now)).digest()
-        if now._replace(call=call, seal=seal).to_json() != decision.to_json():
+        judged = self._judged(call, self._new_id())
+        now = self._sealed(call, judged)
+        if now.to_json() != decision.to_json():
             raise Denied("it is no longer what was decided on: decide on the call again", now)
-        return request, now
+        return judged
 
     def _answered(self, decision: Decision, judged: Judged, answer: Answer | None) -> Grant:
         if decision.verdict is Verdict.ALLOW:

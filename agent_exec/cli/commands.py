@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from agent_exec._version import __version__
-from agent_exec.cli import approvals, bench, check, doctor, policy, run, schema
+from agent_exec.cli import approvals, bench, check, doctor, mcp, policy, run, schema
 
 app = typer.Typer(
     name="agent-exec",
@@ -20,6 +20,7 @@ app.command("check", context_settings=check.CONTEXT)(check.check)
 app.add_typer(policy.app, name="policy")
 app.add_typer(approvals.app, name="approvals")
 app.command("schema")(schema.schema)
+app.command("mcp")(mcp.mcp)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 import termios
 from collections.abc import Callable
+from textwrap import indent
 from typing import TextIO
 
-from agent_exec.model.decision import Decision
 from agent_exec.model.question import Answer, Question, Reply
-from agent_exec.schema.harmless import one_line
+from agent_exec.schema.question import question_text
 
 
 def terminal_approver() -> Callable[[Question], Answer] | None:
@@ -31,8 +30,8 @@ def ask_on_terminal(question: Question) -> Answer:
     with open("/dev/tty", "r+b", buffering=0) as device:
         terminal = os.fdopen(os.dup(device.fileno()), "w", encoding="utf-8", errors="replace")
         with terminal:
-            for line in describe(question):
-                print(line, file=terminal)
+            print("agent-exec: this call needs your approval", file=terminal)
+            print(indent(question_text(question), "  "), file=terminal)
             while True:
                 answer = _answer(question, _choice(terminal, device.fileno(), _keys(question)))
                 if answer.reply in (Reply.ONCE, Reply.NEVER):
@@ -41,30 +40,6 @@ def ask_on_terminal(question: Question) -> Answer:
                     print(line, file=terminal)
                 if _choice(terminal, device.fileno(), "Save that? [y/N] ") == "y":
                     return answer
-
-
-def describe(question: Question) -> list[str]:
-    """What a person has to know; each line without anything that a terminal obeys."""
-    lines = ["agent-exec: this call needs your approval"]
-    lines += [f"  {line}" for line in _commands(question.decision)]
-    lines += [f"  because {one_line(reason)}" for reason in question.decision.because]
-    lines.append(f"  in {one_line(question.cwd)}")
-    call = question.decision.call
-    if call is not None and call.justification:
-        lines.append(f"  the model says: {one_line(call.justification)}")
-    return lines
-
-
-def _commands(decision: Decision) -> list[str]:
-    lines = []
-    for ruling in decision.commands:
-        indent = "" if ruling.of is None else "  "
-        lines.append(f"{indent}{one_line(shlex.join(ruling.argv))}")
-        for effect in ruling.effects:
-            if effect.argv is None:
-                where = "" if effect.path is None else f" {one_line(effect.path)}"
-                lines.append(f"{indent}  {effect.kind.value}{where}")
-    return lines
 
 
 def _keys(question: Question) -> str:

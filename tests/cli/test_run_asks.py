@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from agent_exec.cli.prompt import describe
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Route, Ruling, Verdict
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.question import Question
+from agent_exec.schema.question import question_text
 
 
 class Terminal:
@@ -181,10 +181,9 @@ def test_nothing_in_a_question_is_obeyed_by_the_terminal() -> None:
     ruling = Ruling(("rm", evil), "/usr/bin/rm", None, Verdict.ASK, effects, (), ())
     call = ToolCall(stages=(("rm", evil),), justification=evil)
     decision = Decision(Verdict.ASK, Route.DIRECT, None, (ruling,), (evil,), call=call)
-    lines = describe(Question("1", decision, "/w", f"/w/{evil}", (), ()))
-    text = "\n".join(lines)
+    text = question_text(Question("1", decision, "/w", f"/w/{evil}", (), ()))
     assert all(char.isprintable() or char == "\n" for char in text)
-    assert not any(line.startswith("[o]nce") for line in lines)
+    assert not any(line.startswith("[o]nce") for line in text.splitlines())
     assert "the model says: a" in text
 
 

@@ -45,6 +45,13 @@ class Asking:
         """What an approval of this would rest on, now."""
         return basis_of(*judged, self._worktree, self._shell)
 
+    def remembers(self, basis: Basis, decision: Decision) -> bool:
+        """Was it approved for good? Not where the file cannot be read."""
+        try:
+            return decision.verdict is Verdict.ASK and self.memory.covers(basis, decision)
+        except PolicyError:
+            return False
+
     def question(self, judged: Judged, basis: Basis) -> Question:
         """What a person is asked."""
         request, decision = judged

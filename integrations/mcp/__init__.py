@@ -1,0 +1,1 @@
+"""A server for every MCP host: ``agent-exec mcp``."""

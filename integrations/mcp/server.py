@@ -1,0 +1,135 @@
+"""The MCP server `agentexec`: one tool, and its companions, over one `ExecTool`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import anyio
+from mcp import types
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+
+import agent_exec
+from agent_exec import Answer, Approver, ExecTool, Question, ToolResult, Verdict
+from agent_exec.integrations.mcp.elicitation import (
+    Answered,
+    answer_of,
+    elicitation,
+    input_required,
+)
+
+NAME = "agentexec"
+_HEARTBEAT_S = 10.0
+"""Hosts give up on a call from which they hear nothing for 60 s."""
+_ANSWER_S = 24 * 3600.0
+"""How long a question may be thought about."""
+_INSTRUCTIONS = (
+    "Run programs with exec: argv is the usual form, no shell between. A policy decides what may "
+    "run; a refusal says what to do instead."
+)
+
+Context: TypeAlias = ServerRequestContext[Any, Any]
+
+
+def make_server(tool: ExecTool, *, heartbeat_s: float = _HEARTBEAT_S) -> Server[Any]:
+    """A server that runs calls with `tool`, which stays the caller's to close.
+
+    Args:
+        tool: Whose policy and worktree count.
+        heartbeat_s: Seconds between two signs of life of a call.
+    """
+    handlers = _Handlers(tool, heartbeat_s)
+    server: Server[Any] = Server(
+        NAME,
+        version=agent_exec.__version__,
+        instructions=_INSTRUCTIONS,
+        on_list_tools=handlers.list_tools,
+        on_call_tool=handlers.call_tool,
+    )
+    security = RequestStateSecurity.ephemeral(ttl=_ANSWER_S)
+    server.middleware.append(RequestStateBoundary(security, default_audience=NAME))
+    return server
+
+
+class _Handlers:
+    def __init__(self, tool: ExecTool, heartbeat_s: float) -> None:
+        self._tool = tool
+        self._heartbeat_s = heartbeat_s
+        self._tools = [types.Tool.model_validate(each) for each in tool.definition("mcp")]
+
+    async def list_tools(
+        self, _: Context, _params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=self._tools)
+
+    async def call_tool(
+        self, context: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        names = [tool.name for tool in self._tools]
+        if params.name not in names:
+            return _error(f"there is no tool {params.name!r}; there are {', '.join(names)}")
+        arguments = params.arguments or {}
+        async with _alive(context, self._heartbeat_s):
+            approver: Approver | None = None
+            if _can_be_asked(context):
+                if context.session.can_send_request:
+                    approver = _Elicits(context)
+                elif params.request_state is not None:
+                    approver = Answered(params.request_state, params.input_responses or {})
+                else:
+                    decision = await self._tool.decide(arguments)
+                    if decision.verdict is Verdict.ASK:
+                        return input_required(self._tool.question(decision))
+            return _shown(await self._tool.call(arguments, approver=approver))
+
+
+class _Elicits:
+    """Asks the client in the middle of a call."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def __call__(self, question: Question) -> Answer:
+        form = elicitation(question)
+        said = await self._context.session.elicit_form(
+            form.message, form.requested_schema, self._context.request_id
+        )
+        return answer_of(said)
+
+
+def _can_be_asked(context: Context) -> bool:
+    capabilities = context.session.client_capabilities
+    return capabilities is not None and capabilities.elicitation is not None
+
+
+def _shown(result: ToolResult) -> types.CallToolResult:
+    """The text is what every host gives to the model; the object is for programs."""
+    return types.CallToolResult(
+        content=[types.TextContent(text=result.text or "")],
+        structured_content=result.to_json(),
+        is_error=result.error is not None,
+    )
+
+
+def _error(text: str) -> types.CallToolResult:
+    return types.CallToolResult(content=[types.TextContent(text=text)], is_error=True)
+
+
+@asynccontextmanager
+async def _alive(context: Context, every_s: float) -> AsyncIterator[None]:
+    """Report progress while a call runs, to a client that has asked for it."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(_report, context, every_s)
+        yield
+        group.cancel_scope.cancel()
+
+
+async def _report(context: Context, every_s: float) -> None:
+    began = anyio.current_time()
+    while True:
+        await anyio.sleep(every_s)
+        seconds = anyio.current_time() - began
+        await context.session.report_progress(seconds, message=f"running for {seconds:.0f} s")
