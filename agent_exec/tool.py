@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cached_property, partial
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar, Unpack
 
@@ -20,16 +20,19 @@ from agent_exec.model.result import ToolResult
 from agent_exec.policy.outputs import outputs_folder
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime import checks
-from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, ask, ask_sync, refusal
+from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, refusal
 from agent_exec.runtime.approvals.memory import Memory, approvals_folder
+from agent_exec.runtime.audit.files import audit_folder
+from agent_exec.runtime.audit.log import AuditLog
+from agent_exec.runtime.audit.writer import AuditWriter
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.checker import Checker
+from agent_exec.runtime.flow import Flow
 from agent_exec.runtime.presenting import Presenter
 from agent_exec.runtime.refusal import not_run
-from agent_exec.runtime.resolve import resolve
 from agent_exec.runtime.runner import Runner
 from agent_exec.runtime.select import select_engine
-from agent_exec.schema.redact import Redactor, withheld_secrets
+from agent_exec.schema.redact import Redactor
 from agent_exec.template.cache import CacheStats, TemplateCache
 
 _LONGEST_GRACE_S = 3600.0
@@ -71,6 +74,9 @@ class ExecTool:
         approver: Who is asked about what the policy asks about: takes a `Question` and gives
             an `Answer`, or a coroutine of one. A plain callable is called on a thread of its
             own. Without, what would be asked is refused.
+        audit: The folder of the audit log; ``agent_exec/audit`` beneath the XDG state directory
+            when not given; False for none.
+        asked_by: Who sends the calls, for the log: ``mcp:claude``.
         launcher: ``vfork``, ``portable``, or ``auto``: what the policy says.
         hot_after: Launches of a program from which on its spawn template is kept, at least 1.
         max_templates: How many are kept, at least 1.
@@ -105,6 +111,8 @@ class ExecTool:
         *,
         policy: str | os.PathLike[str] | Policy = "default",
         approver: Approver | None = None,
+        audit: str | os.PathLike[str] | bool | None = None,
+        asked_by: str | None = None,
         launcher: str = "auto",
         hot_after: int | None = None,
         max_templates: int | None = None,
@@ -164,10 +172,13 @@ class ExecTool:
             shell_program=self._policy.shell_program,
             on_update=self._policy.templates.on_update,
         )
-        self._runner = Runner(self._engine, self._settings, self._checker)
         self._approver = approver
         memory = Memory(approvals_folder(os.environ), self.worktree)
         self._asking = Asking(memory, self.worktree, self._policy.shell_program)
+        self._redact = Redactor(self._policy.redact, self._checker.withheld_secrets())
+        self._log = self._audit_log(audit, asked_by)
+        runner = Runner(self._engine, self._settings, self._checker)
+        self._flow = Flow(self._checker, self._asking, runner, self._log)
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)
 
@@ -222,7 +233,7 @@ class ExecTool:
         hints: tuple[str, ...] = ()
         try:
             call, hints = read_call(arguments)
-            result = await self._run(call, id_, approver)
+            result = await self._flow.run(call, id_, approver or self._approver)
         except Closed:
             raise
         except AgentExecError as error:
@@ -269,7 +280,7 @@ class ExecTool:
         """
         try:
             judged = self._judged_later(decision)
-            result = await self._runner.run(self._answered(decision, judged, answer))
+            result = await self._flow.run_granted(self._answered(decision, judged, answer))
         except Closed:
             raise
         except AgentExecError as error:
@@ -277,7 +288,7 @@ class ExecTool:
         return self._presenter.present(result, decision.call)
 
     def _decided(self, call: ToolCall) -> Decision:
-        return self._sealed(call, self._judged(call, self._new_id()))
+        return self._sealed(call, self._flow.judged(call, self._new_id()))
 
     def _sealed(self, call: ToolCall, judged: Judged) -> Decision:
         """The decision as it is stored: allowed, too, where that was approved for good."""
@@ -298,7 +309,7 @@ class ExecTool:
         call = decision.call
         if call is None:
             raise InvalidCall("this decision holds no call; take one that `decide` has made")
-        judged = self._judged(call, self._new_id())
+        judged = self._flow.judged(call, self._new_id())
         now = self._sealed(call, judged)
         if now.to_json() != decision.to_json():
             raise Denied("it is no longer what was decided on: decide on the call again", now)
@@ -351,6 +362,11 @@ class ExecTool:
         return self._checker.check_call(_text_call(text, options))
 
     @property
+    def audit_trouble(self) -> str | None:
+        """Why records of the audit log were lost; None when none was."""
+        return None if self._log is None else self._log.trouble
+
+    @property
     def templates(self) -> CacheStats:
         """What the cache of spawn templates has done and holds."""
         return self._settings.cache.stats
@@ -370,6 +386,8 @@ class ExecTool:
         """Kill calls in flight, let the templates go. Idempotent."""
         self._engine.close()
         self._settings.cache.close()
+        if self._log is not None:
+            self._log.close()
 
     async def aclose(self) -> None:
         """`close`, for ``async with``."""
@@ -399,47 +417,30 @@ class ExecTool:
 
     @cached_property
     def _presenter(self) -> Presenter:
-        passed = {
-            os.fsdecode(name): os.fsdecode(value) for name, value in self._checker.variables.items()
-        }
-        secrets = withheld_secrets(os.environ, passed)
-        return Presenter(Redactor(self._policy.redact, secrets), self._settings.output_folder)
+        return Presenter(self._redact, self._settings.output_folder)
 
-    def _judged(self, call: ToolCall, id_: str) -> Judged:
-        """The call, resolved, and what is decided on it now."""
-        request = resolve(
-            call, id_=id_, worktree=self.worktree, environment=self._settings.environment
-        )
-        request = self._checker.by_policy(request)
-        return request, self._checker.decide(request)
-
-    async def _run(
-        self, call: ToolCall, id_: str | None = None, approver: Approver | None = None
-    ) -> ToolResult:
-        id_ = id_ or self._new_id()
-        request, decision = self._judged(call, id_)
-        if decision.verdict is Verdict.ALLOW:
-            return await self._runner.run(Grant(request, decision))
-        steps = self._asking.steps(partial(self._judged, call, id_))
-        try:
-            question = next(steps)
-            while True:
-                question = steps.send(await ask(approver or self._approver, question))
-        except StopIteration as done:
-            return await self._runner.run(done.value)
+    async def _run(self, call: ToolCall) -> ToolResult:
+        return await self._flow.run(call, self._new_id(), self._approver)
 
     def _run_sync(self, call: ToolCall) -> ToolResult:
-        id_ = self._new_id()
-        request, decision = self._judged(call, id_)
-        if decision.verdict is Verdict.ALLOW:
-            return self._runner.run_sync(Grant(request, decision))
-        steps = self._asking.steps(partial(self._judged, call, id_))
-        try:
-            question = next(steps)
-            while True:
-                question = steps.send(ask_sync(self._approver, question))
-        except StopIteration as done:
-            return self._runner.run_sync(done.value)
+        return self._flow.run_sync(call, self._new_id(), self._approver)
+
+    def _audit_log(
+        self, audit: str | os.PathLike[str] | bool | None, asked_by: str | None
+    ) -> AuditLog | None:
+        if audit is False:
+            return None
+        if audit is None or audit is True:
+            folder = audit_folder(os.environ)
+        else:
+            folder = _absolute("audit", audit)
+        return AuditLog(
+            AuditWriter(folder, self._policy.keep_days),
+            worktree=self.worktree,
+            policy=self._policy.name,
+            asked_by=asked_by,
+            redact=self._redact,
+        )
 
     def _new_id(self) -> str:
         # The pid, because a forked child goes on with the same counter.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from agent_exec._version import __version__
-from agent_exec.cli import approvals, bench, check, doctor, mcp, policy, run, schema
+from agent_exec.cli import approvals, bench, check, doctor, log, mcp, policy, run, schema
 
 app = typer.Typer(
     name="agent-exec",
@@ -19,6 +19,7 @@ app.command("run", context_settings=run.CONTEXT)(run.run)
 app.command("check", context_settings=check.CONTEXT)(check.check)
 app.add_typer(policy.app, name="policy")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(log.app, name="log")
 app.command("schema")(schema.schema)
 app.command("mcp")(mcp.mcp)
 app.command("doctor")(doctor.doctor)

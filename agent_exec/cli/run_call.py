@@ -61,6 +61,7 @@ def _call(options: RunOptions) -> ToolResult:
         policy=options.policy,
         launcher=options.launcher,
         approver=_somebody(),
+        asked_by="agent-exec run",
     ) as tool:
         given: CallOptions = {
             "stdin": stdin,
