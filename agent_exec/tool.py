@@ -35,6 +35,7 @@ from agent_exec.runtime.select import select_engine
 from agent_exec.schema.redact import Redactor
 from agent_exec.template.cache import CacheStats, TemplateCache
 
+_NO_SESSIONS = "run it in the foreground, with a timeout_ms that is long enough"
 _LONGEST_GRACE_S = 3600.0
 _T = TypeVar("_T")
 
@@ -210,7 +211,11 @@ class ExecTool:
         return self._run_sync(_call(_stages(stages), options))
 
     async def call(
-        self, arguments: Mapping[str, Any] | str, *, approver: Approver | None = None
+        self,
+        arguments: Mapping[str, Any] | str,
+        *,
+        name: str = "exec",
+        approver: Approver | None = None,
     ) -> ToolResult:
         """Run what a model has sent as the arguments of `exec`; see `definition`.
 
@@ -220,6 +225,7 @@ class ExecTool:
 
         Args:
             arguments: An object, or the JSON text of one.
+            name: Of the tool that the model has called.
             approver: Who is asked about this call, instead of the tool's own.
 
         Raises:
@@ -232,7 +238,11 @@ class ExecTool:
         call: ToolCall | None = None
         hints: tuple[str, ...] = ()
         try:
+            if name != "exec":
+                raise InvalidCall(f"{name} is not served in this release: {_NO_SESSIONS}")
             call, hints = read_call(arguments)
+            if call.background:
+                raise InvalidCall(f"background is not served in this release: {_NO_SESSIONS}")
             result = await self._flow.run(call, id_, approver or self._approver)
         except Closed:
             raise
