@@ -351,6 +351,11 @@ class ExecTool:
         return self._checker.check_call(_text_call(text, options))
 
     @property
+    def checker(self) -> Checker:
+        """What judges the calls, also those that somebody else runs."""
+        return self._checker
+
+    @property
     def templates(self) -> CacheStats:
         """What the cache of spawn templates has done and holds."""
         return self._settings.cache.stats
