@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,8 +24,9 @@ class Approvers:
 
     def register(self, who: object, worktree: str | None, ask: _Ask) -> None:
         """From now on `who` is asked, for `worktree` or (None) for any."""
+        where = None if worktree is None else os.path.realpath(worktree)
         self._approvers.pop(who, None)
-        self._approvers[who] = (worktree, ask)
+        self._approvers[who] = (where, ask)
 
     def is_registered(self, who: object) -> bool:
         """Whether `who` may answer."""

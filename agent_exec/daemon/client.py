@@ -1,7 +1,7 @@
 """A client of the daemon, for one thread: what it imports is little, and it needs no loop.
 
-    with Client.connect(start=True) as client:
-        result = client.request("call", worktree=".", policy="open", arguments={"argv": ["ls"]})
+with Client.connect(start=True) as client:
+    result = client.request("call", worktree=".", policy="open", arguments={"argv": ["ls"]})
 """
 
 from __future__ import annotations
@@ -112,8 +112,12 @@ class Client:
         self.daemon = self.request("hello", protocol=PROTOCOL, version=version, nonce=nonce)
         # Read now: a daemon that has just started has made a new one.
         token = read_token(places.token)
-        pid, nonces = self.daemon.get("pid"), f"{nonce} {self.daemon.get('nonce')}"
-        expected = proof(token, "daemon", nonces, pid if isinstance(pid, int) else 0)
+        claimed = self.daemon.get("pid")
+        pid, nonces = (
+            claimed if isinstance(claimed, int) else 0,
+            f"{nonce} {self.daemon.get('nonce')}",
+        )
+        expected = proof(token, "daemon", nonces, pid)
         listener = _pid_of_listener(self._socket)
         if self.daemon.get("proof") != expected or listener not in (None, 0, pid):
             raise DaemonError(
@@ -127,16 +131,16 @@ class Client:
         self,
         op: str,
         *,
-        timeout_s: float | None = None,
+        patience_s: float | None = None,
         on_progress: Callable[[Message], None] | None = None,
         on_question: Callable[[Message], Message] | None = None,
-        **fields: Any,
+        **fields: object,
     ) -> Message:
         """Ask for one thing and wait for it.
 
         Args:
             op: See `agent_exec.daemon.connection`.
-            timeout_s: Seconds to wait for each next word from the daemon; None: for ever.
+            patience_s: Seconds to wait for each next word from the daemon; None: for ever.
             on_progress: Gets what the daemon tells of a call that goes on.
             on_question: Answers what an approver is asked (an answer, in JSON), for a
                 connection that has registered as one.
@@ -146,8 +150,8 @@ class Client:
             DaemonError: What the daemon answered, or ``gone``.
         """
         id_ = self.send(op, **fields)
-        if timeout_s is not None:
-            self._socket.settimeout(timeout_s)
+        if patience_s is not None:
+            self._socket.settimeout(patience_s)
         while True:
             message = self.receive()
             if message.get("op") == "question":
@@ -166,7 +170,7 @@ class Client:
                 result: Message = message["ok"]
                 return result
 
-    def send(self, op: str, **fields: Any) -> int:
+    def send(self, op: str, **fields: object) -> int:
         """Send a request without waiting; its id.
 
         Raises:
@@ -226,7 +230,7 @@ class Client:
         self.close()
 
 
-def _error(error: Any) -> DaemonError:
+def _error(error: object) -> DaemonError:
     if not isinstance(error, dict):
         return DaemonError(str(error))
     return DaemonError(str(error.get("message")), str(error.get("code")))

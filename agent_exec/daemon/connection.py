@@ -24,7 +24,7 @@ import socket
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Protocol
 
 from agent_exec.daemon.approvers import Approvers
@@ -40,6 +40,7 @@ from agent_exec.daemon.protocol import (
     read_line,
     version_key,
 )
+from agent_exec.daemon.service import Service
 from agent_exec.daemon.services import Services
 from agent_exec.errors import AgentExecError, DaemonError, InvalidCall
 from agent_exec.model.decision import Decision, Executor
@@ -199,7 +200,9 @@ class Connection:
             or not isinstance(given, str)
             or not hmac.compare_digest(given.encode(), expected.encode())
         ):
-            raise DaemonError("say hello first, then prove that you can read the token", "not_trusted")
+            raise DaemonError(
+                "say hello first, then prove that you can read the token", "not_trusted"
+            )
         if version_key(self._client_version) > version_key(self._version):
             # It lets go of the socket before the client hears of it.
             self._host.drain(f"a client of version {self._client_version} has come")
@@ -226,7 +229,9 @@ class Connection:
         if run is None:
             raise DaemonError(f"there is no op {request.get('op')!r:.100}", "bad_request")
         if id_ in self._tasks:
-            raise DaemonError(f"request {id_!r} is not answered yet; give each its id", "bad_request")
+            raise DaemonError(
+                f"request {id_!r} is not answered yet; give each its id", "bad_request"
+            )
         if len(self._tasks) >= MOST_REQUESTS:
             raise DaemonError(f"{MOST_REQUESTS} requests are unanswered; wait", "busy")
         task = asyncio.get_running_loop().create_task(self._run(id_, request, run))
@@ -323,8 +328,7 @@ class Connection:
                 "ran before the daemon did",
                 "not_trusted",
             )
-        where = None if worktree is None else os.path.realpath(worktree)
-        self._host.approvers.register(self, where, self._ask)
+        self._host.approvers.register(self, worktree, self._ask)
         return {}
 
     async def _ask(self, question: Json) -> None:
@@ -332,7 +336,9 @@ class Connection:
 
     async def _answer(self, request: Json) -> Json:
         if not self._host.approvers.is_registered(self):
-            raise DaemonError("only a connection that registered as approver answers", "not_trusted")
+            raise DaemonError(
+                "only a connection that registered as approver answers", "not_trusted"
+            )
         try:
             answer = Answer.from_json(request["answer"])
             if "decision" not in request:
@@ -360,7 +366,7 @@ class Connection:
         self._host.drain("a client said so")
         return {}
 
-    def _service(self, request: Json) -> Any:
+    def _service(self, request: Json) -> AbstractAsyncContextManager[Service]:
         return self._host.services.use(request.get("worktree"), request.get("policy", "default"))
 
     async def _refuse(self, id_: int | str | None, code: str, message: str) -> None:

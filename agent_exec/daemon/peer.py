@@ -91,7 +91,9 @@ def check_peer(connected: socket.socket, daemon: Ourselves) -> Peer:
         if pidfd is None or select.select([pidfd], [], [], 0)[0]:
             raise DaemonError(f"the client (pid {pid}) has ended", "not_trusted")
     except OSError as error:
-        raise DaemonError(f"the client (pid {pid}) cannot be known: {error}", "not_trusted") from None
+        raise DaemonError(
+            f"the client (pid {pid}) cannot be known: {error}", "not_trusted"
+        ) from None
     finally:
         if pidfd is not None:
             os.close(pidfd)
@@ -138,9 +140,7 @@ def _is_no_child(kin: list[Kin], daemon: Ourselves) -> bool:
         return True
     if kin[-1].parent == 0 and kin[-1].pid != 1 and kin[-1].pid not in daemon.ancestors:
         return True  # from outside of our pid namespace, which no orphan gets to
-    return any(
-        one.started < daemon.started and one.pid not in daemon.ancestors for one in kin[1:]
-    )
+    return any(one.started < daemon.started and one.pid not in daemon.ancestors for one in kin[1:])
 
 
 def _ancestry(pid: int) -> list[Kin]:
@@ -175,9 +175,7 @@ def _marks(pid: int) -> frozenset[bytes]:
     except OSError:
         return frozenset()  # another user's: an ancestor such as sshd
     words = environment.split(b"\0")
-    return frozenset(
-        word for word in words if is_mark(os.fsdecode(word.partition(b"=")[0]))
-    )
+    return frozenset(word for word in words if is_mark(os.fsdecode(word.partition(b"=")[0])))
 
 
 def _is_in_call_cgroup(pid: int) -> bool:

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from agent_exec.errors import DaemonError
 
@@ -86,7 +86,7 @@ class Folder:
             )
         self.path = path
 
-    def __enter__(self) -> Folder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from agent_exec._version import __version__
@@ -183,7 +184,7 @@ class Server:
             connection = Connection(self, connected, peer, self._served, self._settings.version)
             task = asyncio.get_running_loop().create_task(connection.serve())
             self._connections[connection] = task
-            task.add_done_callback(lambda _, gone=connection: self._gone(gone))
+            task.add_done_callback(partial(self._gone, connection))
             self._news.set()
 
     def _rest(self) -> None:
@@ -196,7 +197,7 @@ class Server:
         if self._listener.fileno() >= 0:
             asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
-    def _gone(self, connection: Connection) -> None:
+    def _gone(self, connection: Connection, _task: asyncio.Task[None]) -> None:
         del self._connections[connection]
         self._news.set()
 

@@ -61,6 +61,7 @@ class ToolService:
         self, arguments: Mapping[str, Any], *, name: str, owner: str, approver: Approver | None
     ) -> Json:
         """See `Service`."""
+        del owner, approver  # sessions and questions are not served yet
         if name != "exec":
             raise Unsupported(f"there is no tool {name!r} here; call exec")
         result = await self._tool.call(arguments)
@@ -84,10 +85,12 @@ class ToolService:
 
     async def decide(self, arguments: Mapping[str, Any]) -> Json:
         """See `Service`."""
+        del arguments
         raise Unsupported("a call cannot be decided on and run later in this release")
 
     async def run_decided(self, decision: Decision, answer: Answer, *, owner: str) -> Json:
         """See `Service`."""
+        del decision, answer, owner
         raise Unsupported("a call cannot be decided on and run later in this release")
 
     def is_idle(self) -> bool:

@@ -26,7 +26,7 @@ def start_detached(argv: Sequence[str], environ: Mapping[str, str], *, log: str)
         try:
             pid = os.posix_spawn(
                 argv[0],
-                argv,
+                list(argv),
                 environ,
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

@@ -28,9 +28,7 @@ _MOVED = re.compile(
     r"""(?:&&|;)\s*(?P<rest>\S.*)""",
     re.DOTALL,
 )
-_INSTEAD = (
-    "run the command itself, without agent-exec: every command goes through it by itself"
-)
+_INSTEAD = "run the command itself, without agent-exec: every command goes through it by itself"
 
 
 class HostCommand(NamedTuple):
