@@ -24,6 +24,7 @@ from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, ask, a
 from agent_exec.runtime.approvals.memory import Memory, approvals_folder
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.checker import Checker
+from agent_exec.runtime.guardian import start_guardian
 from agent_exec.runtime.presenting import Presenter
 from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.resolve import resolve
@@ -168,6 +169,7 @@ class ExecTool:
         self._approver = approver
         memory = Memory(approvals_folder(os.environ), self.worktree)
         self._asking = Asking(memory, self.worktree, self._policy.shell_program)
+        self._starter = chosen
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)
 
@@ -349,6 +351,17 @@ class ExecTool:
     def check_shell(self, text: str, **options: Unpack[CallOptions]) -> Decision:
         """What would be decided on `run_shell`."""
         return self._checker.check_call(_text_call(text, options))
+
+    def warm_up(self) -> None:
+        """Have the guardian started now, and not beside the first call.
+
+        For owners that may be killed at any moment: a call that runs before there is a
+        guardian could leave something behind then.
+
+        Raises:
+            LaunchError, TemplateError: Nothing can be started here.
+        """
+        start_guardian(self._engine, self._starter, self._checker.environment.mark(self._new_id()))
 
     @property
     def checker(self) -> Checker:

@@ -117,6 +117,9 @@ def changes(
     *, host: str | None = None, environ: Mapping[str, str] | None = None
 ) -> tuple[Change, ...]:
     """What is recorded, of `host` or of all, the oldest first."""
+    secrets = Places.find(os.environ if environ is None else environ).secrets
+    if not os.path.isdir(secrets):
+        return ()  # and none is made to look into it
     with _record(environ) as record:
         return tuple([one for one in _load(record) if host in (None, one.host)])
 

@@ -28,6 +28,11 @@ class Approvers:
         self._approvers.pop(who, None)
         self._approvers[who] = (where, ask)
 
+    def is_anybody_there(self, worktree: str) -> bool:
+        """Whether there is somebody to ask about `worktree`."""
+        where = os.path.realpath(worktree)
+        return any(of in (None, where) for of, _ in self._approvers.values())
+
     def is_registered(self, who: object) -> bool:
         """Whether `who` may answer."""
         return who in self._approvers

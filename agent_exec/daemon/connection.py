@@ -290,9 +290,9 @@ class Connection:
         if not isinstance(owner, str):
             raise InvalidCall("owner is a text")
         async with self._service(request) as service:
-            return await service.call(
-                arguments, name=name, owner=owner, approver=self._host.approvers.ask
-            )
+            approvers = self._host.approvers
+            asked = approvers.ask if approvers.is_anybody_there(request["worktree"]) else None
+            return await service.call(arguments, name=name, owner=owner, approver=asked)
 
     async def _check(self, request: Json) -> Json:
         call = request.get("call")

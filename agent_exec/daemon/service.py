@@ -6,18 +6,19 @@ The one place of the daemon that knows `ExecTool`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias
 
 from agent_exec.errors import InvalidCall, Unsupported
 from agent_exec.model.call import ToolCall
-from agent_exec.model.decision import Decision, Executor
-from agent_exec.model.question import Answer, Question
+from agent_exec.model.decision import Decision, Executor, Verdict
+from agent_exec.model.question import Answer
+from agent_exec.model.result import ToolResult
+from agent_exec.runtime.approvals.asking import Approver
 from agent_exec.runtime.host_command import HostCommand, judge
 from agent_exec.tool import ExecTool
 
 Json: TypeAlias = dict[str, Any]
-Approver: TypeAlias = Callable[[Question], Awaitable[Answer]]
 
 
 class Service(Protocol):
@@ -56,16 +57,21 @@ class ToolService:
 
     def __init__(self, worktree: str, policy: str) -> None:
         self._tool = ExecTool(worktree, policy=policy)
+        try:
+            # A daemon is killed when somebody tidies up: its first call must not outlive that.
+            self._tool.warm_up()
+        except BaseException:
+            self._tool.close()
+            raise
 
     async def call(
         self, arguments: Mapping[str, Any], *, name: str, owner: str, approver: Approver | None
     ) -> Json:
         """See `Service`."""
-        del owner, approver  # sessions and questions are not served yet
+        del owner  # for the handles of sessions, which are not served yet
         if name != "exec":
             raise Unsupported(f"there is no tool {name!r} here; call exec")
-        result = await self._tool.call(arguments)
-        return {**result.to_json(), "text": result.text}
+        return _shown(await self._tool.call(arguments, approver=approver))
 
     async def check(self, call: Mapping[str, Any], *, executor: Executor) -> Json:
         """See `Service`."""
@@ -85,13 +91,16 @@ class ToolService:
 
     async def decide(self, arguments: Mapping[str, Any]) -> Json:
         """See `Service`."""
-        del arguments
-        raise Unsupported("a call cannot be decided on and run later in this release")
+        decision = await self._tool.decide(arguments)
+        question = None
+        if decision.verdict is Verdict.ASK:
+            question = self._tool.question(decision).to_json()
+        return {"decision": decision.to_json(), "question": question}
 
     async def run_decided(self, decision: Decision, answer: Answer, *, owner: str) -> Json:
         """See `Service`."""
-        del decision, answer, owner
-        raise Unsupported("a call cannot be decided on and run later in this release")
+        del owner
+        return _shown(await self._tool.run_decided(decision, answer))
 
     def is_idle(self) -> bool:
         """See `Service`."""
@@ -100,3 +109,7 @@ class ToolService:
     def close(self) -> None:
         """See `Service`."""
         self._tool.close()
+
+
+def _shown(result: ToolResult) -> Json:
+    return {**result.to_json(), "text": result.text}
