@@ -187,8 +187,17 @@ class Client:
         try:
             self._socket.sendall(line)
         except OSError as error:
-            raise DaemonError(f"the daemon has gone: {error}", "gone") from None
+            raise self._last_words() or DaemonError(
+                f"the daemon has gone: {error}", "gone"
+            ) from None
         return self._last_id
+
+    def _last_words(self) -> DaemonError | None:
+        """Why it has closed the connection, if it said so."""
+        try:
+            return _error(self.receive().get("error"))
+        except DaemonError:
+            return None
 
     def receive(self) -> Message:
         """The next message, whatever it belongs to.
@@ -232,7 +241,7 @@ class Client:
 
 def _error(error: object) -> DaemonError:
     if not isinstance(error, dict):
-        return DaemonError(str(error))
+        return DaemonError(f"the daemon has gone: {error}", "gone")
     return DaemonError(str(error.get("message")), str(error.get("code")))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -67,9 +69,6 @@ def test_a_daemon_that_a_client_starts_is_nobodys_child_and_outlives_it(home: Ho
         "from agent_exec.daemon.client import Client\n"
         "with Client.connect(start=True) as client: print(client.daemon['pid'])"
     )
-    import subprocess
-    import sys
-
     done = subprocess.run(
         [sys.executable, "-c", script], env=home.environ, capture_output=True, check=True
     )
@@ -92,8 +91,8 @@ def test_after_kill_9_no_child_is_left_and_the_next_call_starts_another(home: Ho
         pids = home.worktree / "pid"
         wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
         os.kill(first, signal.SIGKILL)
-        for pid in pids.read_text().split():
-            wait_until(lambda pid=int(pid): not is_alive(pid))
+        left = [int(pid) for pid in pids.read_text().split()]
+        wait_until(lambda: not any(map(is_alive, left)))
         with pytest.raises(DaemonError) as caught:
             client.receive()
         assert caught.value.code == "gone"
