@@ -13,3 +13,11 @@ from daemon_host import Home, home_in
 def home(tmp_path: Path) -> Iterator[Home]:
     with home_in(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """One daemon for all tests of a module that leave it running."""
+    with home_in(tmp_path_factory.mktemp("served")) as made:
+        made.serve()
+        yield made
