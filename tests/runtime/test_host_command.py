@@ -34,7 +34,7 @@ def ruled(worktree: Path, command: str, policy: str = "default", **fields: Any) 
     [
         pytest.param("ls", f"{RUN} -c ls", id="word"),
         pytest.param("ls -l | head", f"{RUN} -c 'ls -l | head'", id="pipeline"),
-        pytest.param("echo \"it's\"", RUN + """ -c 'echo "it'"'"'s"'""", id="quotes"),
+        pytest.param('echo "it\'s"', RUN + """ -c 'echo "it'"'"'s"'""", id="quotes"),
         pytest.param("cat <<'E'\na\nE", f"{RUN} -c 'cat <<'\"'\"'E'\"'\"'\na\nE'", id="lines"),
         pytest.param("cd sub && ls", f"cd -- {{}}/sub && {RUN} -c ls", id="cd-first"),
         pytest.param("cd sub; ls", f"cd -- {{}}/sub && {RUN} -c ls", id="cd-and-semicolon"),
@@ -71,8 +71,9 @@ def test_where_nothing_can_be_rewritten_it_is_judged_as_the_hosts(worktree: Path
 
 
 def test_for_the_host_nothing_rests_on_our_environment(worktree: Path) -> None:
-    # Ours has an `ls` that is found in the directories of the policy; the host's PATH may not.
-    assert ruled(worktree, "nosuchprogram; cd sub", "open").verdict is not Verdict.ALLOW
+    # Where it runs by us, the variable is not there; the host's shell has what it has.
+    assert ruled(worktree, "ls $NOBODY_KNOWS").command is not None
+    assert ruled(worktree, "ls $NOBODY_KNOWS; cd sub").verdict is Verdict.ASK
 
 
 @pytest.mark.parametrize(
@@ -140,17 +141,12 @@ def test_agent_exec_in_a_command_is_never_allowed(
         pytest.param(math.inf, " --timeout inf", id="background"),
     ],
 )
-def test_the_hosts_time_is_handed_on(
-    worktree: Path, timeout_s: float | None, words: str
-) -> None:
+def test_the_hosts_time_is_handed_on(worktree: Path, timeout_s: float | None, words: str) -> None:
     assert ruled(worktree, "ls", timeout_s=timeout_s).command == f"{RUN}{words} -c ls"
 
 
-@pytest.mark.parametrize(
-    "command", [pytest.param("", id="empty"), pytest.param("ls \0", id="nul")]
-)
-def test_a_text_that_is_none_is_denied(worktree: Path, command: str) -> None:
-    assert ruled(worktree, command).verdict is Verdict.DENY
+def test_a_text_that_is_none_is_denied(worktree: Path) -> None:
+    assert ruled(worktree, "ls \0").verdict is Verdict.DENY
 
 
 @pytest.mark.parametrize(
