@@ -26,7 +26,6 @@ from agent_exec.daemon.protocol import (
 from agent_exec.errors import DaemonError
 
 _CHUNK = 1024 * 1024
-_HANDSHAKE_S = 5.0
 _CREDENTIALS = struct.Struct("iII")
 # What another daemon, or none, is to be tried for.
 _PASSING = frozenset({"not_running", "replaced", "draining"})
@@ -55,6 +54,7 @@ class Client:
         start: bool = False,
         timeout_s: float = 20.0,
         environ: Mapping[str, str] | None = None,
+        handshake_s: float = 5.0,
         version: str = __version__,
     ) -> Self:
         """Connect to the daemon of this user.
@@ -63,6 +63,7 @@ class Client:
             start: Start one if there is none. Of several clients that do so at once, one does.
             timeout_s: Seconds that a start may take.
             environ: Where the daemon is follows from its XDG variables; ours by default.
+            handshake_s: Seconds that a daemon may take for each answer before it is trusted.
             version: Ours. A daemon that is older lets another take its place.
 
         Raises:
@@ -72,21 +73,23 @@ class Client:
         environ = os.environ if environ is None else environ
         places = Places.find(environ)
         try:
-            return cls._connect(places, version)
+            return cls._connect(places, handshake_s, version)
         except DaemonError as error:
             if error.code not in _PASSING or not start:
                 raise
         # Only somebody who starts a daemon needs it.
         from agent_exec.daemon.start import ensure_daemon  # noqa: PLC0415
 
-        return ensure_daemon(places, environ, timeout_s, lambda: cls._connect(places, version))
+        return ensure_daemon(
+            places, environ, timeout_s, lambda: cls._connect(places, handshake_s, version)
+        )
 
     @classmethod
-    def _connect(cls, places: Places, version: str) -> Self:
+    def _connect(cls, places: Places, handshake_s: float, version: str) -> Self:
         with Folder(places.runtime, make=False) as folder:
             connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                connected.settimeout(_HANDSHAKE_S)
+                connected.settimeout(handshake_s)
                 connected.connect(folder.address(os.path.basename(places.socket)))
                 client = cls(connected)
                 client._greet(places, version)

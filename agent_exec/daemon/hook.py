@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from agent_exec.daemon.client import Client
 from agent_exec.errors import AgentExecError, DaemonError
 
+_HANDSHAKE_S = 1.0
 _DAEMON_S = 5.0
 _LONGEST_REASON = 300
 _MOST_REASONS = 8
@@ -64,7 +65,7 @@ def rule(asked: Asked, *, start: bool = False, environ: Mapping[str, str] | None
         "timeout_s": asked.timeout_s,
     }
     try:
-        with Client.connect(start=start, environ=environ) as client:
+        with Client.connect(start=start, environ=environ, handshake_s=_HANDSHAKE_S) as client:
             ruled = client.request(
                 "judge",
                 patience_s=_DAEMON_S,

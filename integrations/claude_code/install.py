@@ -100,7 +100,8 @@ def _without_record(path: str) -> Iterator[str]:
     """An entry of which the record is gone."""
     before = installed.read_file(path)
     text = _text(before, path)
-    left = take_back(text, before) if text.strip() else text
+    # As if there had been no hooks before: an empty list of them means nothing.
+    left = take_back(text, b"{}") if text.strip() else text
     if before is None or left is None or left == text:
         yield f"{path} has no hook of ours"
         return

@@ -200,7 +200,7 @@ def test_a_grandchild_that_has_left_its_parents_is_known_by_its_mark(home: Home)
             if name.startswith("XDG_") or name in ("PYTHONPATH", "HOME")
         )
         words[2] = f"export {environ}; {words[2]}"
-        where = {"worktree": str(home.worktree), "policy": "open"}
+        where: dict[str, Any] = {"worktree": str(home.worktree), "policy": "open"}
         client.send("call", arguments={"argv": words}, **where)
         said = home.worktree / "said"
         wait_until(said.exists)
@@ -229,7 +229,7 @@ def test_who_ran_before_the_daemon_may_approve(home: Home) -> None:
 
     (home.worktree / "old").touch()
     with home.connect() as client:
-        where = {"worktree": str(home.worktree), "policy": "default"}
+        where: dict[str, Any] = {"worktree": str(home.worktree), "policy": "default"}
         client.request("approver", worktree=str(home.worktree))
         result = client.request(
             "call", on_question=answer, arguments={"argv": ["rm", "old"]}, **where
@@ -256,11 +256,11 @@ def test_a_person_says_no_and_the_model_hears_why(home: Home) -> None:
 
 def test_only_an_approver_answers(home: Home) -> None:
     home.serve()
-    where = {"worktree": str(home.worktree), "policy": "default"}
+    where: dict[str, Any] = {"worktree": str(home.worktree), "policy": "default"}
     with home.connect() as client:
         decided = client.request("decide", arguments={"argv": ["touch", "new"]}, **where)
         assert decided["question"]["cwd"] == str(home.worktree)
-        answer = {"decision": decided["decision"], "answer": {"reply": "once"}}
+        answer: dict[str, Any] = {"decision": decided["decision"], "answer": {"reply": "once"}}
         with pytest.raises(DaemonError) as caught:
             client.request("answer", **where, **answer)
         assert caught.value.code == "not_trusted"
@@ -280,7 +280,7 @@ def test_an_approver_that_leaves_is_a_refusal(home: Home) -> None:
     home.serve()
     with home.connect() as approver, home.connect() as client:
         approver.request("approver")
-        where = {"worktree": str(home.worktree), "policy": "default"}
+        where: dict[str, Any] = {"worktree": str(home.worktree), "policy": "default"}
         client.send("call", arguments={"argv": ["touch", "new"]}, **where)
         assert approver.receive()["op"] == "question"
         approver.close()
@@ -292,10 +292,10 @@ def test_another_approver_cannot_answer_what_it_was_not_asked(home: Home) -> Non
     with home.connect() as asked, home.connect() as other, home.connect() as client:
         other.request("approver", worktree=str(home.folder))
         asked.request("approver", worktree=str(home.worktree))
-        where = {"worktree": str(home.worktree), "policy": "default"}
+        where: dict[str, Any] = {"worktree": str(home.worktree), "policy": "default"}
         client.send("call", arguments={"argv": ["touch", "new"]}, **where)
         question = asked.receive()["question"]["id"]
-        yes = {"question": question, "answer": {"reply": "once"}}
+        yes: dict[str, Any] = {"question": question, "answer": {"reply": "once"}}
         assert other.request("answer", **yes) == {"taken": False}
         assert asked.request("answer", **yes) == {"taken": True}
         assert client.receive()["ok"]["status"] == 0

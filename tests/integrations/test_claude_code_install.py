@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from daemon_host import Home
+
+AgentExec = Callable[..., CompletedProcess[str]]
 
 OTHER = {
     "hooks": {"PreToolUse": [{"matcher": "Bash", "hooks": [{"type": "command", "command": "x"}]}]}
@@ -44,52 +48,52 @@ BEFORE = [
     "words", [("claude-code", "uninstall"), ("uninstall",)], ids=["own", "all"]
 )
 def test_uninstall_leaves_every_byte_as_it_was(
-    home: Home, before: bytes | None, words: tuple[str, ...]
+    home: Home, agent_exec: AgentExec, before: bytes | None, words: tuple[str, ...]
 ) -> None:
     if before is not None:
         settings(home).parent.mkdir()
         settings(home).write_bytes(before)
         settings(home).chmod(0o640)
     was = files_of(home.worktree)
-    assert home.cli("claude-code", "install").returncode == 0
+    assert agent_exec("claude-code", "install").returncode == 0
     (group,) = [
         group
         for group in json.loads(settings(home).read_text())["hooks"]["PreToolUse"]
         if "hook claude-code" in group["hooks"][0]["command"]
     ]
     assert group["matcher"] == "Bash"
-    assert home.cli("claude-code", "install").stdout.endswith("has the hook already\n")
-    assert home.cli(*words).returncode == 0
+    assert agent_exec("claude-code", "install").stdout.endswith("has the hook already\n")
+    assert agent_exec(*words).returncode == 0
     assert files_of(home.worktree) == was
 
 
 @pytest.mark.parametrize("before", BEFORE)
 def test_of_a_file_that_was_changed_since_only_our_entry_is_taken(
-    home: Home, before: bytes | None
+    home: Home, agent_exec: AgentExec, before: bytes | None
 ) -> None:
     if before is not None:
         settings(home).parent.mkdir()
         settings(home).write_bytes(before)
-    home.cli("claude-code", "install")
+    agent_exec("claude-code", "install")
     text = settings(home).read_text()
     changed = '{\n  "added": 1,' + text.lstrip().removeprefix("{")
     settings(home).write_text(changed)
-    assert home.cli("uninstall").returncode == 0
+    assert agent_exec("uninstall").returncode == 0
     left = settings(home).read_text()
     assert left.startswith('{\n  "added": 1')
     assert json.loads(left) == {"added": 1, **json.loads(before or b"{}")}
 
 
-def test_an_entry_without_a_record_is_found_and_taken(home: Home) -> None:
-    home.cli("claude-code", "install")
+def test_an_entry_without_a_record_is_found_and_taken(home: Home, agent_exec: AgentExec) -> None:
+    agent_exec("claude-code", "install")
     (home.folder / "state" / "agent_exec" / "secrets" / "installed.json").unlink()
-    assert "without our entry" in home.cli("claude-code", "uninstall").stdout
+    assert "without our entry" in agent_exec("claude-code", "uninstall").stdout
     assert json.loads(settings(home).read_text()) == {}
-    assert "no hook of ours" in home.cli("claude-code", "uninstall").stdout
+    assert "no hook of ours" in agent_exec("claude-code", "uninstall").stdout
 
 
-def test_a_dry_run_shows_the_change_and_makes_none(home: Home) -> None:
-    shown = home.cli("claude-code", "install", "--dry-run", "--policy", "workspace").stdout
+def test_a_dry_run_shows_the_change_and_makes_none(home: Home, agent_exec: AgentExec) -> None:
+    shown = agent_exec("claude-code", "install", "--dry-run", "--policy", "workspace").stdout
     assert "+++ " in shown
     assert "hook claude-code --policy workspace" in shown
     assert files_of(home.folder / "state") == {}
@@ -104,10 +108,10 @@ def test_a_dry_run_shows_the_change_and_makes_none(home: Home) -> None:
         pytest.param("user", "home/.claude/settings.json", id="user"),
     ],
 )
-def test_each_scope_has_its_file(home: Home, scope: str, file: str) -> None:
-    home.cli("claude-code", "install", "--scope", scope)
+def test_each_scope_has_its_file(home: Home, agent_exec: AgentExec, scope: str, file: str) -> None:
+    agent_exec("claude-code", "install", "--scope", scope)
     assert (home.folder / file).exists()
-    home.cli("claude-code", "uninstall", "--scope", scope)
+    agent_exec("claude-code", "uninstall", "--scope", scope)
     assert not (home.folder / file).parent.exists()
 
 
@@ -119,9 +123,9 @@ def test_each_scope_has_its_file(home: Home, scope: str, file: str) -> None:
     ],
 )
 def test_what_cannot_be_installed_changes_nothing(
-    home: Home, words: tuple[str, ...], says: str
+    home: Home, agent_exec: AgentExec, words: tuple[str, ...], says: str
 ) -> None:
-    done = home.cli("claude-code", "install", *words)
+    done = agent_exec("claude-code", "install", *words)
     assert (done.returncode, says in done.stderr) == (125, True)
     assert files_of(home.worktree) == {}
 
@@ -135,34 +139,36 @@ def test_what_cannot_be_installed_changes_nothing(
         pytest.param(b"\xff\xfe{\0}\0", id="no-utf-8"),
     ],
 )
-def test_settings_that_cannot_be_understood_are_left_alone(home: Home, content: bytes) -> None:
+def test_settings_that_cannot_be_understood_are_left_alone(
+    home: Home, agent_exec: AgentExec, content: bytes
+) -> None:
     settings(home).parent.mkdir()
     settings(home).write_bytes(content)
-    done = home.cli("claude-code", "install")
+    done = agent_exec("claude-code", "install")
     assert (done.returncode, "Traceback" in done.stderr) == (125, False)
     assert settings(home).read_bytes() == content
 
 
-def test_a_link_stays_a_link(home: Home) -> None:
+def test_a_link_stays_a_link(home: Home, agent_exec: AgentExec) -> None:
     real = home.folder / "dotfiles.json"
     real.write_text("{}\n")
     settings(home).parent.mkdir()
     settings(home).symlink_to(real)
-    home.cli("claude-code", "install")
+    agent_exec("claude-code", "install")
     assert settings(home).is_symlink()
     assert "hook claude-code" in real.read_text()
-    home.cli("uninstall")
+    agent_exec("uninstall")
     assert (settings(home).is_symlink(), real.read_text()) == (True, "{}\n")
 
 
-def test_rules_that_would_not_match_any_more_are_told(home: Home) -> None:
+def test_rules_that_would_not_match_any_more_are_told(home: Home, agent_exec: AgentExec) -> None:
     settings(home).parent.mkdir()
     settings(home).write_text('{"permissions": {"deny": ["Bash(git push *)"]}}')
-    assert "policy import" in home.cli("claude-code", "install").stdout
+    assert "policy import" in agent_exec("claude-code", "install").stdout
 
 
-def test_the_record_is_ours_alone(home: Home) -> None:
-    home.cli("claude-code", "install")
+def test_the_record_is_ours_alone(home: Home, agent_exec: AgentExec) -> None:
+    agent_exec("claude-code", "install")
     record = home.folder / "state" / "agent_exec" / "secrets" / "installed.json"
     assert stat.S_IMODE(record.stat().st_mode) == 0o600
 
