@@ -28,6 +28,7 @@ from agent_exec.runtime.audit.writer import AuditWriter
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.flow import Flow
+from agent_exec.runtime.guardian import start_guardian
 from agent_exec.runtime.presenting import Presenter
 from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.runner import Runner
@@ -180,6 +181,7 @@ class ExecTool:
         self._log = self._audit_log(audit, asked_by)
         runner = Runner(self._engine, self._settings, self._checker)
         self._flow = Flow(self._checker, self._asking, runner, self._log)
+        self._starter = chosen
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)
 
@@ -370,6 +372,22 @@ class ExecTool:
     def check_shell(self, text: str, **options: Unpack[CallOptions]) -> Decision:
         """What would be decided on `run_shell`."""
         return self._checker.check_call(_text_call(text, options))
+
+    def warm_up(self) -> None:
+        """Have the guardian started now, and not beside the first call.
+
+        For owners that may be killed at any moment: a call that runs before there is a
+        guardian could leave something behind then.
+
+        Raises:
+            LaunchError, TemplateError: Nothing can be started here.
+        """
+        start_guardian(self._engine, self._starter, self._checker.environment.mark(self._new_id()))
+
+    @property
+    def checker(self) -> Checker:
+        """What judges the calls, also those that somebody else runs."""
+        return self._checker
 
     @property
     def audit_trouble(self) -> str | None:

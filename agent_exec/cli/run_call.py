@@ -68,6 +68,8 @@ def _call(options: RunOptions) -> ToolResult:
             "stdout": stdout,
             "stderr": stderr,
             "timeout_s": options.timeout_s,
+            # As the user's shell would read it, not from the worktree.
+            "cwd": None if options.cwd is None else os.path.abspath(options.cwd),
         }
         if options.command is None:
             return tool.run_sync(options.argv, **given)
