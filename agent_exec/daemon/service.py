@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias
 
-from agent_exec.errors import InvalidCall, Unsupported
+from agent_exec.errors import InvalidCall
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Executor, Verdict
 from agent_exec.model.question import Answer
@@ -56,7 +56,7 @@ class ToolService:
     """
 
     def __init__(self, worktree: str, policy: str) -> None:
-        self._tool = ExecTool(worktree, policy=policy)
+        self._tool = ExecTool(worktree, policy=policy, asked_by="daemon")
         try:
             # A daemon is killed when somebody tidies up: its first call must not outlive that.
             self._tool.warm_up()
@@ -69,9 +69,7 @@ class ToolService:
     ) -> Json:
         """See `Service`."""
         del owner  # for the handles of sessions, which are not served yet
-        if name != "exec":
-            raise Unsupported(f"there is no tool {name!r} here; call exec")
-        return _shown(await self._tool.call(arguments, approver=approver))
+        return _shown(await self._tool.call(arguments, name=name, approver=approver))
 
     async def check(self, call: Mapping[str, Any], *, executor: Executor) -> Json:
         """See `Service`."""
