@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from realproc import guardians_of
 
 from agent_exec import InvalidCall
+from agent_exec.daemon.service import ToolService
 from agent_exec.daemon.services import Services
 
 
@@ -148,3 +151,12 @@ def test_what_names_none_is_refused(worktree: object, policy: object) -> None:
         assert made == []
 
     run(test)
+
+
+def test_there_is_a_guardian_before_the_first_call(tmp_path: Path) -> None:
+    before = guardians_of(os.getpid())
+    service = ToolService(str(tmp_path), "open")
+    try:
+        assert len(guardians_of(os.getpid())) == len(before) + 1
+    finally:
+        service.close()

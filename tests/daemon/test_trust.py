@@ -207,6 +207,23 @@ def test_a_grandchild_that_has_left_its_parents_is_known_by_its_mark(home: Home)
     assert "mark of a call" in said.read_text() or "cgroup" in said.read_text()
 
 
+@pytest.mark.parametrize("words", [[], ["env", "-u", "AGENT_EXEC_CALL_2"]], ids=["own", "above"])
+def test_the_mark_of_a_call_gives_a_program_and_its_children_away(
+    home: Home, words: list[str]
+) -> None:
+    home.serve()
+    program = CONNECT.format(then="print('served')")
+    # The shell has the mark; what it waits for has it, or has dropped it.
+    done = subprocess.run(
+        ["sh", "-c", '"$@"; true', "sh", *words, sys.executable, "-c", program],
+        env=home.environ | {"AGENT_EXEC_CALL_2": "other-1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "has the mark of a call" in done.stdout
+
+
 def test_who_cannot_be_told_from_a_leftover_of_a_call_may_not_approve(home: Home) -> None:
     home.serve()
     said = home.folder / "said"
