@@ -66,9 +66,10 @@ def _saved(question: Question, answer: Answer) -> list[str]:
 
 def _choice(terminal: TextIO, fd: int, prompt: str) -> str:
     """The first letter of the line that is typed; nothing at its end."""
+    # Before the prompt stands there: what comes after it may be an answer already.
+    termios.tcflush(fd, termios.TCIFLUSH)
     terminal.write(prompt)
     terminal.flush()
-    termios.tcflush(fd, termios.TCIFLUSH)
     line = b""
     while not line.endswith(b"\n"):
         read = os.read(fd, 1024)

@@ -28,6 +28,9 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="Capture the output and print one JSON object.")
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Do not say on stderr how a text was run.")
+    ] = False,
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Seconds until the command is ended.")
     ] = None,
@@ -49,6 +52,7 @@ def run(
         worktree=worktree,
         cwd=cwd,
         as_json=as_json,
+        quiet=quiet,
         timeout_s=timeout,
         launcher=launcher,
     )

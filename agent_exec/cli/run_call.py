@@ -48,7 +48,7 @@ def execute(options: RunOptions) -> int:
     if options.as_json:
         _print_json(result)
     else:
-        _tell(result)
+        _tell(result, options)
     return _exit_status(result)
 
 
@@ -135,10 +135,12 @@ def _print_json(result: ToolResult) -> None:
     sys.stdout.buffer.flush()
 
 
-def _tell(result: ToolResult) -> None:
+def _tell(result: ToolResult, options: RunOptions) -> None:
     """What the command's own output does not say."""
-    if result.route is Route.SHELL:
+    if not options.quiet and result.route is Route.SHELL:
         _notice(f"run by a shell: {result.route_reason}")
+    elif not options.quiet and options.command is not None and result.error is None:
+        _notice("run without a shell")
     if result.ended is Ended.TIMEOUT:
         _notice("timed out; the command was ended")
     if result.error is not None:

@@ -21,6 +21,7 @@ _WITH_VALUE = {
     "-c": "command",
     "--command": "command",
 }
+_FLAGS = {"--json": "as_json", "-q": "quiet", "--quiet": "quiet"}
 
 
 class RunOptions(NamedTuple):
@@ -34,6 +35,8 @@ class RunOptions(NamedTuple):
     cwd: str | None = None
     """Where the command works; None is the worktree."""
     as_json: bool = False
+    quiet: bool = False
+    """Do not say how a text was run."""
     timeout_s: float | None = None
     launcher: str = "auto"
 
@@ -45,10 +48,10 @@ def read_run(words: Sequence[str]) -> RunOptions | None:
     end = words.index("--") if "--" in words else len(words)
     argv, before = tuple(words[end + 1 :]), iter(words[1:end])
     values: dict[str, str] = {}
-    as_json = False
+    flags: set[str] = set()
     for word in before:
-        if word == "--json":
-            as_json = True
+        if word in _FLAGS:
+            flags.add(_FLAGS[word])
             continue
         name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
         if name not in _WITH_VALUE:
@@ -64,4 +67,5 @@ def read_run(words: Sequence[str]) -> RunOptions | None:
         return None
     if bool(argv) is ("command" in values):
         return None
-    return RunOptions(argv=argv, as_json=as_json, timeout_s=timeout_s, **values)
+    as_json, quiet = "as_json" in flags, "quiet" in flags
+    return RunOptions(argv=argv, timeout_s=timeout_s, as_json=as_json, quiet=quiet, **values)

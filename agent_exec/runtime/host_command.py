@@ -131,7 +131,7 @@ def _rewritten(decision: Decision, asked: HostCommand) -> HostRuling | None:
 
 
 def _run(asked: HostCommand, text: str) -> str:
-    words = [*asked.program, "run", *asked.options, "--cwd", "."]
+    words = [*asked.program, "run", "-q", *asked.options, "--cwd", "."]
     if asked.timeout_s is not None:
         words += ["--timeout", f"{asked.timeout_s:g}"]
     return shlex.join([*words, "-c", text])

@@ -64,7 +64,8 @@ def test_input_passes_through(cli: Cli) -> None:
         pytest.param(["run", "-p", "open", "--", "nope"], 125, "nope: no such program", id="none"),
         pytest.param(["run", "--", "touch", "x"], 125, "touch writes x", id="default-policy"),
         pytest.param(["run", "-p", "nope", "--", "true"], 125, "'nope'", id="no-such-policy"),
-        pytest.param(["run", "-p", "open", "-c", "exit 7"], 7, "", id="text"),
+        pytest.param(["run", "-q", "-p", "open", "-c", "exit 7"], 7, "", id="text"),
+        pytest.param(["run", "-p", "open", "-c", "exit 7"], 7, "run without a shell", id="route"),
         pytest.param(
             ["run", "-p", "open", "-c", "for x in 1; do exit 3; done"],
             3,

@@ -234,7 +234,7 @@ def test_a_hosts_command_is_judged(served: Home) -> None:
             cwd=str(served.worktree),
             program=["/x/agent-exec"],
         )
-    assert ruled["command"] == "/x/agent-exec run --cwd . -c ls"
+    assert ruled["command"] == "/x/agent-exec run -q --cwd . -c ls"
 
 
 def test_nothing_of_ours_is_written_to_the_log_by_clients_that_break(home: Home) -> None:

@@ -15,7 +15,7 @@ from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.host_command import HostCommand, HostRuling, judge
 
 OURS = "/opt/venv/bin/agent-exec"
-RUN = f"{OURS} run -p default --cwd ."
+RUN = f"{OURS} run -q -p default --cwd ."
 
 
 @pytest.fixture
