@@ -24,6 +24,7 @@ struct ax_task {
     bool delivered;         /* to the waiter */
     atomic_int stop;      /* enum ax_cause asked for from outside, or 0 */
     uint32_t generation;
+    size_t *living; /* of the thread of ours that started it, or NULL; see thread_main() */
     struct ax_task *next;
 };
 

@@ -103,6 +103,8 @@ end_task(struct ax_engine *engine, struct ax_task *task)
 {
     ax_remember_stuck(engine, &task->job, engine->own_wake_fd);
     ax_release_slot(engine);
+    if (task->living != NULL)
+        --*task->living;
     deliver(engine, task);
 }
 
@@ -183,8 +185,11 @@ register_task(struct ax_engine *engine, struct ax_task *task)
 
 /* Start one queued task. Called and left with the lock held; the launch is made without. */
 static void
-launch(struct ax_engine *engine, struct ax_task *task, const struct ax_stack *stack)
+launch(struct ax_engine *engine, struct ax_task *task, const struct ax_stack *stack,
+       size_t *living)
 {
+    task->living = living;
+    ++*living;
     ax_add_launching(engine, task, engine->own_timer_fd);
     pthread_mutex_unlock(&engine->lock);
 
@@ -200,10 +205,10 @@ launch(struct ax_engine *engine, struct ax_task *task, const struct ax_stack *st
 }
 
 static void
-launch_queued(struct ax_engine *engine, const struct ax_stack *stack)
+launch_queued(struct ax_engine *engine, const struct ax_stack *stack, size_t *living)
 {
     while (has_launchable(engine) && !engine->closing)
-        launch(engine, pop_queue(engine), stack);
+        launch(engine, pop_queue(engine), stack, living);
 }
 
 static bool
@@ -237,14 +242,6 @@ leave(struct ax_engine *engine, pthread_t *gone)
     engine->gone = pthread_self();
     engine->has_gone = true;
     return has_gone;
-}
-
-/* Does any child live that a thread of ours may have started? The kernel sends it the signal
- * of PR_SET_PDEATHSIG when that thread ends, not when the process does. */
-static bool
-has_children(const struct ax_engine *engine)
-{
-    return engine->n_watched > 0 || engine->n_launching > 0 || engine->stuck != NULL;
 }
 
 /* See to it that somebody leads while this thread launches. True: it may launch. */
@@ -483,6 +480,9 @@ thread_main(void *argument)
     bool ready = ax_stack_open(&stack) == 0;
     bool has_gone = false;
     pthread_t gone;
+    /* Tasks that this thread has started. Their children get SIGKILL when it ends, and not
+     * only when the process does (PR_SET_PDEATHSIG). With the engine's lock. */
+    size_t living = 0;
 
     prctl(PR_SET_NAME, "agent_exec", 0, 0, 0);
     pthread_mutex_lock(&engine->lock);
@@ -498,7 +498,7 @@ thread_main(void *argument)
     }
     while (ready && !is_done(engine)) {
         if (engine->leader) {
-            if (engine->n_threads > engine->max_threads && !has_children(engine)) {
+            if (engine->n_threads > engine->max_threads && living == 0) {
                 has_gone = leave(engine, &gone);
                 break;
             }
@@ -508,7 +508,7 @@ thread_main(void *argument)
         engine->leader = true;
         while (engine->leader && !is_done(engine)) {
             if (has_launchable(engine) && !engine->closing && hand_over(engine)) {
-                launch_queued(engine, &stack);
+                launch_queued(engine, &stack, &living);
                 if (engine->leader)
                     break; /* somebody else took it meanwhile */
                 engine->leader = true;
