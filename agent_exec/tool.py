@@ -20,7 +20,7 @@ from agent_exec.model.result import ToolResult
 from agent_exec.policy.outputs import outputs_folder
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime import checks
-from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, refusal
+from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, checked, refusal
 from agent_exec.runtime.approvals.memory import Memory, approvals_folder
 from agent_exec.runtime.audit.files import audit_folder
 from agent_exec.runtime.audit.log import AuditLog
@@ -273,7 +273,10 @@ class ExecTool:
 
         Raises:
             InvalidCall: It is none.
+            Denied: It comes out different by now; decide again.
         """
+        if decision.verdict is not Verdict.ASK:
+            raise InvalidCall(f"the verdict is {decision.verdict}: there is nothing to ask")
         judged = self._judged_later(decision)
         return self._asking.question(judged, self._asking.basis(judged))
 
@@ -323,19 +326,29 @@ class ExecTool:
             raise InvalidCall("this decision holds no call; take one that `decide` has made")
         judged = self._flow.judged(call, self._new_id())
         now = self._sealed(call, judged)
-        if now.to_json() != decision.to_json():
+        # What was approved for good since then is still what a person was asked about.
+        asked = judged[1]._replace(call=call, seal=now.seal)
+        if decision.to_json() not in (now.to_json(), asked.to_json()):
             raise Denied("it is no longer what was decided on: decide on the call again", now)
         return judged
 
     def _answered(self, decision: Decision, judged: Judged, answer: Answer | None) -> Grant:
-        if decision.verdict is Verdict.ALLOW:
+        if judged[1].verdict is Verdict.ALLOW:
             return Grant(*judged)
-        if decision.verdict is Verdict.DENY or answer is None:
+        if decision.verdict is Verdict.DENY:
             raise refusal(judged[1])
+        basis = self._asking.basis(judged)
+        if basis.digest() != decision.seal:
+            raise Denied("it is no longer what was decided on: decide on the call again", judged[1])
+        if decision.verdict is Verdict.ALLOW:
+            return Grant(*judged, basis.programs)
+        if answer is None:
+            raise refusal(judged[1])
+        question = self._asking.question(judged, basis)
+        answer = checked(question, answer)
         if answer.reply is Reply.NEVER:
             raise ApprovalRefused(answer.message or "a person said no, and gave no reason")
-        basis = self._asking.basis(judged)
-        return self._asking.taken(self._asking.question(judged, basis), answer, judged, basis)
+        return self._asking.taken(question, answer, judged, basis)
 
     def definition(self, dialect: str) -> list[dict[str, Any]]:
         """The tools for a model, for ``openai``, ``anthropic``, ``mcp`` or ``gemini``.

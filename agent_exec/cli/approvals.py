@@ -24,7 +24,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
     """List what was approved for good, and the file where it stands."""
-    from agent_exec.schema.harmless import one_line  # noqa: PLC0415 - --help needs none of it
+    from agent_exec.schema.harmless import escaped  # noqa: PLC0415 - --help needs none of it
 
     memory = _memory(worktree)
     entries = memory.entries()
@@ -32,7 +32,7 @@ def list_(
         print(json.dumps([entry.to_json() for entry in entries]))
         return
     for entry in entries:
-        print(f"{entry.id}  {entry.at}  {one_line(entry.shown)}")
+        print("  ".join(map(escaped, (entry.id, entry.at, entry.shown))))
     typer.echo(f"{len(entries)} in {memory.path}", err=True)
 
 

@@ -38,7 +38,7 @@ def ask_on_terminal(question: Question) -> Answer:
                     return answer
                 for line in _saved(question, answer):
                     print(line, file=terminal)
-                if _choice(terminal, device.fileno(), "Save that? [y/N] ") == "y":
+                if _choice(terminal, device.fileno(), "Save that? [y/N] ") in ("y", "yes"):
                     return answer
 
 
@@ -49,11 +49,12 @@ def _keys(question: Question) -> str:
 
 
 def _answer(question: Question, choice: str) -> Answer:
-    if choice == "o":
+    """Whatever is not clearly a yes is a no."""
+    if choice in ("o", "once"):
         return Answer(Reply.ONCE)
-    if choice == "a" and question.remembers:
+    if choice in ("a", "always") and question.remembers:
         return Answer(Reply.ALWAYS)
-    if choice == "w" and question.wider:
+    if choice in ("w", "wider") and question.wider:
         return Answer(Reply.WIDER, pattern=question.wider[0].words)
     return Answer(Reply.NEVER)
 
@@ -65,8 +66,9 @@ def _saved(question: Question, answer: Answer) -> list[str]:
 
 
 def _choice(terminal: TextIO, fd: int, prompt: str) -> str:
-    """The first letter of the line that is typed; nothing at its end."""
-    # Before the prompt stands there: what comes after it may be an answer already.
+    """The line that is typed; nothing at its end."""
+    # All else is read by now, and what comes after the prompt is an answer to it.
+    terminal.flush()
     termios.tcflush(fd, termios.TCIFLUSH)
     terminal.write(prompt)
     terminal.flush()
@@ -76,4 +78,4 @@ def _choice(terminal: TextIO, fd: int, prompt: str) -> str:
         if not read:
             break
         line += read
-    return line.decode("utf-8", "replace").strip().lower()[:1]
+    return line.decode("utf-8", "replace").strip().lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from agent_exec.model.call import ToolCall
@@ -53,6 +54,8 @@ class Ruling(NamedTuple):
     """What keeps it, and all that it runs, from running more than was judged."""
     name: tuple[str, ...] = ()
     """Of the program and its sub-command, as its table has them; empty: it has none."""
+    cwd: str | None = None
+    """Where it works: absolute, perhaps with links; None: where the call does."""
 
     def to_json(self) -> dict[str, object]:
         """One of the ``commands`` of ``check --json``."""
@@ -133,6 +136,8 @@ class Grant(NamedTuple):
 
     request: ExecRequest
     decision: Decision
+    programs: Mapping[str, str] = MappingProxyType({})
+    """Absolute path -> which file was approved there; empty: a rule allows it."""
 
 
 def strictest(*verdicts: Verdict) -> Verdict:

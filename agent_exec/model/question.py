@@ -38,6 +38,7 @@ class Question(NamedTuple):
     """Everything that a person needs to answer."""
 
     id: str
+    """Of the call; of later questions about the same one, with their number."""
     decision: Decision
     """With its call: the verdict is ASK."""
     worktree: str
@@ -50,10 +51,16 @@ class Question(NamedTuple):
     """What `Reply.WIDER` may cover; none is offered for what is not understood."""
 
     def to_json(self) -> dict[str, object]:
-        """All of it."""
+        """All of it, but for descriptors of this process."""
+        decision = self.decision
+        if decision.call is not None:
+            call = decision.call
+            stdin = None if isinstance(call.stdin, int) else call.stdin
+            call = call._replace(stdin=stdin, stdout=None, stderr=None)
+            decision = decision._replace(call=call)
         return {
             "id": self.id,
-            "decision": self.decision.to_json(),
+            "decision": decision.to_json(),
             "worktree": self.worktree,
             "cwd": self.cwd,
             "remembers": list(self.remembers),

@@ -133,6 +133,7 @@ def _rule(
         rules,
         because,
         name=found.name,
+        cwd=here_of(found, cwd),
     )
 
 

@@ -12,6 +12,7 @@ from agent_exec.model.action import Action
 from agent_exec.model.decision import Decision, Grant
 from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Stdio, Survivors
 from agent_exec.model.request import Command
+from agent_exec.runtime.approvals.pinned import lease_approved
 from agent_exec.runtime.environment import ChildEnvironment
 from agent_exec.runtime.spill import OutputFile
 from agent_exec.template.cache import Lease, TemplateCache
@@ -49,7 +50,11 @@ class Bound:
         with ExitStack() as undo:
             undo.callback(self.release, ran=False)
             for command in grant.request.commands:
-                self.leases.append(settings.cache.lease(_program(command)))
+                self.leases.append(
+                    lease_approved(
+                        settings.cache, _program(command), grant, on_update=settings.on_update
+                    )
+                )
             self.plan = self._plan()
             undo.pop_all()
 

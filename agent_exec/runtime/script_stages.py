@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 
-from agent_exec.errors import LaunchError, ProgramNotFound, Step, TemplateError
+from agent_exec.errors import Denied, LaunchError, ProgramNotFound, Step, TemplateError
 from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.outcome import Outcome
 from agent_exec.model.request import Command, FileUse
 from agent_exec.model.script import Operator, Pipeline, Redirection, SimpleCommand
+from agent_exec.runtime.approvals.pinned import lease_approved
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.exec_errors import (
     Failure,
@@ -41,6 +42,7 @@ from agent_exec.shell.builtins.state import ShellState
 from agent_exec.shell.expand import Scope, expand, expand_all
 from agent_exec.shell.glob import expand_pattern
 from agent_exec.shell.planning import FILE_USES
+from agent_exec.template.cache import Lease
 from agent_exec.template.directory import Directory
 
 JudgeAgain = Callable[[Command], Decision]
@@ -68,7 +70,8 @@ class ScriptStages:
         self._judge_again = judge_again
         self._output = output
         self._mark = settings.environment.mark(request.id)
-        self._extra = dict(request.call.env or {})
+        self._given = dict(request.call.env or {})
+        self._extra = dict(self._given)
         self._base = settings.environment.variables(request.cwd)
         self.state = ShellState(request.cwd, {**self._base, **self._extra})
         self.leaves = False
@@ -76,8 +79,9 @@ class ScriptStages:
         self.refused: str | None = None
         """Why the text goes no further."""
         self._places = RealPlaces()
+        self._grant = grant
         self._approved = grant.decision.verdict is not Verdict.ALLOW
-        """By a person, and as it was then."""
+        """By a person, and nothing of the text has changed anything since."""
         self._judged = _judged(grant.decision)
         self._may_change = _may_change(grant.decision)
         self._directory: Directory | None = None
@@ -125,6 +129,8 @@ class ScriptStages:
         """A pipeline has run. What it has changed may make others of the next commands."""
         if self._may_change:
             self._judged = {}
+            # What it makes of programs (``make && ./made``) was approved with it.
+            self._approved = False
 
     def _open(
         self,
@@ -165,7 +171,7 @@ class ScriptStages:
         files: tuple[FileUse, ...] = (),
     ) -> Variables | None:
         """What a command needs to be run with; None when it may not."""
-        variables = (*self._extra.items(), *_prefix(simple, scope))
+        variables = (*self._variables(), *_prefix(simple, scope))
         builtin = is_builtin(argv[0])
         command = Command(
             argv, program, cwd=scope.cwd, variables=variables, files=files, builtin=builtin
@@ -176,6 +182,19 @@ class ScriptStages:
         because = "; ".join(decision.because)
         self.refused = f"line {simple.line}: what it has become is not allowed: {because}"
         return None
+
+    def _variables(self) -> Variables:
+        """What is set for commands, but for where cd has gone: no command obeys that.
+
+        Who sets these otherwise was judged by the text as it stands.
+        """
+        return tuple(
+            [
+                (name, value)
+                for name, value in self._extra.items()
+                if name not in ("PWD", "OLDPWD") or self._given.get(name) == value
+            ]
+        )
 
     def _builtin(
         self, argv: tuple[str, ...], said: Said, *, alone: bool
@@ -219,7 +238,7 @@ class ScriptStages:
         except (ProgramNotFound, TemplateError):
             return not_found(name, cwd)
         try:
-            found = Found(argv, program, settings.cache.lease(program), name)
+            found = Found(argv, program, self._lease(program), name)
         except TemplateError as error:
             if error.errno != errno.ENOEXEC or not is_text(program):
                 return not_executed(name, program, error.errno or errno.EIO)
@@ -234,6 +253,17 @@ class ScriptStages:
                 return not_executed(name, program, number)
         return found
 
+    def _lease(self, program: str) -> Lease:
+        if not self._approved:
+            return self._settings.cache.lease(program)
+        try:
+            return lease_approved(
+                self._settings.cache, program, self._grant, self._settings.on_update
+            )
+        except Denied as error:
+            self.refused = str(error)
+            raise RefusedError from error
+
     def _envp(self, simple: SimpleCommand, scope: Scope, variables: Variables) -> tuple[bytes, ...]:
         extra = self._extra
         if simple.assignments or variables:
@@ -247,7 +277,7 @@ class ScriptStages:
             return because
         if self._approved:
             return f"it is no longer what was approved: {error}"
-        variables = tuple(self._extra.items())
+        variables = self._variables()
         for program in programs:
             path = program.found.program
             command = Command(program.argv, path, cwd=self.state.cwd, variables=variables)

@@ -16,6 +16,11 @@ _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
 )
+# Letters and marks that are not seen: fillers, joiners, variation selectors.
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0000-\U000e0fff]"
+)
 
 
 def harmless(text: str) -> str:
@@ -37,12 +42,33 @@ def one_line(text: str) -> str:
     return harmless(text.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r"))
 
 
+def escaped(text: str) -> str:
+    """All of `text` in one line, for who decides on it: nothing is left out or invisible.
+
+    Unlike `one_line`, which shows what a terminal would have shown. Blanks are spaces only.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join([char if _is_plain(char) else _escape_char(char) for char in text])
+
+
+def _is_plain(char: str) -> bool:
+    return char.isprintable() and _BLANK.match(char) is None
+
+
+def _escape_char(char: str) -> str:
+    return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(char) or _escape_code(ord(char))
+
+
 def _last_shown(line: str) -> str:
     return line.rstrip("\r").rpartition("\r")[2]
 
 
 def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
+    return _escape_code(ord(found[0]))
+
+
+def _escape_code(code: int) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

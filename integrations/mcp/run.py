@@ -50,7 +50,7 @@ async def _end_when_signalled(tool: ExecTool) -> None:
         async for signum in signals:
             tool.close()
             signal.signal(signum, signal.SIG_DFL)
-            os.kill(os.getpid(), signum)
+            signal.raise_signal(signum)
 
 
 def serve_http(worktree: str, policy: str, *, host: str, port: int) -> None:

@@ -19,21 +19,33 @@ def was_approved(approved: Decision, again: Decision, *, cwd: str, worktree: str
         cwd: Where the command works.
         worktree: Absolute, without links.
     """
-    known = [effect for ruling in approved.commands for effect in ruling.effects]
+    known = [(effect, ruling.cwd) for ruling in approved.commands for effect in ruling.effects]
     return all(
-        any(_belongs(effect, each) for each in known) and _stays(effect, cwd, worktree)
+        any(_belongs(effect, ruling.cwd, *each) for each in known)
+        and _stays(effect, ruling.cwd or cwd, worktree)
         for ruling in again.commands
         for effect in ruling.effects
     )
 
 
-def _belongs(effect: Effect, approved: Effect) -> bool:
+def _belongs(effect: Effect, here: str | None, approved: Effect, there: str | None) -> bool:
     if effect.kind is not approved.kind:
         return False
     if effect.path is None or approved.path is None:
         return effect.path == approved.path and (effect.argv is None) is (approved.argv is None)
-    # What was approved may be a glob, of which this is a match.
-    return effect.path == approved.path or fnmatch.fnmatchcase(effect.path, approved.path)
+    if _directory(here) != _directory(there) and not os.path.isabs(effect.path):
+        return False
+    return effect.path == approved.path or _is_match(effect.path, approved.path)
+
+
+def _directory(path: str | None) -> str | None:
+    return None if path is None else os.path.realpath(path)
+
+
+def _is_match(path: str, pattern: str) -> bool:
+    """What was approved may be a glob, of which this is a match: no star stands for a slash."""
+    parts, patterns = path.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
 
 
 def _stays(effect: Effect, cwd: str, worktree: str) -> bool:

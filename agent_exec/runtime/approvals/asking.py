@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Awaitable, Callable, Generator
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from inspect import iscoroutinefunction
 from typing import TypeAlias
 
 from agent_exec.errors import ApprovalRefused, Denied, PolicyError
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Grant, Verdict
-from agent_exec.model.effect import EffectKind
 from agent_exec.model.question import Answer, Question, Reply
 from agent_exec.model.request import ExecRequest
+from agent_exec.policy.paths import is_beneath
 from agent_exec.runtime.approvals.basis import Basis, basis_of
+from agent_exec.runtime.approvals.code import why_not_remembered
 from agent_exec.runtime.approvals.memory import Memory, new_entry
 from agent_exec.runtime.approvals.pattern import offers, wide_of
-from agent_exec.schema.harmless import one_line
+from agent_exec.schema.harmless import escaped
 
 Approver: TypeAlias = Callable[[Question], Answer | Awaitable[Answer]]
 Judged: TypeAlias = tuple[ExecRequest, Decision]
@@ -55,17 +57,12 @@ class Asking:
     def question(self, judged: Judged, basis: Basis) -> Question:
         """What a person is asked."""
         request, decision = judged
-        unknown = any(
-            effect.kind is EffectKind.UNKNOWN
-            for ruling in decision.commands
-            for effect in ruling.effects
-        )
         return Question(
             request.id,
             decision._replace(call=request.call, seal=basis.digest()),
             self._worktree,
             request.cwd,
-            () if unknown else _remembers(request, basis, self._worktree),
+            () if why_not_remembered(*judged) else _remembers(request, basis, self._worktree),
             offers(decision, request.cwd, self._worktree),
         )
 
@@ -80,7 +77,7 @@ class Asking:
             ApprovalRefused: By a person.
         """
         judged = judge()
-        for _ in range(_MOST_QUESTIONS):
+        for number in range(_MOST_QUESTIONS):
             request, decision = judged
             if decision.verdict is Verdict.ALLOW:
                 return Grant(request, decision)
@@ -89,12 +86,15 @@ class Asking:
             basis = self.basis(judged)
             try:
                 if self.memory.covers(basis, decision):
-                    return Grant(request, decision)
+                    return Grant(request, decision, basis.programs)
             except PolicyError as error:
                 # Whatever was approved there is asked about again.
                 decision = decision._replace(because=(*decision.because, str(error)))
             question = self.question((request, decision), basis)
-            answer = yield question
+            if number:
+                # An answer that comes late must not be taken for one to this question.
+                question = question._replace(id=f"{question.id}.{number + 1}")
+            answer = checked(question, (yield question))
             if answer.reply is Reply.NEVER:
                 raise ApprovalRefused(answer.message or "a person said no, and gave no reason")
             again = judge()
@@ -106,25 +106,26 @@ class Asking:
     def taken(self, question: Question, answer: Answer, judged: Judged, basis: Basis) -> Grant:
         """The grant that an answer is; what is to be remembered is."""
         request, decision = judged
-        notice = self._remember(question, answer, decision, basis)
+        notice = self._remember(question, answer, judged, basis)
         if notice is not None:
             request = request._replace(notices=(*request.notices, notice))
-        return Grant(request, decision)
+        return Grant(request, decision, basis.programs)
 
     def _remember(
-        self, question: Question, answer: Answer, decision: Decision, basis: Basis
+        self, question: Question, answer: Answer, judged: Judged, basis: Basis
     ) -> str | None:
         """Why it could not be remembered; None when that was not wanted, or is done."""
         shown = _call_shown(question.decision.call or ToolCall())
         if answer.reply is Reply.ALWAYS:
-            if not question.remembers:
-                return "it was approved once: what is not understood is not remembered"
+            because = why_not_remembered(*judged)
+            if because is not None:
+                return f"it was approved once: {because}"
             entry = new_entry(shown, basis=basis)
         elif answer.reply is Reply.WIDER:
             offered = [offer.words for offer in question.wider]
             if answer.pattern not in offered:
                 return "it was approved once: that pattern was not offered"
-            (ruling,) = [each for each in decision.commands if each.verdict is Verdict.ASK]
+            (ruling,) = [each for each in judged[1].commands if each.verdict is Verdict.ASK]
             wide = wide_of(ruling, answer.pattern or (), question.cwd, self._worktree)
             entry = new_entry(f"{shlex.join(wide.words)} ...", wide=wide)
         else:
@@ -149,7 +150,25 @@ async def ask(approver: Approver | None, question: Question) -> Answer:
         answer = await said if isinstance(said, Awaitable) else said
     except Exception as error:
         raise _no_answer(question, f"{type(error).__name__}: {error}") from error
-    return _checked(question, answer)
+    except BaseException as error:
+        if not _was_cancelled(error) or _are_we_cancelled():
+            raise
+        raise _no_answer(question, "who was to answer was cancelled") from error
+    return checked(question, answer)
+
+
+def _was_cancelled(error: BaseException) -> bool:
+    """By asyncio. Trio lets nobody else's cancellation out of where it belongs."""
+    asyncio = sys.modules.get("asyncio")  # takes longer to import than all else here
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)
+
+
+def _are_we_cancelled() -> bool:
+    """Or only what the approver waited for?"""
+    from asyncio import current_task  # noqa: PLC0415 - see `_was_cancelled`
+
+    task = current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _is_async(approver: Approver) -> bool:
@@ -172,7 +191,11 @@ def ask_sync(approver: Approver | None, question: Question) -> Answer:
         answer = _awaited(said) if isinstance(said, Awaitable) else said
     except Exception as error:
         raise _no_answer(question, f"{type(error).__name__}: {error}") from error
-    return _checked(question, answer)
+    except BaseException as error:
+        if not _was_cancelled(error):
+            raise
+        raise _no_answer(question, "who was to answer was cancelled") from error
+    return checked(question, answer)
 
 
 def _awaited(said: Awaitable[Answer]) -> Answer:
@@ -181,7 +204,11 @@ def _awaited(said: Awaitable[Answer]) -> Answer:
     async def wait() -> Answer:
         return await said
 
-    return anyio.run(wait)
+    try:
+        return anyio.run(wait)
+    finally:
+        if isinstance(said, Coroutine):
+            said.close()  # never begun, where this thread runs a loop already
 
 
 def refusal(decision: Decision) -> Denied:
@@ -192,10 +219,21 @@ def refusal(decision: Decision) -> Denied:
     return Denied(reasons, decision)
 
 
-def _checked(question: Question, answer: object) -> Answer:
+def checked(question: Question, answer: object) -> Answer:
+    """`answer`, which an approver has given.
+
+    Raises:
+        Denied: It is none.
+    """
     if not isinstance(answer, Answer):
         raise _no_answer(question, f"{type(answer).__name__} is no Answer")
-    return answer
+    try:
+        reply = Reply(answer.reply)
+        pattern = None if answer.pattern is None else tuple(answer.pattern)
+    except (TypeError, ValueError) as error:
+        raise _no_answer(question, str(error)) from None
+    message = None if answer.message is None else str(answer.message)
+    return Answer(reply, message, pattern)
 
 
 def _no_answer(question: Question, why: str) -> Denied:
@@ -205,9 +243,14 @@ def _no_answer(question: Question, why: str) -> Denied:
 
 def _remembers(request: ExecRequest, basis: Basis, worktree: str) -> tuple[str, ...]:
     lines = [f"exactly this call: {_call_shown(request.call)}"]
-    lines.append(f"in {one_line(request.cwd)}")
-    lines += [f"with {one_line(program)} as it is now" for program in basis.programs]
-    names = [one_line(os.path.relpath(path, worktree)) for path in basis.code]
+    lines.append(f"in {escaped(request.cwd)}")
+    lines += [f"with {escaped(program)} as it is now" for program in basis.programs]
+    lines += [
+        f"with {escaped(f'{name}={value}')}" for name, value in (request.call.env or {}).items()
+    ]
+    if request.stdin is not None:
+        lines.append("with any input" if isinstance(request.stdin, int) else "with the same input")
+    names = [escaped(_named(path, worktree)) for path in basis.code]
     if names:
         more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
         lines.append(f"with these files as they are now: {', '.join(names[:_MOST_SHOWN])}{more}")
@@ -216,8 +259,12 @@ def _remembers(request: ExecRequest, basis: Basis, worktree: str) -> tuple[str, 
     return tuple(lines)
 
 
+def _named(path: str, worktree: str) -> str:
+    return os.path.relpath(path, worktree) if is_beneath(path, worktree) else path
+
+
 def _call_shown(call: ToolCall) -> str:
     """In one line, for people."""
     if call.command is not None:
-        return one_line(call.command)
-    return one_line(" | ".join(shlex.join(argv) for argv in call.stages))
+        return escaped(call.command)
+    return escaped(" | ".join(shlex.join(argv) for argv in call.stages))

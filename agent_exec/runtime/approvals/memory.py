@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from agent_exec.errors import PolicyError
 from agent_exec.model.decision import Decision
+from agent_exec.model.plan import Identity
 from agent_exec.policy.outputs import folder_name
 from agent_exec.policy.paths import is_beneath
 from agent_exec.runtime.approvals.basis import Basis
@@ -20,11 +21,13 @@ from agent_exec.runtime.approvals.pattern import Wide, covered_by
 
 _VERSION = 1
 _MOST_BYTES = 16 * 1024 * 1024
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _HEAD = """\
 # What runs in this worktree without being asked about again. You may edit this file, or remove
 # entries (`agent-exec approvals forget ID`). An entry of `approved` stands for exactly one call,
 # with the files that it had; one of `patterns` for every command that begins with its words and
-# does no more than its kinds of effects. Neither lifts what the policy denies.
+# does no more, beneath its directories. Neither lifts what the policy denies. Comments of yours
+# are lost when something is added.
 """
 
 
@@ -45,8 +48,9 @@ class Remembered(NamedTuple):
         shown: dict[str, Any] = {"id": self.id, "at": self.at, "shown": self.shown}
         if self.wide is None:
             return shown | {"basis": self.basis}
-        wide = {"words": list(self.wide.words), "kinds": list(self.wide.kinds)}
-        return shown | wide | {"outside": self.wide.outside}
+        does = {kind: list(folders) for kind, folders in self.wide.does.items()}
+        rules = list(self.wide.rules)
+        return shown | {"words": list(self.wide.words), "does": does, "rules": rules}
 
 
 class Memory:
@@ -76,14 +80,17 @@ class Memory:
         if any(entry.basis == wanted for entry in entries):
             return True
         wide = [entry.wide for entry in entries if entry.wide is not None]
-        return covered_by(wide, decision, basis.cwd, self._worktree)
+        return covered_by(wide, decision, basis.cwd)
 
     def entries(self) -> tuple[Remembered, ...]:
         """All, the oldest first. Raises as `covers`."""
-        key, text = self._contents()
-        if key is not None and key == self._read[0]:
-            return self._read[1]
-        found = () if text is None else _parsed(text, self.path)
+        return self._load(self._read)
+
+    def _load(self, known: tuple[object, tuple[Remembered, ...]]) -> tuple[Remembered, ...]:
+        key, text = self._contents(known[0])
+        if text is None:
+            return known[1] if key is not None else ()
+        found = _parsed(text, self.path)
         self._read = (key, found)
         return found
 
@@ -105,15 +112,16 @@ class Memory:
         return gone
 
     def _change(self, made: Callable[[tuple[Remembered, ...]], tuple[Remembered, ...]]) -> None:
-        if is_beneath(os.path.realpath(self._folder), self._worktree):
-            raise PolicyError(
-                f"{self.path} lies in the worktree, where a call could write it; "
-                "set XDG_STATE_HOME to a directory outside"
-            )
+        self._check_place()
         try:
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            self._check_folder()
             with _locked(f"{self.path}.lock"):
-                self._write(made(self.entries()))
+                # Not as it was known: within a tick of the clock two files may look the same.
+                before = self._load((None, ()))
+                after = made(before)
+                if after != before:
+                    self._write(after)
         except OSError as error:
             raise PolicyError(f"{self.path}: {error.strerror}") from None
 
@@ -140,9 +148,14 @@ class Memory:
                 os.unlink(new)
             raise
 
-    def _contents(self) -> tuple[object, bytes | None]:
-        """What tells this file from another, and what is in it; None when it is not there."""
+    def _contents(self, known: object) -> tuple[object, bytes | None]:
+        """What tells this file from another, and what is in it; None: it is the `known` one.
+
+        The first is None where there is none.
+        """
+        self._check_place()
         try:
+            self._check_folder()
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
             return None, None
@@ -150,17 +163,33 @@ class Memory:
             raise PolicyError(f"{self.path}: {error.strerror}") from None
         with open(fd, "rb") as file:
             status = os.fstat(fd)
-            key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
             if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
                 raise PolicyError(f"{self.path} is no file of ours; remove it")
-            if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            if status.st_mode & _OTHERS_WRITE:
                 raise PolicyError(f"others may write {self.path}: chmod 600 it")
-            if key == self._read[0]:
-                return key, b""
+            key = Identity.of(status)
+            if key == known:
+                return key, None
             text = file.read(_MOST_BYTES + 1)
         if len(text) > _MOST_BYTES:
             raise PolicyError(f"{self.path} is larger than {_MOST_BYTES} bytes")
         return key, text
+
+    def _check_place(self) -> None:
+        # Before reading, too: a call that may write the worktree could have made the file.
+        if is_beneath(os.path.realpath(self._folder), self._worktree):
+            raise PolicyError(
+                f"{self.path} lies in the worktree, where a call could write it; "
+                "set XDG_STATE_HOME to a directory outside"
+            )
+
+    def _check_folder(self) -> None:
+        """Who may write it could put another file there. Raises OSError where there is none."""
+        status = os.lstat(self._folder)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise PolicyError(f"{self._folder} is no directory of ours; remove it")
+        if status.st_mode & _OTHERS_WRITE:
+            raise PolicyError(f"others may write {self._folder}: chmod 700 it")
 
 
 def new_entry(shown: str, *, basis: Basis | None = None, wide: Wide | None = None) -> Remembered:
@@ -217,13 +246,20 @@ def _text(value: object) -> str:
 
 
 def _wide(each: Mapping[str, Any]) -> Wide:
-    lists = [each["words"], each["kinds"]]
-    if not each["words"] or not all(isinstance(value, list) for value in lists):
-        raise TypeError("words and kinds are lists")
-    if not isinstance(each["outside"], bool):
-        raise TypeError("outside is true or false")
-    words, kinds = (tuple(map(_text, value)) for value in lists)
-    return Wide(words, kinds, each["outside"])
+    words, does = _texts(each["words"]), each["does"]
+    if not words or not isinstance(does, dict):
+        raise TypeError("words is a list of words, does an object")
+    return Wide(
+        words,
+        {_text(kind): _texts(folders) for kind, folders in does.items()},
+        _texts(each["rules"]),
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return tuple(map(_text, value))
 
 
 @contextmanager

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from agent_exec.model.decision import Decision, Route, Ruling, Verdict
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.question import Offer
 from agent_exec.policy.paths import is_beneath
-from agent_exec.schema.harmless import one_line
+from agent_exec.schema.harmless import escaped
+
+_ON_FILES = frozenset({EffectKind.READ, EffectKind.WRITE, EffectKind.DELETE})
 
 
 class Wide(NamedTuple):
     """Every command that begins with these words, and does no more than this."""
 
     words: tuple[str, ...]
-    kinds: tuple[str, ...]
-    """Kinds of effects that were approved."""
-    outside: bool
-    """Were paths outside of the worktree?"""
+    does: Mapping[str, tuple[str, ...]]
+    """Kind of effect -> directories (absolute, without links) beneath which it was approved;
+    none for what has no path."""
+    rules: tuple[str, ...] = ()
+    """Ids of the rules that asked: what another rule asks about was not spoken of."""
 
 
 def offers(decision: Decision, cwd: str, worktree: str) -> tuple[Offer, ...]:
     """Patterns that may be remembered instead of this one call: its program and sub-command.
 
-    None for what is not understood or runs other code, for a text that needs a shell, and for
-    several commands.
+    None for what is not understood, runs other code or works on files without names, for a
+    text that needs a shell, and for several commands.
     """
     asked = [ruling for ruling in decision.commands if ruling.verdict is Verdict.ASK]
     if decision.route is not Route.DIRECT or len(decision.commands) != 1 or len(asked) != 1:
@@ -36,56 +39,87 @@ def offers(decision: Decision, cwd: str, worktree: str) -> tuple[Offer, ...]:
     (ruling,) = asked
     if ruling.program is None or any(map(_is_unclear, ruling.effects)):
         return ()
-    wide = wide_of(ruling, (), cwd, worktree)
-    where = "anywhere" if wide.outside else "in this worktree"
-    limit = f"as long as it does no more than {', '.join(wide.kinds) or 'to compute'}, {where}"
     # Where options stand between, there is no beginning that is its name.
     if not ruling.name or ruling.argv[1 : len(ruling.name)] != ruling.name[1:]:
         return ()
-    words = ruling.argv[: len(ruling.name)]
-    return (Offer(words, f"every {one_line(shlex.join(words))} ..., {limit}"),)
+    wide = wide_of(ruling, ruling.argv[: len(ruling.name)], cwd, worktree)
+    if any("/" in folders for folders in wide.does.values()):
+        return ()  # that would be everywhere
+    return (Offer(wide.words, _covers_in_words(wide)),)
 
 
 def wide_of(ruling: Ruling, words: Sequence[str], cwd: str, worktree: str) -> Wide:
     """What the approval of a pattern with `words` covers, when `ruling` was asked about."""
+    does: dict[str, set[str]] = {}
+    for effect in ruling.effects:
+        folders = does.setdefault(effect.kind.value, set())
+        if effect.path is not None:
+            folders.add(_folder(_real(effect, ruling.cwd or cwd), worktree))
     return Wide(
-        tuple(words),
-        tuple(sorted({effect.kind.value for effect in ruling.effects})),
-        any(not _is_inside(path, cwd, worktree) for path in _paths(ruling)),
+        tuple(words), {kind: tuple(sorted(does[kind])) for kind in sorted(does)}, ruling.rules
     )
 
 
-def covered_by(wide: Iterable[Wide], decision: Decision, cwd: str, worktree: str) -> bool:
+def covered_by(wide: Iterable[Wide], decision: Decision, cwd: str) -> bool:
     """Was every command that is asked about approved by some pattern?"""
     if decision.verdict is not Verdict.ASK or decision.route is not Route.DIRECT:
         return False
     asked = [ruling for ruling in decision.commands if ruling.verdict is Verdict.ASK]
     patterns = list(wide)
     return bool(asked) and all(
-        any(_covers(each, ruling, cwd, worktree) for each in patterns) for ruling in asked
+        any(_covers(each, ruling, cwd) for each in patterns) for ruling in asked
     )
 
 
-def _covers(wide: Wide, ruling: Ruling, cwd: str, worktree: str) -> bool:
+def _covers(wide: Wide, ruling: Ruling, cwd: str) -> bool:
     if ruling.argv[: len(wide.words)] != wide.words or ruling.program is None:
         return False
-    if any(map(_is_unclear, ruling.effects)):
+    if not set(ruling.rules).issubset(wide.rules):
         return False
-    if not {effect.kind.value for effect in ruling.effects}.issubset(wide.kinds):
+    return all(_belongs(wide, effect, ruling.cwd or cwd) for effect in ruling.effects)
+
+
+def _belongs(wide: Wide, effect: Effect, here: str) -> bool:
+    folders = wide.does.get(effect.kind.value)
+    if folders is None or _is_unclear(effect):
         return False
-    return wide.outside or all(_is_inside(path, cwd, worktree) for path in _paths(ruling))
+    if effect.path is None:
+        return True
+    real = _real(effect, here)
+    return any(is_beneath(real, folder) for folder in folders)
 
 
 def _is_unclear(effect: Effect) -> bool:
-    """Not understood; or code, which another option would make other code."""
-    return effect.kind is EffectKind.UNKNOWN or (
-        effect.kind is EffectKind.EXECUTE and effect.argv is None
+    """Not understood; on files that nobody can name; or code, of which there is any other."""
+    if effect.kind is EffectKind.EXECUTE:
+        return effect.argv is None
+    return effect.kind is EffectKind.UNKNOWN or (effect.kind in _ON_FILES and effect.path is None)
+
+
+def _real(effect: Effect, here: str) -> str:
+    """Without links; what is removed is a link itself."""
+    assert effect.path is not None
+    named = os.path.join(here, effect.path)
+    folder, name = os.path.split(named)
+    if effect.kind is EffectKind.DELETE and name not in ("", ".", ".."):
+        return os.path.join(os.path.realpath(folder), name)
+    return os.path.realpath(named)
+
+
+def _folder(real: str, worktree: str) -> str:
+    """Beneath what a pattern counts, when `real` was approved."""
+    if is_beneath(real, worktree):
+        return worktree
+    return real if os.path.isdir(real) else os.path.dirname(real)
+
+
+def _covers_in_words(wide: Wide) -> str:
+    return f"every {escaped(shlex.join(wide.words))} ..., as long as it does no more than " + (
+        ", ".join(_limits(wide)) or "to compute"
     )
 
 
-def _paths(ruling: Ruling) -> list[str]:
-    return [effect.path for effect in ruling.effects if effect.path is not None]
-
-
-def _is_inside(path: str, cwd: str, worktree: str) -> bool:
-    return is_beneath(os.path.realpath(os.path.join(cwd, path)), worktree)
+def _limits(wide: Wide) -> Iterator[str]:
+    for kind, folders in wide.does.items():
+        where = " or ".join(map(escaped, folders))
+        yield f"{kind} beneath {where}" if where else kind

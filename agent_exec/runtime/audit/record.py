@@ -40,6 +40,13 @@ class CallRecord:
         self.answer = answer
         self._waited_s = time.perf_counter() - self._began - self._decided_s
 
+    def _shown_call(self) -> dict[str, Any]:
+        try:
+            return _shown(self.call)
+        except (AttributeError, TypeError, ValueError):
+            # It was refused for that: nothing in it need have the type that it should have.
+            return {"nonsense": repr(self.call)[:_LONGEST_NONSENSE]}
+
     def to_json(self, result: ToolResult) -> dict[str, Any]:
         """The record. Outputs are not in it, and input by its digest only."""
         stages = result.stages
@@ -48,7 +55,7 @@ class CallRecord:
             "v": VERSION,
             "time": _iso(self.began),
             "id": result.id or self.id,
-            "call": _shown(self.call),
+            "call": self._shown_call(),
             "decision": None if self.decision is None else self.decision.to_json(),
             "answer": None if self.answer is None else self.answer.to_json(),
             "ended": result.ended.value,
@@ -67,7 +74,9 @@ class CallRecord:
         }
 
 
-_to_json = json.JSONEncoder(separators=(",", ":")).encode
+_LONGEST_NONSENSE = 1000
+# repr: a call that made no sense may hold anything.
+_to_json = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 
 
 def as_line(record: dict[str, Any], redact: Redactor) -> bytes:

@@ -27,6 +27,7 @@ class AuditWriter:
     """
 
     def __init__(self, folder: str, keep_days: int, *, most_bytes: int = MOST_BYTES) -> None:
+        self._fd: int | None = None
         self._folder = folder
         self._keep_days = keep_days
         self._most_bytes = most_bytes
@@ -34,7 +35,6 @@ class AuditWriter:
         self._pid = os.getpid()
         self._day = ""
         self._number = 0
-        self._fd: int | None = None
         self._rests_until = 0.0
         self.lost = 0
         """Records that could not be written."""
@@ -66,6 +66,10 @@ class AuditWriter:
         """Close the file; the next record opens it again."""
         with self._lock:
             self._close()
+
+    def __del__(self) -> None:
+        # Of a tool that nobody has closed.
+        self._close()
 
     def _append(self, text: bytes, now: float) -> None:
         day = time.strftime("%Y-%m-%d", time.gmtime(now))

@@ -16,7 +16,7 @@ from agent_exec.runtime.approvals.basis import Basis
 from agent_exec.runtime.approvals.memory import Memory, new_entry
 from agent_exec.runtime.approvals.pattern import Wide
 
-WIDE = "id: a, at: a, shown: a, kinds: []"
+WIDE = "id: a, at: a, shown: a"
 ASKED = Decision(Verdict.ASK, Route.DIRECT)
 
 
@@ -54,7 +54,7 @@ def test_any_word_comes_back_and_none_is_obeyed_by_a_terminal(memory: Memory, wo
 
 def test_the_file_is_private_and_says_what_it_is(memory: Memory) -> None:
     memory.remember(new_entry("a", basis=basis("a")))
-    memory.remember(new_entry("b ...", wide=Wide(("b",), ("state",), outside=False)))
+    memory.remember(new_entry("b ...", wide=Wide(("b",), {"state": ()})))
     path = Path(memory.path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -89,9 +89,11 @@ def test_an_entry_is_forgotten(memory: Memory) -> None:
         "[]",
         "version: 1\napproved: [{id: a}]\n",
         "version: 1\napproved: [{id: 1, at: a, shown: b, basis: {}}]\n",
-        f"version: 1\npatterns: [{{{WIDE}, words: [], outside: no}}]",
-        f"version: 1\npatterns: [{{{WIDE}, words: rm, outside: no}}]",
-        f"version: 1\npatterns: [{{{WIDE}, words: [rm], outside: x}}]",
+        f"version: 1\npatterns: [{{{WIDE}, words: [], does: {{}}, rules: []}}]",
+        f"version: 1\npatterns: [{{{WIDE}, words: rm, does: {{}}, rules: []}}]",
+        f"version: 1\npatterns: [{{{WIDE}, words: [rm], does: [delete], rules: []}}]",
+        f"version: 1\npatterns: [{{{WIDE}, words: [rm], does: {{delete: /}}, rules: []}}]",
+        f"version: 1\npatterns: [{{{WIDE}, words: [rm], does: {{}}}}]",
         "{",
         "!!python/object/apply:os.system ['true']",
         "\x00",
