@@ -10,6 +10,7 @@
     ├── TemplateError        the executable cannot be pinned, or is no longer the one that was
     ├── LaunchError          allowed, but the child never became the program
     ├── Unsupported          this machine or launcher cannot do what was asked
+    ├── DaemonError          the daemon is not to be had, or does not do what was asked of it
     └── Closed               the tool or engine was closed before or during the call
 
 A program that started and then failed is not here. A child that ran is data
@@ -155,6 +156,23 @@ class LaunchError(AgentExecError):
 
 class Unsupported(AgentExecError):
     """This machine or launcher cannot do what was asked."""
+
+
+class DaemonError(AgentExecError):
+    """The daemon is not to be had, or does not do what was asked of it.
+
+    Attributes:
+        code: Why, for programs: ``not_running``, ``not_safe``, ``not_trusted``, ``replaced``,
+            ``draining``, ``too_large``, ``busy``, ``bad_request``, ``failed``, ``gone``, or
+            the name of the exception that the daemon met.
+    """
+
+    def __init__(self, message: str, code: str = "failed") -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type[DaemonError], tuple[str, str]]:
+        return type(self), (str(self), self.code)
 
 
 class Closed(AgentExecError):

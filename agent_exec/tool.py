@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cached_property, partial
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar, Unpack
 
@@ -20,26 +20,23 @@ from agent_exec.model.result import ToolResult
 from agent_exec.policy.outputs import outputs_folder
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime import checks
-from agent_exec.runtime.approvals.asking import (
-    Approver,
-    Asking,
-    Judged,
-    ask,
-    ask_sync,
-    checked,
-    refusal,
-)
+from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, checked, refusal
 from agent_exec.runtime.approvals.memory import Memory, approvals_folder
+from agent_exec.runtime.audit.files import audit_folder
+from agent_exec.runtime.audit.log import AuditLog
+from agent_exec.runtime.audit.writer import AuditWriter
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.checker import Checker
+from agent_exec.runtime.flow import Flow
+from agent_exec.runtime.guardian import start_guardian
 from agent_exec.runtime.presenting import Presenter
 from agent_exec.runtime.refusal import not_run
-from agent_exec.runtime.resolve import resolve
 from agent_exec.runtime.runner import Runner
 from agent_exec.runtime.select import select_engine
-from agent_exec.schema.redact import Redactor, withheld_secrets
+from agent_exec.schema.redact import Redactor
 from agent_exec.template.cache import CacheStats, TemplateCache
 
+_NO_SESSIONS = "run it in the foreground, with a timeout_ms that is long enough"
 _LONGEST_GRACE_S = 3600.0
 _T = TypeVar("_T")
 
@@ -79,6 +76,9 @@ class ExecTool:
         approver: Who is asked about what the policy asks about: takes a `Question` and gives
             an `Answer`, or a coroutine of one. A plain callable is called on a thread of its
             own. Without, what would be asked is refused.
+        audit: The folder of the audit log; ``agent_exec/audit`` beneath the XDG state directory
+            when not given; False for none.
+        asked_by: Who sends the calls, for the log: ``mcp:claude``.
         launcher: ``vfork``, ``portable``, or ``auto``: what the policy says.
         hot_after: Launches of a program from which on its spawn template is kept, at least 1.
         max_templates: How many are kept, at least 1.
@@ -113,6 +113,8 @@ class ExecTool:
         *,
         policy: str | os.PathLike[str] | Policy = "default",
         approver: Approver | None = None,
+        audit: str | os.PathLike[str] | bool | None = None,
+        asked_by: str | None = None,
         launcher: str = "auto",
         hot_after: int | None = None,
         max_templates: int | None = None,
@@ -172,10 +174,14 @@ class ExecTool:
             shell_program=self._policy.shell_program,
             on_update=self._policy.templates.on_update,
         )
-        self._runner = Runner(self._engine, self._settings, self._checker)
         self._approver = approver
         memory = Memory(approvals_folder(os.environ), self.worktree)
         self._asking = Asking(memory, self.worktree, self._policy.shell_program)
+        self._redact = Redactor(self._policy.redact, self._checker.withheld_secrets())
+        self._log = self._audit_log(audit, asked_by)
+        runner = Runner(self._engine, self._settings, self._checker)
+        self._flow = Flow(self._checker, self._asking, runner, self._log)
+        self._starter = chosen
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)
 
@@ -207,7 +213,11 @@ class ExecTool:
         return self._run_sync(_call(_stages(stages), options))
 
     async def call(
-        self, arguments: Mapping[str, Any] | str, *, approver: Approver | None = None
+        self,
+        arguments: Mapping[str, Any] | str,
+        *,
+        name: str = "exec",
+        approver: Approver | None = None,
     ) -> ToolResult:
         """Run what a model has sent as the arguments of `exec`; see `definition`.
 
@@ -217,6 +227,7 @@ class ExecTool:
 
         Args:
             arguments: An object, or the JSON text of one.
+            name: Of the tool that the model has called.
             approver: Who is asked about this call, instead of the tool's own.
 
         Raises:
@@ -229,8 +240,12 @@ class ExecTool:
         call: ToolCall | None = None
         hints: tuple[str, ...] = ()
         try:
+            if name != "exec":
+                raise InvalidCall(f"{name} is not served in this release: {_NO_SESSIONS}")
             call, hints = read_call(arguments)
-            result = await self._run(call, id_, approver)
+            if call.background:
+                raise InvalidCall(f"background is not served in this release: {_NO_SESSIONS}")
+            result = await self._flow.run(call, id_, approver or self._approver)
         except Closed:
             raise
         except AgentExecError as error:
@@ -280,7 +295,7 @@ class ExecTool:
         """
         try:
             judged = self._judged_later(decision)
-            result = await self._runner.run(self._answered(decision, judged, answer))
+            result = await self._flow.run_granted(self._answered(decision, judged, answer))
         except Closed:
             raise
         except AgentExecError as error:
@@ -288,7 +303,7 @@ class ExecTool:
         return self._presenter.present(result, decision.call)
 
     def _decided(self, call: ToolCall) -> Decision:
-        return self._sealed(call, self._judged(call, self._new_id()))
+        return self._sealed(call, self._flow.judged(call, self._new_id()))
 
     def _sealed(self, call: ToolCall, judged: Judged) -> Decision:
         """The decision as it is stored: allowed, too, where that was approved for good."""
@@ -309,7 +324,7 @@ class ExecTool:
         call = decision.call
         if call is None:
             raise InvalidCall("this decision holds no call; take one that `decide` has made")
-        judged = self._judged(call, self._new_id())
+        judged = self._flow.judged(call, self._new_id())
         now = self._sealed(call, judged)
         # What was approved for good since then is still what a person was asked about.
         asked = judged[1]._replace(call=call, seal=now.seal)
@@ -371,6 +386,27 @@ class ExecTool:
         """What would be decided on `run_shell`."""
         return self._checker.check_call(_text_call(text, options))
 
+    def warm_up(self) -> None:
+        """Have the guardian started now, and not beside the first call.
+
+        For owners that may be killed at any moment: a call that runs before there is a
+        guardian could leave something behind then.
+
+        Raises:
+            LaunchError, TemplateError: Nothing can be started here.
+        """
+        start_guardian(self._engine, self._starter, self._checker.environment.mark(self._new_id()))
+
+    @property
+    def checker(self) -> Checker:
+        """What judges the calls, also those that somebody else runs."""
+        return self._checker
+
+    @property
+    def audit_trouble(self) -> str | None:
+        """Why records of the audit log were lost; None when none was."""
+        return None if self._log is None else self._log.trouble
+
     @property
     def templates(self) -> CacheStats:
         """What the cache of spawn templates has done and holds."""
@@ -391,6 +427,8 @@ class ExecTool:
         """Kill calls in flight, let the templates go. Idempotent."""
         self._engine.close()
         self._settings.cache.close()
+        if self._log is not None:
+            self._log.close()
 
     async def aclose(self) -> None:
         """`close`, for ``async with``."""
@@ -420,47 +458,30 @@ class ExecTool:
 
     @cached_property
     def _presenter(self) -> Presenter:
-        passed = {
-            os.fsdecode(name): os.fsdecode(value) for name, value in self._checker.variables.items()
-        }
-        secrets = withheld_secrets(os.environ, passed)
-        return Presenter(Redactor(self._policy.redact, secrets), self._settings.output_folder)
+        return Presenter(self._redact, self._settings.output_folder)
 
-    def _judged(self, call: ToolCall, id_: str) -> Judged:
-        """The call, resolved, and what is decided on it now."""
-        request = resolve(
-            call, id_=id_, worktree=self.worktree, environment=self._settings.environment
-        )
-        request = self._checker.by_policy(request)
-        return request, self._checker.decide(request)
-
-    async def _run(
-        self, call: ToolCall, id_: str | None = None, approver: Approver | None = None
-    ) -> ToolResult:
-        id_ = id_ or self._new_id()
-        request, decision = self._judged(call, id_)
-        if decision.verdict is Verdict.ALLOW:
-            return await self._runner.run(Grant(request, decision))
-        steps = self._asking.steps(partial(self._judged, call, id_))
-        try:
-            question = next(steps)
-            while True:
-                question = steps.send(await ask(approver or self._approver, question))
-        except StopIteration as done:
-            return await self._runner.run(done.value)
+    async def _run(self, call: ToolCall) -> ToolResult:
+        return await self._flow.run(call, self._new_id(), self._approver)
 
     def _run_sync(self, call: ToolCall) -> ToolResult:
-        id_ = self._new_id()
-        request, decision = self._judged(call, id_)
-        if decision.verdict is Verdict.ALLOW:
-            return self._runner.run_sync(Grant(request, decision))
-        steps = self._asking.steps(partial(self._judged, call, id_))
-        try:
-            question = next(steps)
-            while True:
-                question = steps.send(ask_sync(self._approver, question))
-        except StopIteration as done:
-            return self._runner.run_sync(done.value)
+        return self._flow.run_sync(call, self._new_id(), self._approver)
+
+    def _audit_log(
+        self, audit: str | os.PathLike[str] | bool | None, asked_by: str | None
+    ) -> AuditLog | None:
+        if audit is False:
+            return None
+        if audit is None or audit is True:
+            folder = audit_folder(os.environ)
+        else:
+            folder = _absolute("audit", audit)
+        return AuditLog(
+            AuditWriter(folder, self._policy.keep_days),
+            worktree=self.worktree,
+            policy=self._policy.name,
+            asked_by=asked_by,
+            redact=self._redact,
+        )
 
     def _new_id(self) -> str:
         # The pid, because a forked child goes on with the same counter.

@@ -239,6 +239,14 @@ leave(struct ax_engine *engine, pthread_t *gone)
     return has_gone;
 }
 
+/* Does any child live that a thread of ours may have started? The kernel sends it the signal
+ * of PR_SET_PDEATHSIG when that thread ends, not when the process does. */
+static bool
+has_children(const struct ax_engine *engine)
+{
+    return engine->n_watched > 0 || engine->n_launching > 0 || engine->stuck != NULL;
+}
+
 /* See to it that somebody leads while this thread launches. True: it may launch. */
 static bool
 hand_over(struct ax_engine *engine)
@@ -490,7 +498,7 @@ thread_main(void *argument)
     }
     while (ready && !is_done(engine)) {
         if (engine->leader) {
-            if (engine->n_threads > engine->max_threads) {
+            if (engine->n_threads > engine->max_threads && !has_children(engine)) {
                 has_gone = leave(engine, &gone);
                 break;
             }

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from agent_exec.cli.check_words import read_check
-from agent_exec.cli.run_words import read_run
+from agent_exec.cli.hook_words import read_hook
 from agent_exec.errors import AgentExecError
 
 EXIT_NOT_RUN = 125
@@ -20,8 +19,15 @@ def main() -> None:
     """The `agent-exec` command."""
     try:
         words = sys.argv[1:]
-        options, checked = read_run(words), read_check(words)
         # Imported where they are needed: a call should not wait for what it does not use.
+        if words[:1] == ["hook"] and (hooked := read_hook(words)) is not None:
+            from agent_exec.integrations.claude_code import hook  # noqa: PLC0415
+
+            sys.exit(hook.main(hook.HookOptions(**hooked)))  # type: ignore[arg-type]
+        from agent_exec.cli.check_words import read_check  # noqa: PLC0415
+        from agent_exec.cli.run_words import read_run  # noqa: PLC0415
+
+        options, checked = read_run(words), read_check(words)
         if options is not None:
             from agent_exec.cli.run_call import execute  # noqa: PLC0415
 

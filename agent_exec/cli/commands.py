@@ -5,7 +5,21 @@ from __future__ import annotations
 import typer
 
 from agent_exec._version import __version__
-from agent_exec.cli import approvals, bench, check, doctor, mcp, policy, run, schema
+from agent_exec.cli import (
+    approvals,
+    bench,
+    check,
+    claude_code,
+    daemon,
+    doctor,
+    hook,
+    log,
+    mcp,
+    policy,
+    run,
+    schema,
+    uninstall,
+)
 
 app = typer.Typer(
     name="agent-exec",
@@ -19,8 +33,13 @@ app.command("run", context_settings=run.CONTEXT)(run.run)
 app.command("check", context_settings=check.CONTEXT)(check.check)
 app.add_typer(policy.app, name="policy")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(log.app, name="log")
 app.command("schema")(schema.schema)
 app.command("mcp")(mcp.mcp)
+app.command("daemon")(daemon.daemon)
+app.add_typer(hook.app, name="hook")
+app.add_typer(claude_code.app, name="claude-code")
+app.command("uninstall")(uninstall.uninstall)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")
 

@@ -22,6 +22,9 @@ def run(
     worktree: Annotated[
         str, typer.Option("--worktree", "-w", help="The directory to work in.")
     ] = ".",
+    cwd: Annotated[
+        str | None, typer.Option("--cwd", help="The directory of the command; the worktree.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Capture the output and print one JSON object.")
     ] = False,
@@ -44,6 +47,7 @@ def run(
         command=command,
         policy=policy,
         worktree=worktree,
+        cwd=cwd,
         as_json=as_json,
         timeout_s=timeout,
         launcher=launcher,

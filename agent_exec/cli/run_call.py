@@ -61,12 +61,15 @@ def _call(options: RunOptions) -> ToolResult:
         policy=options.policy,
         launcher=options.launcher,
         approver=_somebody(),
+        asked_by="agent-exec run",
     ) as tool:
         given: CallOptions = {
             "stdin": stdin,
             "stdout": stdout,
             "stderr": stderr,
             "timeout_s": options.timeout_s,
+            # As the user's shell would read it, not from the worktree.
+            "cwd": None if options.cwd is None else os.path.abspath(options.cwd),
         }
         if options.command is None:
             return tool.run_sync(options.argv, **given)

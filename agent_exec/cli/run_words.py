@@ -15,6 +15,7 @@ _WITH_VALUE = {
     "--policy": "policy",
     "-w": "worktree",
     "--worktree": "worktree",
+    "--cwd": "cwd",
     "--timeout": "timeout",
     "--launcher": "launcher",
     "-c": "command",
@@ -30,6 +31,8 @@ class RunOptions(NamedTuple):
     """Shell text instead of `argv`."""
     policy: str = "default"
     worktree: str = "."
+    cwd: str | None = None
+    """Where the command works; None is the worktree."""
     as_json: bool = False
     timeout_s: float | None = None
     launcher: str = "auto"

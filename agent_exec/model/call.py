@@ -74,10 +74,10 @@ class ToolCall(NamedTuple):
             shown["cwd"] = os.fspath(self.cwd)
         if self.env is not None:
             shown["env"] = dict(self.env)
-        for name in _PLAIN:
-            value = getattr(self, name)
-            if value != self._field_defaults[name]:
-                shown[name] = value
+        given = self[_FIRST_PLAIN:]
+        if given != _DEFAULTS:
+            pairs = zip(_PLAIN, given, _DEFAULTS, strict=True)
+            shown |= {name: value for name, value, default in pairs if value != default}
         return shown
 
     @classmethod
@@ -113,6 +113,10 @@ _PLAIN = (
     "terminal",
     "justification",
 )
+
+
+_FIRST_PLAIN = ToolCall._fields.index(_PLAIN[0])
+_DEFAULTS = tuple([ToolCall._field_defaults[name] for name in _PLAIN])
 
 
 def _text(stdin: str | bytes | int) -> str:

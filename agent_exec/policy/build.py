@@ -77,6 +77,7 @@ def build(
         worktree=worktree,
         protect=tuple(merged["sandbox"]["protect"]),
         redact=tuple(merged["redact"]),
+        keep_days=merged["audit"]["keep_days"],
     )
 
 

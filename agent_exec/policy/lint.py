@@ -20,7 +20,6 @@ _NOT_IN_FORCE: Mapping[str, frozenset[str]] = {
     "sandbox": frozenset({"read", "write", "network", "require"}),
     "sessions": frozenset({"max", "idle_s"}),
     "limits": frozenset({"processes", "memory_mib"}),
-    "audit": frozenset({"keep_days"}),
 }
 
 

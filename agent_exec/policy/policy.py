@@ -90,3 +90,5 @@ class Policy(NamedTuple):
     """Files and directories in the worktree: to write one is to run code later."""
     redact: tuple[str, ...]
     """Regular expressions of what a model does not get to read in outputs."""
+    keep_days: int
+    """Of the audit log."""

@@ -18,6 +18,7 @@ from agent_exec.policy.policy import Policy
 from agent_exec.runtime.checks import wrong
 from agent_exec.runtime.environment import ChildEnvironment, policy_environment
 from agent_exec.runtime.resolve import resolve
+from agent_exec.schema.redact import withheld_secrets
 
 _KEYS = frozenset({"argv", "pipeline", "command", "cwd", "env", "stdin"})
 
@@ -44,15 +45,20 @@ class Checker:
             policy = load_policy(policy, worktree=self.worktree)
         self.policy = policy
         variables = policy_environment(policy, os.environb)
-        self.variables = variables
-        """Those of every child."""
+        self._variables = {
+            os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()
+        }
         self.environment = ChildEnvironment(variables, self.worktree)
         self._judge = Judge(
             policy,
             load_tables(),
             worktree=self.worktree,
-            variables={os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()},
+            variables=self._variables,
         )
+
+    def withheld_secrets(self) -> list[str]:
+        """Values of variables that children do not get, and that look like secrets."""
+        return withheld_secrets(os.environ, self._variables)
 
     def check(self, call: Mapping[str, Any]) -> Decision:
         """The decision on a call in JSON: argv, pipeline or command; cwd, env, stdin.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -37,6 +38,15 @@ class Redactor:
         self._values = (
             re.compile("|".join(map(re.escape, self._secrets))) if self._secrets else None
         )
+
+        written = {json.dumps(each)[1:-1] for each in self._secrets}
+        self._in_json = re.compile("|".join(map(re.escape, written))) if written else None
+
+    def may_touch(self, line: str) -> bool:
+        """May anything in this JSON have to be replaced? A quick look."""
+        if self._patterns:
+            return True
+        return self._in_json is not None and self._in_json.search(line) is not None
 
     def __call__(self, text: str) -> str:
         """`text` without secrets."""

@@ -32,7 +32,7 @@ def serve_stdio(worktree: str, policy: str) -> None:
 
 
 async def _stdio(worktree: str, policy: str) -> None:
-    async with ExecTool(worktree, policy=policy) as tool:
+    async with ExecTool(worktree, policy=policy, asked_by="mcp") as tool:
         server = make_server(tool)
         async with anyio.create_task_group() as group:
             group.start_soon(_end_when_signalled, tool)
@@ -64,7 +64,7 @@ def serve_http(worktree: str, policy: str, *, host: str, port: int) -> None:
     token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(32)
     if TOKEN_VARIABLE not in os.environ:
         print(f"agent-exec: clients send: Authorization: Bearer {token}", file=sys.stderr)
-    with ExecTool(worktree, policy=policy) as tool:
+    with ExecTool(worktree, policy=policy, asked_by="mcp http") as tool:
         app: _App = make_server(tool).streamable_http_app(host=host)
         config = uvicorn.Config(
             with_token(app, token), host=host, port=port, log_level="warning", access_log=False

@@ -74,7 +74,7 @@ class _Handlers:
         arguments = params.arguments or {}
         async with _alive(context, self._heartbeat_s):
             approver: Approver | None = None
-            if _can_be_asked(context):
+            if params.name == "exec" and _can_be_asked(context):
                 if context.session.can_send_request:
                     approver = _Elicits(context)
                 elif params.request_state is not None:
@@ -83,7 +83,8 @@ class _Handlers:
                     decision = await self._tool.decide(arguments)
                     if decision.verdict is Verdict.ASK:
                         return input_required(self._tool.question(decision))
-            return _shown(await self._tool.call(arguments, approver=approver))
+            result = await self._tool.call(arguments, name=params.name, approver=approver)
+            return _shown(result)
 
 
 class _Elicits:

@@ -1,0 +1,1 @@
+"""One record for each call, refused ones too, as lines of JSON."""

@@ -1,0 +1,68 @@
+"""The files of the log: one for each day, more on a busy one. None is ever renamed.
+
+A writer appends to the last file of the day, whoever else does. So no record is lost when one
+writer goes on to the next file before another, and nothing is locked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of one file; a writer that finds more goes on in another."""
+_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.(\d{1,6}))?\.jsonl")
+_DAY_S = 24 * 3600
+
+
+def audit_folder(environ: Mapping[str, str]) -> str:
+    """``agent_exec/audit`` beneath the XDG state directory."""
+    home = environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(home):
+        home = os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(home, "agent_exec", "audit")
+
+
+def files_of(folder: str) -> list[str]:
+    """All files of the log, the oldest first; none where there is no folder.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    found = []
+    for name in names:
+        match = _NAME.fullmatch(name)
+        if match is not None:
+            found.append((match[1], int(match[2] or 0), os.path.join(folder, name)))
+    return [path for _, _, path in sorted(found)]
+
+
+def file_name(day: str, number: int) -> str:
+    """Of the file with that number, from 0, of a day such as ``2026-11-23``."""
+    return f"{day}.{number}.jsonl" if number else f"{day}.jsonl"
+
+
+def remove_old(folder: str, today: str, keep_days: int) -> None:
+    """Remove the files of days that are more than `keep_days` before `today`."""
+    last = _number_of(today) - keep_days
+    for path in files_of(folder):
+        match = _NAME.fullmatch(os.path.basename(path))
+        if match is not None and _number_of(match[1]) < last:
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                continue
+
+
+def _number_of(day: str) -> int:
+    from datetime import date  # noqa: PLC0415 - once a day
+
+    try:
+        return date.fromisoformat(day).toordinal()
+    except ValueError:  # a file that somebody has put there
+        return 10**9

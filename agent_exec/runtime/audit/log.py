@@ -1,0 +1,59 @@
+"""The log of one tool: who asks, where, by which policy, and the records of its calls."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from agent_exec.model.result import ToolResult
+from agent_exec.runtime.audit.record import CallRecord, as_line
+from agent_exec.runtime.audit.writer import AuditWriter
+from agent_exec.schema.redact import Redactor
+
+
+class AuditLog:
+    """Safe from any thread; goes on in a process that was forked from ours.
+
+    Args:
+        writer: Of the files.
+        worktree: Absolute, without links.
+        policy: Its name.
+        asked_by: Who sends the calls; None: nobody has said.
+        redact: Takes secrets out.
+    """
+
+    def __init__(
+        self,
+        writer: AuditWriter,
+        *,
+        worktree: str,
+        policy: str,
+        asked_by: str | None,
+        redact: Redactor,
+    ) -> None:
+        self._writer = writer
+        self._redact = redact
+        self._closed = False
+        self._about = {
+            "asked_by": asked_by,
+            "worktree": os.fsencode(worktree).decode("utf-8", "replace"),
+            "policy": policy,
+        }
+
+    def write(self, record: CallRecord, result: ToolResult) -> None:
+        """A call has ended, or was refused."""
+        shown = {**record.to_json(result), **self._about, "pid": os.getpid()}
+        self._writer.write(as_line(shown, self._redact), time.time())
+        if self._closed:
+            self._writer.close()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why records were lost; None when none was."""
+        lost = self._writer.lost
+        return f"{lost} records of the audit log were lost: {self._writer.why}" if lost else None
+
+    def close(self) -> None:
+        """Close the file; a later record, of a call that came too late, opens it for itself."""
+        self._closed = True
+        self._writer.close()

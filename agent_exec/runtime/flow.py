@@ -1,0 +1,142 @@
+"""One call through all of its steps: resolve, judge, ask, run, record."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from agent_exec.errors import AgentExecError
+from agent_exec.model.call import ToolCall
+from agent_exec.model.decision import Grant, Verdict
+from agent_exec.model.outcome import Ended
+from agent_exec.model.result import ToolResult
+from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, ask, ask_sync
+from agent_exec.runtime.audit.log import AuditLog
+from agent_exec.runtime.audit.record import CallRecord
+from agent_exec.runtime.checker import Checker
+from agent_exec.runtime.refusal import not_run
+from agent_exec.runtime.resolve import resolve
+from agent_exec.runtime.runner import Runner
+
+
+class Flow:
+    """Of all calls of one tool. Safe from any loop and thread.
+
+    Args:
+        checker: Judges.
+        asking: Makes questions of what is to be asked.
+        runner: Runs what may run.
+        log: Where every call is recorded; None: nowhere.
+    """
+
+    def __init__(
+        self, checker: Checker, asking: Asking, runner: Runner, log: AuditLog | None
+    ) -> None:
+        self._checker = checker
+        self._asking = asking
+        self._runner = runner
+        self._log = log
+
+    def judged(self, call: ToolCall, id_: str) -> Judged:
+        """The call, resolved, and what is decided on it now. Raises as `resolve`."""
+        request = resolve(
+            call,
+            id_=id_,
+            worktree=self._checker.worktree,
+            environment=self._checker.environment,
+        )
+        request = self._checker.by_policy(request)
+        return request, self._checker.decide(request)
+
+    async def run(self, call: ToolCall, id_: str, approver: Approver | None) -> ToolResult:
+        """Under asyncio or trio. Raises as `ExecTool.run`."""
+        record = CallRecord(call, id_)
+        try:
+            grant = self._allowed(call, id_, record) or await self._asked(
+                call, id_, approver, record
+            )
+            result = await self._runner.run(grant)
+        except BaseException as error:
+            self._failed(record, error)
+            raise
+        self._done(record, result)
+        return result
+
+    def run_sync(self, call: ToolCall, id_: str, approver: Approver | None) -> ToolResult:
+        """On the calling thread. Raises as `ExecTool.run`."""
+        record = CallRecord(call, id_)
+        try:
+            grant = self._allowed(call, id_, record) or self._asked_sync(
+                call, id_, approver, record
+            )
+            result = self._runner.run_sync(grant)
+        except BaseException as error:
+            self._failed(record, error)
+            raise
+        self._done(record, result)
+        return result
+
+    async def run_granted(self, grant: Grant) -> ToolResult:
+        """What was decided and answered before."""
+        record = CallRecord(grant.request.call, grant.request.id)
+        record.decided(grant.decision)
+        try:
+            result = await self._runner.run(grant)
+        except BaseException as error:
+            self._failed(record, error)
+            raise
+        self._done(record, result)
+        return result
+
+    def _allowed(self, call: ToolCall, id_: str, record: CallRecord) -> Grant | None:
+        request, decision = self.judged(call, id_)
+        record.decided(decision)
+        return Grant(request, decision) if decision.verdict is Verdict.ALLOW else None
+
+    async def _asked(
+        self, call: ToolCall, id_: str, approver: Approver | None, record: CallRecord
+    ) -> Grant:
+        steps = self._asking.steps(partial(self.judged, call, id_))
+        try:
+            question = next(steps)
+            while True:
+                answer = await ask(approver, question)
+                record.answered(answer)
+                question = steps.send(answer)
+        except StopIteration as done:
+            grant: Grant = done.value
+            return grant
+
+    def _asked_sync(
+        self, call: ToolCall, id_: str, approver: Approver | None, record: CallRecord
+    ) -> Grant:
+        steps = self._asking.steps(partial(self.judged, call, id_))
+        try:
+            question = next(steps)
+            while True:
+                answer = ask_sync(approver, question)
+                record.answered(answer)
+                question = steps.send(answer)
+        except StopIteration as done:
+            grant: Grant = done.value
+            return grant
+
+    def _done(self, record: CallRecord, result: ToolResult) -> None:
+        if self._log is not None:
+            self._log.write(record, result)
+
+    def _failed(self, record: CallRecord, error: BaseException) -> None:
+        if self._log is None:
+            return
+        if isinstance(error, AgentExecError):
+            result = not_run(error, record.id)
+        else:
+            # Cancelled, or a fault of ours: then the kind of it is all there is to say.
+            decision = record.decision
+            result = ToolResult(
+                id=record.id,
+                verdict=Verdict.DENY if decision is None else decision.verdict,
+                route=None if decision is None else decision.route,
+                ended=Ended.CANCELLED,
+                error=type(error).__name__,
+            )
+        self._log.write(record, result)

@@ -1,0 +1,1 @@
+"""Claude Code: a hook before its Bash tool, and its entry in the settings."""

@@ -1,0 +1,57 @@
+"""``agent-exec uninstall``: every install taken back, and our own files removed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from importlib import import_module
+
+from agent_exec import AgentExecError, DaemonError, InvalidCall
+from agent_exec.daemon.client import Client
+from agent_exec.daemon.places import Places
+from agent_exec.integrations import installed
+
+
+def remove_all(*, purge: bool) -> Iterator[str]:
+    """Do it; what was done, line by line.
+
+    Raises:
+        InvalidCall: Something could not be taken back; the rest was. Nothing is purged then.
+    """
+    failed: list[str] = []
+    for change in reversed(installed.changes()):
+        try:
+            if done := installed.undo(change, take_back_of(change.host)):
+                yield done
+        except AgentExecError as error:
+            failed.append(str(error))
+    if failed:
+        raise InvalidCall("; ".join(failed))
+    if purge:
+        yield from _purge()
+
+
+def take_back_of(host: str) -> installed.TakeBack:
+    """How `host` removes our entries from a file that was changed since.
+
+    It is the `take_back` of its module `settings`.
+    """
+    module = import_module(f"agent_exec.integrations.{host.replace('-', '_')}.settings")
+    take_back: installed.TakeBack = module.take_back
+    return take_back
+
+
+def _purge() -> Iterator[str]:
+    places = Places.find(os.environ)
+    try:
+        with Client.connect() as client:
+            client.request("stop")
+            yield "stopped the daemon"
+    except DaemonError as error:
+        if error.code not in ("not_running", "draining"):
+            yield f"the daemon was not stopped: {error}"
+    for folder in dict.fromkeys((os.path.dirname(places.secrets), places.runtime)):
+        if os.path.lexists(folder):
+            shutil.rmtree(folder)
+            yield f"removed {folder}"

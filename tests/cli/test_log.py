@@ -1,0 +1,85 @@
+"""``agent-exec log`` as a process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent_exec import ExecTool
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    worktree = tmp_path / "worktree"
+    worktree.mkdir()
+    (worktree / "a").write_text("")
+    with ExecTool(worktree, audit=tmp_path / "log", asked_by="me\x1b[2J") as tool:
+        tool.run_sync(["cat", "a"])
+        tool.run_shell_sync("cat a && ls")
+    return tmp_path / "log"
+
+
+def run(log: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "agent_exec", "log", *words, "--folder", str(log)],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=50,
+    )
+
+
+def test_show(log: Path) -> None:
+    done = run(log, "show")
+    first, second = done.stdout.splitlines()
+    assert first.endswith("Z allow exit 0 [me] cat a")
+    assert second.endswith("cat a && ls")
+    assert done.stderr == ""
+    assert run(log, "show", "--program", "ls").stdout.count("\n") == 1
+    shown = [json.loads(line) for line in run(log, "show", "--json").stdout.splitlines()]
+    assert [record["v"] for record in shown] == [1, 1]
+
+
+def test_broken_lines_are_told(log: Path) -> None:
+    (path,) = log.iterdir()
+    path.write_bytes(path.read_bytes() + b"{nothing\n[]\n")
+    done = run(log, "show")
+    assert done.stdout.count("\n") == 2
+    assert done.stderr == "agent-exec: 2 lines were no records\n"
+
+
+def test_follow(log: Path) -> None:
+    words = [sys.executable, "-m", "agent_exec", "log", "show", "-f", "--folder", str(log)]
+    following = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert following.stdout is not None
+    try:
+        assert [following.stdout.readline()[-5:] for _ in range(2)] == ["at a\n", "& ls\n"]
+        with ExecTool(log.parent / "worktree", audit=log) as tool:
+            tool.run_sync(["wc", "a"])
+        assert following.stdout.readline().endswith("wc a\n")
+    finally:
+        following.terminate()
+        following.wait()
+        following.stdout.close()
+
+
+def test_stats_and_replay(log: Path) -> None:
+    assert run(log, "stats").stdout.startswith("2 calls\nverdicts: allow 2\n")
+    assert json.loads(run(log, "stats", "--json").stdout)["calls"] == 2
+    done = run(log, "replay", "-p", "strict")
+    assert "2 calls" in done.stderr
+    for line in done.stdout.splitlines():
+        assert line.startswith("allow -> ")
+
+
+def test_an_empty_log_and_a_policy_that_is_none(tmp_path: Path) -> None:
+    assert run(tmp_path / "nothing", "show").stdout == ""
+    assert run(tmp_path / "nothing", "stats").stdout.startswith("0 calls\n")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        run(tmp_path / "nothing", "replay", "-p", "nonsense")
+    assert caught.value.returncode == 125
+    assert "there is no policy 'nonsense'" in caught.value.stderr
