@@ -94,7 +94,7 @@ def test_once(terminals: list[Terminal], tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
-@pytest.mark.parametrize("typed", ["\n", "n\n", "x\n", "\x04", "yes\n"])
+@pytest.mark.parametrize("typed", ["\n", "n\n", "x\n", "\x04", "yes\n", "oh no\n", "abort\n"])
 def test_anything_else_is_no(terminals: list[Terminal], tmp_path: Path, typed: str) -> None:
     terminal = start(terminals, tmp_path, "--", "rm", "a")
     terminal.until("[N]o: ")
@@ -143,6 +143,17 @@ def test_what_was_typed_before_the_question_is_no_answer(
     terminal.type("n\n")
     assert terminal.end()[0] == 125
     assert (tmp_path / "a").exists()
+
+
+def test_a_whole_text_is_shown_as_it_is(terminals: list[Terminal], tmp_path: Path) -> None:
+    text = "for i in 1; do\n  rm $i # \x1b]0;hidden\x07\u202e\ndone"
+    terminal = start(terminals, tmp_path, "-c", text)
+    asked = terminal.until("[N]o: ")
+    assert "  | for i in 1; do\r\n" in asked
+    assert r"rm $i # \x1b]0;hidden\x07\u202e" in asked
+    assert "\x1b" not in asked
+    terminal.type("n\n")
+    assert terminal.end()[0] == 125
 
 
 def test_ctrl_c_ends_it(terminals: list[Terminal], tmp_path: Path) -> None:

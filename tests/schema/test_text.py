@@ -12,7 +12,7 @@ from agent_exec.model.decision import Route, Verdict
 from agent_exec.model.outcome import Ended, LauncherName
 from agent_exec.model.result import Output, StageResult, ToolResult
 from agent_exec.model.session import SessionState
-from agent_exec.schema.harmless import harmless, looks_binary, one_line
+from agent_exec.schema.harmless import escaped, harmless, looks_binary, one_line
 from agent_exec.schema.text import as_text
 
 
@@ -135,6 +135,20 @@ def test_no_control_character_comes_through(text: str) -> None:
             unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in allowed
             for char in shown
         )
+
+
+@given(st.text(alphabet=st.characters(codec=None) | st.sampled_from("\x1b]\x07\n\u3164\u202e")))
+def test_who_decides_sees_every_character_of_a_text(text: str) -> None:
+    shown = escaped(text)
+    assert shown.isprintable()
+    rest = iter(shown)
+    assert all(each in rest for char in text for each in escaped(char))
+    assert len(shown) >= len(text)
+
+
+@pytest.mark.parametrize("char", "\x1b\n\t\x85\u202e\u200b\u00a0\u3000\u3164\ufe0f\U000e0041\udc80")
+def test_what_cannot_be_seen_is_shown_by_its_number(char: str) -> None:
+    assert escaped(f"a{char}b").startswith("a\\")
 
 
 def test_a_long_line_without_an_end_takes_no_square_of_its_time() -> None:

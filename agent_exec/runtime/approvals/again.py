@@ -33,13 +33,15 @@ def _belongs(effect: Effect, here: str | None, approved: Effect, there: str | No
         return False
     if effect.path is None or approved.path is None:
         return effect.path == approved.path and (effect.argv is None) is (approved.argv is None)
-    if _directory(here) != _directory(there) and not os.path.isabs(effect.path):
+    if _named(effect.path, here) == _named(approved.path, there):
+        return True
+    if _named("", here) != _named("", there) and not os.path.isabs(effect.path):
         return False
-    return effect.path == approved.path or _is_match(effect.path, approved.path)
+    return _is_match(effect.path, approved.path)
 
 
-def _directory(path: str | None) -> str | None:
-    return None if path is None else os.path.realpath(path)
+def _named(path: str, here: str | None) -> str:
+    return os.path.normpath(os.path.join(here or "", path))
 
 
 def _is_match(path: str, pattern: str) -> bool:

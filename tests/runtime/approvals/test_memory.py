@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,51 @@ def test_nothing_is_remembered_where_a_call_could_write_it(tmp_path: Path) -> No
     (tmp_path / "link").symlink_to(worktree)
     with pytest.raises(PolicyError, match="lies in the worktree"):
         Memory(str(tmp_path / "link" / "s"), str(worktree)).remember(new_entry("a"))
+
+
+def test_a_folder_that_others_could_change_is_not_believed(memory: Memory, tmp_path: Path) -> None:
+    memory.remember(new_entry("a", basis=basis("a")))
+    folder = Path(memory.path).parent
+    folder.chmod(0o770)
+    with pytest.raises(PolicyError, match="chmod 700"):
+        memory.covers(basis("a"), ASKED)
+    folder.chmod(0o700)
+    assert memory.covers(basis("a"), ASKED)
+    moved = tmp_path / "moved"
+    folder.rename(moved)
+    folder.symlink_to(moved)
+    with pytest.raises(PolicyError, match="no directory of ours"):
+        memory.covers(basis("a"), ASKED)
+    with pytest.raises(PolicyError, match="no directory of ours"):
+        memory.remember(new_entry("b", basis=basis("b")))
+
+
+def test_threads_that_read_take_nothing_from_those_that_write(memory: Memory) -> None:
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            memory.covers(basis("x"), ASKED)
+
+    def write(number: int) -> None:
+        for each in range(5):
+            memory.remember(new_entry(f"{number}-{each}"))
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    for thread in (*readers, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    for thread in readers:
+        thread.join()
+    assert len(memory.entries()) == 15
+
+
+def test_forgetting_nothing_changes_no_file(memory: Memory) -> None:
+    assert not memory.forget("a")
+    assert not Path(memory.path).exists()
 
 
 REMEMBERS = """
