@@ -56,6 +56,7 @@ def serve_http(
         ExecTool(worktree, policy=policy, asked_by="mcp") as tool,
         _listening(host, port) as listener,
     ):
+        tool.warm_up()
         app: _App = make_server(tool).streamable_http_app(
             host=host, max_request_body_size=_BODY_BYTES
         )

@@ -20,6 +20,7 @@ def serve_stdio(worktree: str, policy: str) -> None:
 
 async def _serve(worktree: str, policy: str) -> None:
     async with ExecTool(worktree, policy=policy, asked_by="mcp") as tool:
+        tool.warm_up()
         server = make_server(tool)
         async with anyio.create_task_group() as group:
             group.start_soon(_end_when_signalled, tool)
