@@ -218,6 +218,7 @@ class ExecTool:
         *,
         name: str = "exec",
         approver: Approver | None = None,
+        asked_by: str | None = None,
     ) -> ToolResult:
         """Run what a model has sent as the arguments of `exec`; see `definition`.
 
@@ -229,6 +230,7 @@ class ExecTool:
             arguments: An object, or the JSON text of one.
             name: Of the tool that the model has called.
             approver: Who is asked about this call, instead of the tool's own.
+            asked_by: Who sends this call, instead of what the tool was told.
 
         Raises:
             Closed: The tool was closed.
@@ -245,7 +247,7 @@ class ExecTool:
             call, hints = read_call(arguments)
             if call.background:
                 raise InvalidCall(f"background is not served in this release: {_NO_SESSIONS}")
-            result = await self._flow.run(call, id_, approver or self._approver)
+            result = await self._flow.run(call, id_, approver or self._approver, asked_by)
         except Closed:
             raise
         except AgentExecError as error:

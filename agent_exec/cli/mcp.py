@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -20,16 +21,25 @@ def mcp(
         bool, typer.Option("--http", help="Serve streamable HTTP instead of stdio.")
     ] = False,
     host: Annotated[str, typer.Option(help="With --http: the loopback address.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="With --http: the port.")] = 8765,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="With --http: the port; 0 for a free one.")
+    ] = 8765,
+    token_file: Annotated[
+        str | None, typer.Option(help="With --http: the file of the token; made if there is none.")
+    ] = None,
 ) -> None:
     """Serve the tool to an MCP host: over stdio, or HTTP on this machine."""
     try:
-        from agent_exec.integrations.mcp import run  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
+        if http:
+            from agent_exec.integrations.mcp.http import serve_http  # noqa: PLC0415 - an extra
+
+            serve = partial(serve_http, host=host, port=port, token_file=token_file)
+        else:
+            from agent_exec.integrations.mcp.stdio import serve_stdio  # noqa: PLC0415 - an extra
+
+            serve = partial(serve_stdio)
+    except ImportError as error:
         raise Unsupported(
-            f"the package {error.name} is missing: pip install 'agent-exec[mcp]'"
+            f"what MCP needs is missing or too old ({error}): pip install 'agent-exec[mcp]'"
         ) from None
-    if http:
-        run.serve_http(worktree, policy, host=host, port=port)
-    else:
-        run.serve_stdio(worktree, policy)
+    serve(worktree, policy)

@@ -47,9 +47,11 @@ class Flow:
         request = self._checker.by_policy(request)
         return request, self._checker.decide(request)
 
-    async def run(self, call: ToolCall, id_: str, approver: Approver | None) -> ToolResult:
+    async def run(
+        self, call: ToolCall, id_: str, approver: Approver | None, asked_by: str | None = None
+    ) -> ToolResult:
         """Under asyncio or trio. Raises as `ExecTool.run`."""
-        record = CallRecord(call, id_)
+        record = CallRecord(call, id_, asked_by)
         try:
             grant = self._allowed(call, id_, record) or await self._asked(
                 call, id_, approver, record

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import anyio
 from mcp import types
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 
 import agent_exec
-from agent_exec import Answer, Approver, ExecTool, Question, ToolResult, Verdict
-from agent_exec.integrations.mcp.elicitation import (
-    Answered,
-    answer_of,
-    elicitation,
-    input_required,
+from agent_exec import (
+    AgentExecError,
+    Answer,
+    Approver,
+    Closed,
+    ExecTool,
+    Question,
+    ToolResult,
+    Verdict,
 )
+from agent_exec.integrations.mcp.elicitation import Questions, answer_of, elicitation
 
 NAME = "agentexec"
 _HEARTBEAT_S = 10.0
 """Hosts give up on a call from which they hear nothing for 60 s."""
 _ANSWER_S = 24 * 3600.0
 """How long a question may be thought about."""
+_LONGEST_NAME = 64
+_LONGEST_SHOWN = 1000
 _INSTRUCTIONS = (
     "Run programs with exec: argv is the usual form, no shell between. A policy decides what may "
     "run; a refusal says what to do instead."
@@ -50,6 +57,7 @@ def make_server(tool: ExecTool, *, heartbeat_s: float = _HEARTBEAT_S) -> Server[
         on_call_tool=handlers.call_tool,
     )
     security = RequestStateSecurity.ephemeral(ttl=_ANSWER_S)
+    server.middleware.append(_mistaken_arguments)
     server.middleware.append(RequestStateBoundary(security, default_audience=NAME))
     return server
 
@@ -58,6 +66,7 @@ class _Handlers:
     def __init__(self, tool: ExecTool, heartbeat_s: float) -> None:
         self._tool = tool
         self._heartbeat_s = heartbeat_s
+        self._questions = Questions()
         self._tools = [types.Tool.model_validate(each) for each in tool.definition("mcp")]
 
     async def list_tools(
@@ -71,20 +80,34 @@ class _Handlers:
         names = [tool.name for tool in self._tools]
         if params.name not in names:
             return _error(f"there is no tool {params.name!r}; there are {', '.join(names)}")
-        arguments = params.arguments or {}
         async with _alive(context, self._heartbeat_s):
-            approver: Approver | None = None
-            if params.name == "exec" and _can_be_asked(context):
-                if context.session.can_send_request:
-                    approver = _Elicits(context)
-                elif params.request_state is not None:
-                    approver = Answered(params.request_state, params.input_responses or {})
-                else:
-                    decision = await self._tool.decide(arguments)
-                    if decision.verdict is Verdict.ASK:
-                        return input_required(self._tool.question(decision))
-            result = await self._tool.call(arguments, name=params.name, approver=approver)
-            return _shown(result)
+            try:
+                return await self._called(context, params)
+            except Closed:
+                return _error("the server is ending and runs nothing more")
+            except AgentExecError as error:
+                # What was decided on changed before it could be asked about.
+                return _error(f"refused: {error}")
+
+    async def _called(
+        self, context: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        arguments = params.arguments or {}
+        approver: Approver | None = None
+        if params.name == "exec" and _can_be_asked(context):
+            if context.session.can_send_request:
+                approver = _Elicits(context)
+            elif params.request_state is not None:
+                responses = params.input_responses or {}
+                approver = self._questions.answered(params.request_state, responses)
+            else:
+                decision = await self._tool.decide(arguments)
+                if decision.verdict is Verdict.ASK:
+                    return self._questions.ask(self._tool.question(decision))
+        result = await self._tool.call(
+            arguments, name=params.name, approver=approver, asked_by=_asked_by(context)
+        )
+        return _shown(result)
 
 
 class _Elicits:
@@ -102,8 +125,38 @@ class _Elicits:
 
 
 def _can_be_asked(context: Context) -> bool:
+    """By a form: a client that names no way at all has that one."""
     capabilities = context.session.client_capabilities
-    return capabilities is not None and capabilities.elicitation is not None
+    asks = None if capabilities is None else capabilities.elicitation
+    return asks is not None and (asks.form is not None or asks.url is None)
+
+
+def _asked_by(context: Context) -> str:
+    """The client, for the log; by what it calls itself, which nobody has checked."""
+    client = context.session.client_params
+    name = "" if client is None else client.client_info.name[:_LONGEST_NAME]
+    return "mcp:" + "".join(char if char.isprintable() else "?" for char in name)
+
+
+async def _mistaken_arguments(ctx: Context, call_next: CallNext) -> HandlerResult:
+    """Say what is wrong with arguments that are no object: to the model, that can send others."""
+    arguments = (ctx.params or {}).get("arguments")
+    if ctx.method != "tools/call" or arguments is None or isinstance(arguments, Mapping):
+        return await call_next(ctx)
+    return _error(f"arguments have to be an object; send {_corrected(arguments)}")
+
+
+def _corrected(arguments: object) -> str:
+    made = arguments
+    if isinstance(arguments, str):
+        try:
+            made = json.loads(arguments)
+        except (ValueError, RecursionError):
+            made = {"command": arguments}
+    elif isinstance(arguments, list):
+        made = {"argv": arguments}
+    shown = json.dumps(made) if isinstance(made, dict) else ""
+    return shown if 0 < len(shown) <= _LONGEST_SHOWN else '{"argv": ["git", "status", "-s"]}'
 
 
 def _shown(result: ToolResult) -> types.CallToolResult:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
+from anyio import to_thread
 from mcp import Client, MCPError, StdioServerParameters, types
 from mcp.client.streamable_http import streamable_http_client
+from mcp_wire import LONG, TOKEN, HttpServer, command, wait_for_tails
 
 from agent_exec import ExecTool
 from agent_exec.integrations.mcp.server import make_server
@@ -27,7 +25,6 @@ from agent_exec.integrations.mcp.server import make_server
 pytestmark = pytest.mark.filterwarnings("default")
 
 MODES = ["auto", "legacy"]
-TOKEN = "a-token-for-the-test"
 
 
 @pytest.fixture
@@ -43,43 +40,10 @@ def mode(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def words(worktree: Path, *more: str) -> list[str]:
-    return ["-m", "agent_exec", "mcp", "-w", str(worktree), *more]
-
-
 @pytest.fixture
 def http(worktree: Path) -> Iterator[str]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, *words(worktree, "--http", "--port", str(port))],
-        env={**os.environ, "AGENT_EXEC_MCP_TOKEN": TOKEN},
-        stderr=subprocess.PIPE,
-    )
-    assert server.stderr is not None
-    try:
-        assert b"listening" in server.stderr.readline()
-        url = f"http://127.0.0.1:{port}/mcp"
-        for _ in range(500):
-            try:
-                urllib.request.urlopen(url)
-            except urllib.error.HTTPError:
-                break
-            except OSError:
-                select_a_moment()
-        yield url
-    finally:
-        server.terminate()
-        assert server.wait(30) in (0, -signal.SIGTERM)
-        server.stderr.close()
-
-
-def select_a_moment() -> None:
-    """Between two tries to connect to a server that is about to listen."""
-    import select
-
-    select.select([], [], [], 0.02)
+    with HttpServer(worktree) as server:
+        yield server.url
 
 
 @asynccontextmanager
@@ -91,7 +55,7 @@ async def connected(how: str, worktree: Path, mode: str, **options: Any) -> Asyn
         ):
             yield client
     elif how == "stdio":
-        parameters = StdioServerParameters(command=sys.executable, args=words(worktree))
+        parameters = StdioServerParameters(command=sys.executable, args=command(worktree)[1:])
         async with Client(parameters, mode=mode, **options) as client:
             yield client
     else:
@@ -268,36 +232,16 @@ def test_a_client_cannot_make_up_that_somebody_was_asked(worktree: Path) -> None
 
 @pytest.mark.parametrize("how", ["memory", "stdio"])
 def test_a_call_that_is_cancelled_is_gone(how: str, worktree: Path, mode: str) -> None:
-    async def use(client: Client) -> int:
-        pid = 0
+    async def use(client: Client) -> None:
         async with anyio.create_task_group() as group:
-            arguments = {"argv": ["tail", "-f", "a.txt"]}
-            group.start_soon(client.call_tool, "exec", arguments)
-            while not pid:
-                pid = next(tails_of(worktree), 0)
-                await anyio.sleep(0.01)
+            group.start_soon(client.call_tool, "exec", LONG)
+            await to_thread.run_sync(partial(wait_for_tails, worktree, count=1))
             group.cancel_scope.cancel()
-        with anyio.fail_after(30):
-            while any(tails_of(worktree)):  # noqa: ASYNC110 - another process
-                await anyio.sleep(0.01)
+        await to_thread.run_sync(partial(wait_for_tails, worktree, count=0))
         # The connection is still good.
         assert not (await client.call_tool("exec", {"argv": ["cat", "a.txt"]})).is_error
-        return pid
 
-    assert talk(how, worktree, mode, use) > 0
-
-
-def tails_of(worktree: Path) -> Iterator[int]:
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                command = Path("/proc", entry, "cmdline").read_bytes()
-                if command.startswith(b"tail\0-f\0") and os.readlink(f"/proc/{entry}/cwd") == str(
-                    worktree
-                ):
-                    yield int(entry)
-            except OSError:
-                continue
+    talk(how, worktree, mode, use)
 
 
 def test_a_long_call_shows_that_it_is_alive(worktree: Path, mode: str) -> None:
@@ -313,8 +257,7 @@ def test_a_long_call_shows_that_it_is_alive(worktree: Path, mode: str) -> None:
         async with anyio.create_task_group() as group:
 
             async def long() -> None:
-                arguments = {"argv": ["tail", "-f", "a.txt"]}
-                await client.call_tool("exec", arguments, progress_callback=progress)
+                await client.call_tool("exec", LONG, progress_callback=progress)
 
             group.start_soon(long)
             with anyio.fail_after(30):
@@ -343,79 +286,122 @@ def test_many_calls_at_once_are_not_mixed_up(worktree: Path, mode: str) -> None:
     assert seen == {number: str(number) for number in range(16)}
 
 
-def test_http(http: str, worktree: Path) -> None:
-    result = talk(http, worktree, "auto", call({"argv": ["cat", "a.txt"]}))
-    assert text(result).endswith("stdout:\none")
+def test_a_whole_session_over_http(http: str, worktree: Path, mode: str) -> None:
     asked, elicited = answers("accept", answer="once")
-    use = call({"argv": ["rm", "a.txt"]})
-    result = talk(http, worktree, "auto", use, elicitation_callback=elicited)
-    assert (result.is_error, len(asked)) == (False, 1)
+
+    async def use(client: Client) -> None:
+        result = await client.call_tool("exec", {"argv": ["cat", "a.txt"]})
+        assert text(result).endswith("stdout:\none")
+        result = await client.call_tool("exec", {"argv": ["rm", "a.txt"]})
+        assert (result.is_error, len(asked)) == (False, 1)
+        (worktree / "a.txt").write_text("again\n")
+        async with anyio.create_task_group() as group:
+            group.start_soon(client.call_tool, "exec", LONG)
+            await to_thread.run_sync(partial(wait_for_tails, worktree, count=1))
+            group.cancel_scope.cancel()
+        await to_thread.run_sync(partial(wait_for_tails, worktree, count=0))
+        assert not (await client.call_tool("exec", {"argv": ["cat", "a.txt"]})).is_error
+
+    talk(http, worktree, mode, use, elicitation_callback=elicited)
 
 
-FROM_ELSEWHERE: list[tuple[dict[str, str], int]] = [
-    ({}, 401),
-    ({"Authorization": "Bearer another"}, 401),
-    ({"Authorization": f"Bearer {TOKEN}", "Host": "evil.example"}, 421),
-    ({"Authorization": f"Bearer {TOKEN}", "Origin": "http://evil.example"}, 403),
-]
+def test_an_answer_counts_once(worktree: Path) -> None:
+    """Whoever gets hold of a message that said yes cannot send it again."""
+    (worktree / "b.txt").write_text("")
+
+    async def use(client: Client) -> list[bool]:
+        arguments = {"argv": ["tee", "-a", "b.txt"], "stdin": "x"}
+        first = await client.session.call_tool("exec", arguments, allow_input_required=True)
+        assert isinstance(first, types.InputRequiredResult)
+        yes = types.ElicitResult(action="accept", content={"answer": "once"})
+        errors = []
+        for _ in range(2):
+            result = await client.session.call_tool(
+                "exec",
+                arguments,
+                input_responses={"approval": yes},
+                request_state=first.request_state,
+            )
+            errors.append(result.is_error)
+        return errors
+
+    _, elicited = answers("decline")
+    errors = talk("memory", worktree, "auto", use, elicitation_callback=elicited)
+    assert errors == [False, True]
+    assert (worktree / "b.txt").read_text() == "x"
 
 
-def test_http_from_elsewhere_is_refused(http: str) -> None:
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode()
-    accepts = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-    for headers, status in FROM_ELSEWHERE:
-        request = urllib.request.Request(http, body, {**accepts, **headers})
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(request)
-        with caught.value as answer:
-            assert (headers, answer.code) == (headers, status)
+@pytest.mark.parametrize(
+    ("arguments", "responses"),
+    [
+        pytest.param({"argv": ["rm", "-r", "."]}, "yes", id="another-call"),
+        pytest.param({"argv": ["rm", "a.txt"]}, "none", id="no-answer"),
+    ],
+)
+def test_an_answer_is_to_what_was_asked(
+    worktree: Path, arguments: dict[str, Any], responses: str
+) -> None:
+    async def use(client: Client) -> str:
+        asked = {"argv": ["rm", "a.txt"]}
+        first = await client.session.call_tool("exec", asked, allow_input_required=True)
+        assert isinstance(first, types.InputRequiredResult)
+        yes = types.ElicitResult(action="accept", content={"answer": "once"})
+        try:
+            result = await client.session.call_tool(
+                "exec",
+                arguments,
+                input_responses={"approval": yes} if responses == "yes" else {},
+                request_state=first.request_state,
+            )
+        except MCPError as error:
+            return str(error)
+        assert result.is_error
+        return text(result)
+
+    _, elicited = answers("decline")
+    said = talk("memory", worktree, "auto", use, elicitation_callback=elicited)
+    assert "requestState" in said or "sent no answer" in said
+    assert (worktree / "a.txt").exists()
 
 
-def test_http_is_only_served_on_this_machine(worktree: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, *words(worktree, "--http", "--host", "0.0.0.0")],
-        capture_output=True,
-        check=False,
-        timeout=50,
-    )
-    assert (done.returncode, done.stdout) == (125, b"")
-    assert b"can be reached from elsewhere" in done.stderr
+def test_what_a_rule_denies_is_refused_and_nobody_is_asked(worktree: Path, mode: str) -> None:
+    asked, elicited = answers("accept", answer="once")
 
-
-@pytest.mark.parametrize("how", ["kill", "terminate", "end of input"])
-def test_nothing_is_left_when_the_server_ends(worktree: Path, how: str) -> None:
-    server = subprocess.Popen(
-        [sys.executable, *words(worktree)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert server.stdin is not None
-    assert server.stdout is not None
-    with server.stdin, server.stdout:
-        for message in (
-            {
-                "id": 0,
-                "method": "initialize",
-                "params": {
-                    "protocolVersion": "2025-06-18",
-                    "capabilities": {},
-                    "clientInfo": {"name": "test", "version": "1"},
-                },
-            },
-            {"method": "notifications/initialized"},
-            {
-                "id": 1,
-                "method": "tools/call",
-                "params": {"name": "exec", "arguments": {"argv": ["tail", "-f", "a.txt"]}},
-            },
+    async def main() -> types.CallToolResult:
+        async with (
+            ExecTool(worktree, policy="read-only") as tool,
+            Client(make_server(tool), mode=mode, elicitation_callback=elicited) as client,
         ):
-            server.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
-            server.stdin.flush()
-        while not any(tails_of(worktree)):
-            assert server.poll() is None
-            select_a_moment()
-        if how == "end of input":
-            server.stdin.close()
-        else:
-            getattr(server, how)()
-        server.wait(30)
-    while any(tails_of(worktree)):
-        select_a_moment()
+            return await client.call_tool("exec", {"argv": ["rm", "a.txt"]})
+
+    result = anyio.run(main)
+    assert (result.is_error, asked) == (True, [])
+    assert "refused" in text(result)
+    assert (worktree / "a.txt").exists()
+
+
+def test_the_log_says_which_client_asked(worktree: Path, mode: str, tmp_path: Path) -> None:
+    folder = tmp_path / "audit"
+    info = types.Implementation(name="a host\x1b[2J" + "x" * 99, version="1")
+
+    async def main() -> None:
+        async with ExecTool(worktree, audit=folder) as tool:
+            server = make_server(tool)
+            async with Client(server, mode=mode, client_info=info) as client:
+                await client.call_tool("exec", {"argv": ["cat", "a.txt"]})
+
+    anyio.run(main)
+    (file,) = [Path(folder, name) for name in os.listdir(folder) if name.endswith(".jsonl")]
+    (record,) = [json.loads(line) for line in file.read_text().splitlines() if line]
+    assert record["asked_by"] == "mcp:" + ("a host?[2J" + "x" * 99)[:64]
+
+
+def test_a_server_whose_tool_was_closed_says_so(worktree: Path, mode: str) -> None:
+    async def main() -> types.CallToolResult:
+        tool = ExecTool(worktree)
+        async with Client(make_server(tool), mode=mode) as client:
+            tool.close()
+            return await client.call_tool("exec", {"argv": ["cat", "a.txt"]})
+
+    result = anyio.run(main)
+    assert (result.is_error, text(result)) == (True, "the server is ending and runs nothing more")

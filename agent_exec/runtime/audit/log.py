@@ -43,6 +43,8 @@ class AuditLog:
     def write(self, record: CallRecord, result: ToolResult) -> None:
         """A call has ended, or was refused."""
         shown = {**record.to_json(result), **self._about, "pid": os.getpid()}
+        if record.asked_by is not None:
+            shown["asked_by"] = record.asked_by
         self._writer.write(as_line(shown, self._redact), time.time())
         if self._closed:
             self._writer.close()

@@ -18,11 +18,18 @@ VERSION = 1
 
 
 class CallRecord:
-    """Collects what there is to say of one call."""
+    """Collects what there is to say of one call.
 
-    def __init__(self, call: ToolCall, id_: str) -> None:
+    Args:
+        call: As it was understood.
+        id_: Of the call.
+        asked_by: Who sends it, where that is another than who sends the others.
+    """
+
+    def __init__(self, call: ToolCall, id_: str, asked_by: str | None = None) -> None:
         self.call = call
         self.id = id_
+        self.asked_by = asked_by
         self.began = time.time()
         self._began = time.perf_counter()
         self._waited_s = 0.0
