@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -32,9 +33,11 @@ pytestmark = pytest.mark.filterwarnings("default")
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
     with home_in(tmp_path) as made:
+        # A host hands on few variables, and that of a checkout is not among them.
+        path = shlex.quote(made.environ.get("PYTHONPATH", ""))
         for name, words in (("agent-exec", "-P -m agent_exec"), ("python", "")):
             program = tmp_path / name
-            program.write_text(f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n')
+            program.write_text(f'#!/bin/sh\nPYTHONPATH={path} exec {sys.executable} {words} "$@"\n')
             program.chmod(0o755)
         (tmp_path / "home").mkdir(exist_ok=True)
         yield made
