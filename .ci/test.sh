@@ -46,7 +46,7 @@ stage_test() {
 stage_lowest() {
     local requirements
     mapfile -t requirements < <(lowest_requirements)
-    make_env lowest "$MAIN_PYTHON" "${WHEEL}[test]" "${requirements[@]}"
+    make_env lowest "$MAIN_PYTHON" "${WHEEL}[test-core]" "${requirements[@]}"
     # The oldest typer uses names that the newest click is about to drop.
     run_pytest lowest 900 -o filterwarnings=$'error\nignore:.*Click 9.0:DeprecationWarning' \
         "${LIBRARY_TESTS[@]}"
