@@ -34,9 +34,10 @@ show
 show HEAD:a.txt
 show --stat HEAD~1
 show v1
-blame a.txt
+blame HEAD a.txt
+blame -s a.txt
 blame -L 1,1 --porcelain a.txt
-annotate a.txt
+annotate HEAD a.txt
 grep -n two
 grep -c e -- a.txt
 grep one HEAD~1
