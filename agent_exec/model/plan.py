@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Literal, NamedTuple
 
 from agent_exec.model.action import Action
+from agent_exec.model.confinement import Confinement
 
 
 class Survivors(StrEnum):
@@ -130,6 +131,8 @@ class SpawnPlan(NamedTuple):
     """
     die_with_parent: bool = False
     """PR_SET_PDEATHSIG with SIGKILL, where the launcher has it."""
+    confinement: Confinement | None = None
+    """None: it may do all that we may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
