@@ -21,7 +21,7 @@ PYTHON
     ) || die "$env does not import the installed agent_exec"
     bounded "$seconds" env -C "$WORK/suite" AGENT_EXEC_MUST_WORK="${MUST_WORK:-1}" \
         "${LOGGED[@]}" "$WORK/pytest.log" \
-        "$WORK/$env/bin/pytest" -q --maxfail=20 -p no:cacheprovider --color=no "$@" || status=$?
+        "$WORK/$env/bin/pytest" -q -n auto --maxfail=20 -p no:cacheprovider --color=no "$@" || status=$?
     keep_closing "$env"
     return "$status"
 }
