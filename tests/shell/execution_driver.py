@@ -91,6 +91,7 @@ def main() -> None:
                     containment="session",
                     timeout_s=_TIMEOUT_S,
                     output_bytes=_MOST_OUTPUT,
+                    audit=False,
                 )
             )
             for launcher in _ORDERS["launchers"]
