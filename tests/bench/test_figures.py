@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 from bench.values import ballast_sample, loop_sample, sample
 
+from agent_exec.bench.failure import Failure
 from agent_exec.bench.launch.ballast import Ballast
 from agent_exec.bench.launch.figures import (
     BallastFigure,
     Figure,
     LoopFigure,
-    Spread,
     ballast_figures_of,
     cells_of,
     failures_of,
@@ -16,8 +16,8 @@ from agent_exec.bench.launch.figures import (
     loop_figures_of,
     ratios_of,
 )
-from agent_exec.bench.launch.measured import Failure
 from agent_exec.bench.launch.rounds import Sample
+from agent_exec.bench.spread import Spread
 
 WRONG = Failure("WrongResultError: exit status 1")
 

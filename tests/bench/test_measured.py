@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_exec.bench.launch.measured import Batch, percentile
+from agent_exec.bench.launch.measured import Batch
+from agent_exec.bench.spread import percentile
 
 
 def test_a_batch_is_per_launch_and_in_microseconds() -> None:

@@ -4,9 +4,10 @@ import threading
 
 from bench.values import TINY, FakeWorker, belongings
 
+from agent_exec.bench.failure import Failure
 from agent_exec.bench.launch.belongings import count_belongings
 from agent_exec.bench.launch.figures import MemoryFigure
-from agent_exec.bench.launch.measured import Batch, Failure
+from agent_exec.bench.launch.measured import Batch
 from agent_exec.bench.launch.memory import measure_memory
 from agent_exec.bench.launch.programs import Program
 

@@ -14,9 +14,9 @@ from types import ModuleType
 import pytest
 from bench.values import ballast_sample, belongings, loop_sample, report, sample
 
+from agent_exec.bench.failure import Failure
 from agent_exec.bench.launch import draw_chart, render_table, why_no_chart, write_json
 from agent_exec.bench.launch.figures import MemoryFigure
-from agent_exec.bench.launch.measured import Failure
 from agent_exec.bench.launch.report import LaunchBenchReport
 from agent_exec.errors import Unsupported
 

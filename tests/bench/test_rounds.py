@@ -5,8 +5,8 @@ import random
 import pytest
 from bench.values import CAT, TINY, FakeWorker, batch
 
+from agent_exec.bench.failure import Failure
 from agent_exec.bench.launch.ballast import Ballast
-from agent_exec.bench.launch.measured import Failure
 from agent_exec.bench.launch.rounds import Sample, time_launches, time_loops, time_with_ballast
 
 METHODS = ("floor", "trio", "anyio")

@@ -7,7 +7,8 @@ from agent_exec.bench.launch.ballast import Ballast
 from agent_exec.bench.launch.figures import MemoryFigure, ballast_figures_of, loop_figures_of
 from agent_exec.bench.launch.measured import Belongings
 from agent_exec.bench.launch.rounds import Sample
-from agent_exec.bench.launch.targets import Target, Verdict, judge
+from agent_exec.bench.launch.targets import judge
+from agent_exec.bench.target import Target, Verdict
 
 SAME = belongings()
 

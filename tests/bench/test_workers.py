@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from realproc import is_built
 
+from agent_exec.bench import linked
+from agent_exec.bench.failure import Failure
 from agent_exec.bench.launch import METHOD_NAMES, workers
 from agent_exec.bench.launch.ballast import Ballast, why_not
-from agent_exec.bench.launch.measured import Batch, Failure, LoopTime
+from agent_exec.bench.launch.measured import Batch, LoopTime
 from agent_exec.bench.launch.programs import Program, Workbench
 from agent_exec.bench.launch.worker import MeasureBatch
-from agent_exec.bench.launch.workers import Worker, WorkerLostError
+from agent_exec.bench.launch.workers import Worker
+from agent_exec.bench.linked import WorkerLostError
 
 WITH_LOOP = {
     "engine-asyncio",
@@ -132,18 +135,18 @@ def test_a_worker_whose_answer_nobody_wants_goes_quietly(
     os.mkfifo(gate)
     waiting = Program(name="waiting", argv=("/bin/sh", "-c", f"read word <{gate}"), stdout=b"")
     with Worker(bench, ("subprocess",)) as worker:
-        worker._link.send(MeasureBatch("subprocess", waiting, 1, 1))
+        worker._process.send(MeasureBatch("subprocess", waiting, 1, 1))
         opened = os.open(gate, os.O_WRONLY)
-        worker._link.close()
+        worker._process._link.close()
         os.close(opened)  # the program ends, with status 1: a failure to be told
-    assert worker._process.returncode == 0
+    assert worker._process._process.returncode == 0
     assert capfd.readouterr().err == ""
 
 
 def test_a_worker_that_cannot_start_is_lost(
     bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "_MAIN", "raise SystemExit(3)")
+    monkeypatch.setattr(linked, "_MAIN", "raise SystemExit(3)")
     with pytest.raises(WorkerLostError, match=r"ended by itself \(status 3\)"):
         Worker(bench, ("subprocess",))
 

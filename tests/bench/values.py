@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from agent_exec.bench.failure import Failure
 from agent_exec.bench.launch.ballast import Ballast
 from agent_exec.bench.launch.figures import MemoryFigure
-from agent_exec.bench.launch.machine import Machine
-from agent_exec.bench.launch.measured import Batch, Belongings, Failure, LoopTime
+from agent_exec.bench.launch.measured import Batch, Belongings, LoopTime
 from agent_exec.bench.launch.options import LaunchBenchOptions
 from agent_exec.bench.launch.programs import Program
 from agent_exec.bench.launch.report import LaunchBenchReport
 from agent_exec.bench.launch.rounds import BallastSample, LoopSample, Sample
-from agent_exec.bench.launch.workers import WorkerLostError
+from agent_exec.bench.linked import WorkerLostError
+from agent_exec.bench.machine import Machine
 
 TINY = Program(name="tiny", argv=("/bin/tiny",), stdout=b"out\n")
 CAT = Program(name="cat", argv=("/bin/cat",), stdout=b"out\n")

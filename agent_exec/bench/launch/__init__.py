@@ -8,13 +8,14 @@ Every method runs in a worker process of its own, which has nothing but what a u
 method would have; only one worker is busy at a time.
 """
 
-from agent_exec.bench.launch.chart import draw_chart, why_no_chart
+from agent_exec.bench.launch.chart import draw_chart
 from agent_exec.bench.launch.methods import METHOD_NAMES
 from agent_exec.bench.launch.options import LaunchBenchOptions
 from agent_exec.bench.launch.programs import PROGRAM_NAMES
 from agent_exec.bench.launch.report import LaunchBenchReport, write_json
 from agent_exec.bench.launch.run import run_launch_benchmark
 from agent_exec.bench.launch.table import render_table
+from agent_exec.bench.picture import why_no_chart
 
 __all__ = [
     "METHOD_NAMES",

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agent_exec.bench.launch.figures import Figure, Spread, cells_of
+from agent_exec.bench.launch.figures import Figure, cells_of
 from agent_exec.bench.launch.methods import FLOOR, OURS
 from agent_exec.bench.launch.report import LaunchBenchReport
+from agent_exec.bench.picture import new_picture, save_picture
+from agent_exec.bench.spread import Spread
 from agent_exec.errors import Unsupported
 
 _OURS, _PEERS, _FLOOR = "#1f6feb", "#9aa4af", "#24292f"
 _COLUMNS = 2
-_DPI = 150
 _TICKS = (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
-
-
-def why_no_chart() -> str | None:
-    """Why `draw_chart` could not draw; None when it can. To be asked before a long run."""
-    if importlib.util.find_spec("matplotlib") is None:
-        return "a chart needs matplotlib, which is not installed (pip install agent-exec[bench])"
-    return None
 
 
 def draw_chart(report: LaunchBenchReport, path: Path) -> tuple[Path, Path]:
@@ -33,17 +25,13 @@ def draw_chart(report: LaunchBenchReport, path: Path) -> tuple[Path, Path]:
         Unsupported: matplotlib is not installed, or there is nothing to draw.
         OSError: A file cannot be written.
     """
-    reason = why_no_chart()
-    if reason is not None:
-        raise Unsupported(reason)
-    matplotlib = importlib.import_module("matplotlib.figure")
     cells = [_with_ratio(figures) for figures in cells_of(report.figures)]
     cells = [bars for bars in cells if bars]
     if not cells:
         raise Unsupported("there is nothing to draw: no method was measured beside the floor")
     rows = -(-len(cells) // _COLUMNS)
     height = 0.28 * max(map(len, cells)) + 1.1
-    picture = matplotlib.Figure(figsize=(6.5 * _COLUMNS, height * rows + 0.6), layout="constrained")
+    picture = new_picture(6.5 * _COLUMNS, height * rows + 0.6)
     axes = list(picture.subplots(rows, _COLUMNS, squeeze=False).flat)
     for axis, bars in zip(axes, cells, strict=False):
         _draw_cell(axis, bars)
@@ -55,10 +43,7 @@ def draw_chart(report: LaunchBenchReport, path: Path) -> tuple[Path, Path]:
         f"({machine.cpus} CPUs, {machine.kernel}, {machine.python})",
         fontsize=11,
     )
-    png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
-    for file in (png, svg):
-        picture.savefig(file, dpi=_DPI)
-    return png, svg
+    return save_picture(picture, path)
 
 
 def _with_ratio(figures: Sequence[Figure]) -> list[tuple[Figure, Spread]]:

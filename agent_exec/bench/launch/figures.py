@@ -5,36 +5,17 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import TypeVar
 
+from agent_exec.bench.failure import Failure
 from agent_exec.bench.launch.ballast import Ballast
-from agent_exec.bench.launch.measured import Batch, Belongings, Failure, LoopTime
+from agent_exec.bench.launch.measured import Batch, Belongings, LoopTime
 from agent_exec.bench.launch.methods import FLOOR
 from agent_exec.bench.launch.programs import PROGRAM_NAMES
 from agent_exec.bench.launch.rounds import BallastSample, LoopSample, Sample
+from agent_exec.bench.spread import Spread
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """What the rounds gave: median, quartiles, extremes."""
-
-    median: float
-    lower: float
-    upper: float
-    least: float
-    most: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Self:
-        """The spread of at least one value."""
-        lower, median, upper = (
-            statistics.quantiles(values, n=4, method="inclusive")
-            if len(values) > 1
-            else (values[0],) * 3
-        )
-        return cls(median=median, lower=lower, upper=upper, least=min(values), most=max(values))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent_exec.bench.spread import percentile
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
@@ -47,12 +49,6 @@ class Batch:
         )
 
 
-def percentile(ordered: Sequence[int], percent: int) -> int:
-    """The nearest-rank percentile of ascending values, of which there is at least one."""
-    rank = -(-len(ordered) * percent // 100)
-    return ordered[max(rank, 1) - 1]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopTime:
     """What launches cost the thread of an event loop. Times are microseconds."""
@@ -79,10 +75,3 @@ class Belongings:
     rss_bytes: int
     python_blocks: int
     """Blocks of the interpreter's own allocator."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A measurement that did not come about, and why."""
-
-    reason: str

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from agent_exec.bench.failure import Failure
 from agent_exec.bench.launch.figures import MemoryFigure
-from agent_exec.bench.launch.measured import Failure
 from agent_exec.bench.launch.programs import Program
 from agent_exec.bench.launch.rounds import Measures, Tell
 

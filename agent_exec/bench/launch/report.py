@@ -17,10 +17,11 @@ from agent_exec.bench.launch.figures import (
     figures_of,
     loop_figures_of,
 )
-from agent_exec.bench.launch.machine import Machine
 from agent_exec.bench.launch.options import LaunchBenchOptions
 from agent_exec.bench.launch.rounds import BallastSample, LoopSample, Sample
-from agent_exec.bench.launch.targets import Target, judge
+from agent_exec.bench.launch.targets import judge
+from agent_exec.bench.machine import Machine
+from agent_exec.bench.target import Target
 
 FORMAT = 1
 """Of the JSON; another number when a field changes its meaning or goes."""

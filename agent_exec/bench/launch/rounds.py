@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
+from agent_exec.bench.failure import Failure
 from agent_exec.bench.launch.ballast import Ballast
-from agent_exec.bench.launch.measured import Batch, Belongings, Failure, LoopTime
+from agent_exec.bench.launch.measured import Batch, Belongings, LoopTime
 from agent_exec.bench.launch.options import IN_FLIGHT
 from agent_exec.bench.launch.programs import Program
-from agent_exec.bench.launch.workers import WorkerLostError
+from agent_exec.bench.linked import WorkerLostError
 
 Tell: TypeAlias = Callable[[str], None]
 """Takes one line of progress."""

@@ -11,10 +11,10 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent_exec.bench.launch import machine
+from agent_exec.bench import machine
+from agent_exec.bench.failure import Failure
 from agent_exec.bench.launch.ballast import Ballast, why_not
 from agent_exec.bench.launch.figures import MemoryFigure
-from agent_exec.bench.launch.measured import Failure
 from agent_exec.bench.launch.memory import measure_memory
 from agent_exec.bench.launch.methods import FLOOR
 from agent_exec.bench.launch.options import LaunchBenchOptions
@@ -30,7 +30,8 @@ from agent_exec.bench.launch.rounds import (
     time_with_ballast,
 )
 from agent_exec.bench.launch.targets import LOOP_IN_FLIGHT, PROGRAM
-from agent_exec.bench.launch.workers import Worker, WorkerLostError
+from agent_exec.bench.launch.workers import Worker
+from agent_exec.bench.linked import WorkerLostError
 from agent_exec.errors import Unsupported
 
 WITH_BALLAST = ("engine-asyncio", "engine-blocking", "tool-asyncio", "subprocess", "asyncio")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agent_exec.bench.columns import columns
 from agent_exec.bench.launch.ballast import Ballast
-from agent_exec.bench.launch.figures import Figure, Spread, cells_of
+from agent_exec.bench.launch.figures import Figure, cells_of
 from agent_exec.bench.launch.report import LaunchBenchReport
+from agent_exec.bench.spread import Spread
 
 
 def render_table(report: LaunchBenchReport) -> str:
@@ -105,21 +107,3 @@ def _targets(report: LaunchBenchReport) -> str:
 
 def _ratio(spread: Spread) -> str:
     return f"{spread.median:.2f} [{spread.lower:.2f} {spread.upper:.2f}]"
-
-
-def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = True) -> str:
-    """Lines of aligned cells. With `numbers`, a cell that starts with a digit is set right."""
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    right = [
-        numbers and all(row[i][:1].isdigit() or row[i] == "-" for row in rows)
-        for i in range(len(head))
-    ]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = (
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(cells, widths, right, strict=True)
-        )
-        return f"  {'  '.join(padded)}".rstrip()
-
-    return "\n".join(line(cells) for cells in (head, *rows))

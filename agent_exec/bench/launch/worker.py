@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TypeAlias
 
+from agent_exec.bench.failure import Failure, reason_of
 from agent_exec.bench.launch.ballast import Ballast, load
 from agent_exec.bench.launch.belongings import count_belongings
-from agent_exec.bench.launch.measured import Batch, Belongings, Failure, LoopTime
+from agent_exec.bench.launch.measured import Batch, Belongings, LoopTime
 from agent_exec.bench.launch.methods import open_method
 from agent_exec.bench.launch.methods.base import Method, OnLoop, UnavailableError
 from agent_exec.bench.launch.programs import Program, Workbench
@@ -96,11 +97,4 @@ def _answer(methods: Mapping[str, Method], request: Request) -> Answer:
             return None
         return method.loop_time(request.program, request.launches, request.in_flight)
     except Exception as error:
-        return Failure(_reason(error))
-
-
-def _reason(error: Exception) -> str:
-    first: BaseException = error
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return f"{type(first).__name__}: {first}"
+        return Failure(reason_of(error))

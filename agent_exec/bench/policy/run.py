@@ -10,8 +10,8 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 
-from agent_exec.bench.launch.machine import load_average
-from agent_exec.bench.launch.machine import look as look_at_machine
+from agent_exec.bench.machine import load_average
+from agent_exec.bench.machine import look as look_at_machine
 from agent_exec.bench.policy.report import PolicyBenchReport, PolicyFigure
 from agent_exec.model.decision import Route
 from agent_exec.model.request import Command
