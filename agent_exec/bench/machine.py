@@ -33,12 +33,12 @@ def look() -> Machine:
     """The facts of this machine."""
     here = os.uname()
     versions = {"agent-exec": __version__}
-    for package in ("anyio", "trio", "uvloop"):
+    for package in ("anyio", "trio", "uvloop", "autogen-core"):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    for tool in ("node", "bash", "cc"):
+    for tool in ("node", "bash", "cc", "git", "rg"):
         path = shutil.which(tool)
         if path is not None:
             versions[tool] = _first_line([path, "--version"])

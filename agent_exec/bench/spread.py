@@ -5,7 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Spread:
         return cls(median=median, lower=lower, upper=upper, least=min(values), most=max(values))
 
 
-def percentile(ordered: Sequence[int], percent: int) -> int:
+def percentile(ordered: Sequence[Number], percent: int) -> Number:
     """The nearest-rank percentile of ascending values, of which there is at least one."""
     rank = -(-len(ordered) * percent // 100)
     return ordered[max(rank, 1) - 1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -64,6 +66,74 @@ def launch(
         write_json(report, json_path)
     if chart is not None:
         draw_chart(report, chart)
+
+
+@app.command()
+def agent_tools(
+    quick: Annotated[
+        bool, typer.Option(help="Some minutes instead of twenty; for a first look.")
+    ] = False,
+    rounds: Annotated[int | None, typer.Option(help="How often every back end runs.")] = None,
+    calls: Annotated[int | None, typer.Option(help="Calls in one round.")] = None,
+    preset: Annotated[list[str] | None, typer.Option(help="A set of calls; repeat.")] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Workers and calls in flight, as 4x4; repeat.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="A back end to measure; repeat.")] = None,
+    size: Annotated[str, typer.Option(help="Of the sources: small, medium or large.")] = "medium",
+    parts: Annotated[bool, typer.Option(help="Take single calls apart, too.")] = True,
+    seed: Annotated[int, typer.Option(help="Of the order of calls and back ends.")] = 1,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures here.")
+    ] = None,
+    chart: Annotated[Path | None, typer.Option(help="Draw PNG and SVG here.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Write a page in Markdown, charts and JSON to this folder.")
+    ] = None,
+) -> None:
+    """Measure what the tool is worth to agents: AutoGen's, calling sixteen tools.
+
+    The table goes to stdout, progress to stderr. Let it run alone on the machine.
+    """
+    from agent_exec.bench.agent_tools import (  # noqa: PLC0415 - --help needs none of it
+        AgentBenchOptions,
+        draw_parts,
+        draw_throughput,
+        render_table,
+        run_agent_benchmark,
+        why_no_chart,
+        write_json,
+        write_page,
+    )
+
+    try:
+        options = AgentBenchOptions.choose(
+            quick=quick,
+            rounds=rounds,
+            calls=calls,
+            presets=tuple(preset or ()),
+            splits=tuple(split or ()),
+            only=tuple(only or ()),
+            size=size,
+            parts=parts,
+            seed=seed,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    missing = why_no_chart() if chart is not None or page is not None else None
+    if missing is not None:
+        typer.echo(f"agent-exec: {missing}", err=True)
+        chart = page = None
+    report = run_agent_benchmark(options, tell=lambda line: typer.echo(line, err=True))
+    typer.echo(render_table(report))
+    if json_path is not None:
+        write_json(report, json_path)
+    if chart is not None:
+        draw_throughput(report, chart)
+        if report.part_figures:
+            draw_parts(report, chart.with_name(f"{chart.stem}-parts"))
+    if page is not None:
+        write_page(report, page, shlex.join(["agent-exec", *sys.argv[1:]]))
 
 
 @app.command()

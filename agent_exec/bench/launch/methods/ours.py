@@ -29,29 +29,29 @@ MAX_CONCURRENT = 16
 
 def open_engine_asyncio(bench: Workbench) -> OnAsyncio:
     """`NativeEngine.run` under asyncio."""
-    calls = _Calls.native(bench)
+    calls = EngineCalls.native(bench)
     return OnAsyncio(calls.asynchronous, calls.holds)
 
 
 def open_engine_trio(bench: Workbench) -> OnTrio:
     """`NativeEngine.run` under trio."""
-    calls = _Calls.native(bench)
+    calls = EngineCalls.native(bench)
     return OnTrio(calls.asynchronous, calls.holds)
 
 
 def open_engine_blocking(bench: Workbench) -> Blocking:
     """`NativeEngine.run_sync`."""
-    calls = _Calls.native(bench)
+    calls = EngineCalls.native(bench)
     return Blocking(calls.blocking, calls.holds)
 
 
 def open_portable_asyncio(bench: Workbench) -> OnAsyncio:
     """`ThreadEngine.run` with the portable launcher, under asyncio."""
-    calls = _Calls.portable(bench)
+    calls = EngineCalls.portable(bench)
     return OnAsyncio(calls.asynchronous, calls.holds)
 
 
-class _Calls:
+class EngineCalls:
     """Makes and checks the calls of one method; owns its engine, templates and directory."""
 
     def __init__(self, bench: Workbench, engine: Engine, launcher: Launcher) -> None:
@@ -98,6 +98,10 @@ class _Calls:
             _check(program, await self._engine.run(self._plan(template, program)))
 
         return launch
+
+    async def outcome(self, program: Program) -> Outcome:
+        """What comes of one launch, unchecked."""
+        return await self._engine.run(self._plan(self._template(program), program))
 
     def _plan(self, template: SpawnTemplate, program: Program) -> CallPlan:
         stage = SpawnPlan(
