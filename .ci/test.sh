@@ -34,7 +34,7 @@ keep_closing() {
 stage_test() {
     need_bubblewrap
     # With what benchmarks compare with and draw with: a test that lacks it would skip, and fail.
-    make_env wheel "$MAIN_PYTHON" "${WHEEL}[test,bench]"
+    make_env wheel "$MAIN_PYTHON" "${WHEEL}[test,bench-agents]"
     # Without what reads text and decides by it, which `readme` runs: there is no file, process or
     # compiled code in it that another way to install could change.
     local parts

@@ -10,6 +10,7 @@
     ├── TemplateError        the executable cannot be pinned, or is no longer the one that was
     ├── LaunchError          allowed, but the child never became the program
     ├── Unsupported          this machine or launcher cannot do what was asked
+    ├── BackendLost          the machine that had the call is gone
     ├── DaemonError          the daemon is not to be had, or does not do what was asked of it
     └── Closed               the tool or engine was closed before or during the call
 
@@ -173,6 +174,26 @@ class DaemonError(AgentExecError):
 
     def __reduce__(self) -> tuple[type[DaemonError], tuple[str, str]]:
         return type(self), (str(self), self.code)
+
+
+class BackendLost(AgentExecError):
+    """The machine that had the call is gone: whether the call ran is not known.
+
+    Nothing is run again; whoever knows what the call does decides that.
+
+    Attributes:
+        node: The machine, as the backend names it.
+        worktree: Of the call.
+    """
+
+    def __init__(self, node: str, worktree: str, why: str) -> None:
+        super().__init__(f"lost node {node}, which has {worktree}; {why}")
+        self.node = node
+        self.worktree = worktree
+        self._why = why
+
+    def __reduce__(self) -> tuple[type[BackendLost], tuple[str, str, str]]:
+        return type(self), (self.node, self.worktree, self._why)
 
 
 class Closed(AgentExecError):

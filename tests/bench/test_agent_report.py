@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -11,7 +12,6 @@ from pathlib import Path
 import pytest
 from bench.agent_values import part_sample, report, sample
 
-from agent_exec.bench import picture
 from agent_exec.bench.agent_tools import (
     AgentBenchOptions,
     AgentBenchReport,
@@ -107,7 +107,7 @@ def test_charts_and_page_are_written(tmp_path: Path) -> None:
 def test_without_matplotlib_a_chart_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(picture.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     for draw in (draw_throughput, draw_parts):
         with pytest.raises(Unsupported, match=r"agent-exec\[bench\]"):
             draw(full_report(), tmp_path / "chart.png")

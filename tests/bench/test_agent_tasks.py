@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_without_the_right_autogen_it_is_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch, installed: str | None, words: str
 ) -> None:
     found = None if installed is None else sys.__spec__
-    monkeypatch.setattr(run.importlib.util, "find_spec", lambda _: found)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: found)
     monkeypatch.setattr(run, "version", lambda _: installed)
     with pytest.raises(Unsupported, match=words) as refused:
         run_agent_benchmark(AgentBenchOptions(), tell=lambda _: None)

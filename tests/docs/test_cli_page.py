@@ -35,10 +35,16 @@ def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 COMMANDS = dict(commands(get_command(app), "agent-exec"))
 
 
+PAGES_OF_THEIR_OWN = {
+    "agent-exec bench agent-tools": "bench-agent-tools.md",
+    "agent-exec bench launch": "bench-launch.md",
+}
+
+
 def section(name: str) -> str:
     """What the reference says about the command `name`."""
-    if name == "agent-exec bench launch":
-        return (REFERENCE / "bench-launch.md").read_text("utf-8")
+    if name in PAGES_OF_THEIR_OWN:
+        return (REFERENCE / PAGES_OF_THEIR_OWN[name]).read_text("utf-8")
     _, _, rest = PAGE.partition(f"## {name}\n")
     return rest.partition("\n## ")[0]
 

@@ -1,0 +1,5 @@
+"""Calls on the nodes of a Ray cluster: `RayBackend`. Needs the extra ``ray``."""
+
+from agent_exec.integrations.ray.backend import RayBackend
+
+__all__ = ["RayBackend"]

@@ -1,0 +1,41 @@
+"""What runs on a node: an actor that owns the worktrees there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from agent_exec import BackendCall, BackendResult, LocalBackend, StreamEvent
+
+
+class NodeActor:
+    """A `LocalBackend` that Ray calls. All of its methods are coroutines of one event loop.
+
+    What its calls have started ends with it: they are cancelled when Ray ends it, and the
+    guardian of its process sees to it when the process is killed.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        worktrees: tuple[str, ...],
+        policies: tuple[str, ...],
+        options: dict[str, Any],
+    ) -> None:
+        self._backend = LocalBackend(
+            worktrees=worktrees, policies=policies, node=node, options=options
+        )
+
+    async def run(self, call: dict[str, Any]) -> BackendResult:
+        """See `LocalBackend.run`."""
+        return await self._backend.run(BackendCall.from_json(call))
+
+    async def stream(self, call: dict[str, Any]) -> AsyncIterator[StreamEvent]:
+        """See `LocalBackend.stream`."""
+        async with self._backend.stream(BackendCall.from_json(call)) as events:
+            async for event in events:
+                yield event
+
+    async def close(self) -> None:
+        """End what runs."""
+        await self._backend.aclose()

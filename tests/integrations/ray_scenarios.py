@@ -1,0 +1,221 @@
+"""A cluster of three logical nodes on this machine, and what becomes of calls on it.
+
+    python ray_scenarios.py FOLDER
+
+Prints one JSON object with what each scenario found. A program of its own, since Ray leaves threads
+and descriptors in the process that has used it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Self
+
+import ray
+from ray.cluster_utils import Cluster
+
+from agent_exec import BackendCall, BackendLost, BackendResult, Chunk, InvalidCall
+from agent_exec.integrations.ray import RayBackend
+
+PATIENCE_S = 60.0
+WAITS = "(exec 3>fifo; echo up >&3; sleep 1000) & wait"
+
+
+class Scenarios:
+    """Worktrees ``a`` and ``b`` on one node, ``c`` on another."""
+
+    def __init__(
+        self, folder: Path, backend: RayBackend, kill_node_of_c: Callable[[], None]
+    ) -> None:
+        self._folder = folder
+        self._backend = backend
+        self._kill_node_of_c = kill_node_of_c
+
+    def call(self, name: str, *words: str, **more: Any) -> BackendCall:
+        """A call in a worktree."""
+        return BackendCall(
+            worktree=str(self._folder / name),
+            arguments={"argv": list(words)},
+            **{"policy": "open", **more},
+        )
+
+    async def routes(self) -> object:
+        """Calls at once, each where its worktree is."""
+        done = await asyncio.gather(
+            *(self._backend.run(self.call(name, "cat", "name.txt")) for name in "abc" * 5)
+        )
+        return [[result.node, result.result["stdout"]["head"]] for result in done]
+
+    async def policies(self) -> object:
+        """A call that the policy refuses; places that are not there."""
+        refused = await self._backend.run(self.call("a", "touch", "new", policy="default"))
+        errors = []
+        for wrong in (self.call("elsewhere", "ls"), self.call("a", "ls", policy="strict")):
+            try:
+                await self._backend.run(wrong)
+            except InvalidCall as error:
+                errors.append(str(error))
+        return [refused.result["ended"], errors]
+
+    async def streams(self) -> object:
+        """Output that is there before the call has ended."""
+        gate = self._folder / "a" / "gate"
+        os.mkfifo(gate)
+        text = "echo first; read word < gate; echo $word"
+        seen: list[object] = []
+        async with self._backend.stream(self.call("a", "sh", "-c", text)) as events:
+            async for event in events:
+                if isinstance(event, Chunk):
+                    seen.append(event.data.decode())
+                    if event.data == b"first\n":
+                        await asyncio.to_thread(gate.write_text, "second\n")
+                elif isinstance(event, BackendResult):
+                    seen.append(event.result["status"])
+        return seen
+
+    async def example(self) -> object:
+        """The program of the guide."""
+        program = Path(__file__).parents[2] / "docs" / "examples" / "ray_backend.py"
+        (self._folder / "a" / "greeting.txt").write_text("hello, worktree\n")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, program, cwd=self._folder / "a", stdout=asyncio.subprocess.PIPE
+        )
+        stdout, _ = await process.communicate()
+        return stdout.decode()
+
+    async def cancels(self) -> object:
+        """A task that is cancelled, and a stream that is left: what they started is gone."""
+        ends = []
+        for name, use in (("a", self._run_waiting), ("b", self._leave_waiting)):
+            with Fifo(self._folder / name / "fifo") as fifo:
+                task = asyncio.create_task(use(name, fifo))
+                await asyncio.to_thread(fifo.wait_up)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                ends.append([task.cancelled(), await asyncio.to_thread(fifo.is_gone)])
+        return ends
+
+    async def _run_waiting(self, name: str, _fifo: Fifo) -> None:
+        await self._backend.run(self.call(name, "sh", "-c", WAITS))
+
+    async def _leave_waiting(self, name: str, _fifo: Fifo) -> None:
+        async with self._backend.stream(self.call(name, "sh", "-c", WAITS)) as events:
+            async for _ in events:
+                pass
+
+    async def loses(self) -> object:
+        """A node that dies under two calls, one of them streamed; other nodes go on."""
+        with Fifo(self._folder / "c" / "fifo") as fifo:
+            tasks = [
+                asyncio.create_task(use("c", fifo))
+                for use in (self._run_waiting, self._leave_waiting)
+            ]
+            await asyncio.to_thread(fifo.wait_up)
+            self._kill_node_of_c()
+            told = await asyncio.gather(*tasks, return_exceptions=True)
+            gone = await asyncio.to_thread(fifo.is_gone)
+        # Ray takes a while to be sure that it is no hitch of the network.
+        while not self._backend.lost_nodes:
+            try:
+                await self._backend.run(self.call("c", "true"))
+            except BackendLost as error:
+                told.append(error)
+        try:
+            await self._backend.run(self.call("c", "true"))
+        except BackendLost as error:
+            told.append(error)
+        other = await self._backend.run(self.call("a", "true"))
+        return {
+            "told": [[type(error).__name__, str(error)] for error in told],
+            "gone": gone,
+            "lost": list(self._backend.lost_nodes),
+            "other": other.result["status"],
+        }
+
+
+class Fifo:
+    """Tells that somebody holds it, and that nobody does any more."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self._reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._reader)
+
+    def wait_up(self) -> None:
+        """Until a call says that it runs."""
+        assert select.select([self._reader], [], [], PATIENCE_S)[0]
+        assert os.read(self._reader, 3) == b"up\n"
+
+    def is_gone(self) -> bool:
+        """Whether all that have held it end in time."""
+        while select.select([self._reader], [], [], PATIENCE_S)[0]:
+            if os.read(self._reader, 64) == b"":
+                return True
+        return False
+
+
+async def play(scenarios: Scenarios, backend: RayBackend) -> dict[str, object]:
+    """What each finds, the one that kills a node last."""
+    found: dict[str, object] = {}
+    parts: tuple[Callable[[], Awaitable[object]], ...] = (
+        scenarios.routes,
+        scenarios.policies,
+        scenarios.streams,
+        scenarios.example,
+        scenarios.cancels,
+        scenarios.loses,
+    )
+    for part in parts:
+        async with asyncio.timeout(3 * PATIENCE_S):
+            found[part.__name__] = await part()
+    await backend.aclose()
+    return found
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    node_args = {"num_cpus": 1, "object_store_memory": 80 << 20, "node_ip_address": "127.0.0.2"}
+    # Ray's sockets lie in it, whose paths have to be short.
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as temporary:
+        os.environ["RAY_TMPDIR"] = temporary
+        head = {**node_args, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        try:
+            nodes = [cluster.add_node(**node_args) for _ in range(2)]
+            os.environ["RAY_ADDRESS"] = cluster.address
+            ray.init(log_to_driver=False)
+            places = {"a": nodes[0], "b": nodes[0], "c": nodes[1]}
+            for name in places:
+                (folder / name).mkdir()
+                (folder / name / "name.txt").write_text(name)
+            backend = RayBackend(
+                {str(folder / name): node.node_id for name, node in places.items()},
+                policies=("default", "open"),
+                options={"audit": False},
+            )
+
+            def kill() -> None:
+                cluster.remove_node(nodes[1], allow_graceful=False)
+
+            found = asyncio.run(play(Scenarios(folder, backend, kill), backend))
+            found["nodes"] = [node.node_id for node in nodes]
+        finally:
+            ray.shutdown()
+            cluster.shutdown()
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
