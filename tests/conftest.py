@@ -23,6 +23,7 @@ from realproc import (
     ENGINES,
     LAUNCHERS,
     RUNNERS,
+    TOOL_LAUNCHERS,
     Plans,
     is_built,
     make_engine,
@@ -132,6 +133,11 @@ def run(engine: Engine, runner: str) -> Callable[[CallPlan], Outcome]:
 
 @pytest.fixture(params=LAUNCHERS)
 def launcher_name(request: pytest.FixtureRequest) -> str:
+    return _built(request.param)
+
+
+@pytest.fixture(params=TOOL_LAUNCHERS)
+def tool_launcher(request: pytest.FixtureRequest) -> str:
     return _built(request.param)
 
 
