@@ -40,6 +40,13 @@ from agent_exec.policy import load_tables
 from agent_exec.runtime.engine import Engine
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--rounds N: of the storm of updates."""
+    parser.addoption(
+        "--rounds", type=int, default=50, help="updates of tests/updates/test_storm.py"
+    )
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

@@ -20,7 +20,7 @@ from agent_exec.errors import LaunchError, Step, TemplateError, Unsupported
 from agent_exec.launch import kernel as kernel_module
 from agent_exec.launch import select
 from agent_exec.launch.kernel import KernelLauncher
-from agent_exec.launch.kernel_abi import CREATE, SPAWN
+from agent_exec.launch.kernel_abi import CALLS, CREATE, SPAWN
 from agent_exec.launch.kernel_probe import why_not_kernel
 from agent_exec.launch.kernel_template import KernelTemplate
 from agent_exec.launch.spawn_template import SpawnTemplate
@@ -382,7 +382,7 @@ def test_this_machines_own_kernel_is_asked_without_harm() -> None:
     assert reason == select.why_not_kernel()
     if reason is None:
         child = KernelTemplate.create(
-            system_call, kernel_module.abi.CALLS[os.uname().machine], path=b"/bin/true"
+            system_call, CALLS[os.uname().machine], path=b"/bin/true"
         ).spawn((b"true",), (), ())
         os.waitid(os.P_PIDFD, child[1], os.WEXITED)
         os.close(child[1])

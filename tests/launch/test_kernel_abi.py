@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
 
 import pytest
 
@@ -103,7 +104,9 @@ def test_an_open_action_and_what_it_points_to() -> None:
 
 
 @pytest.mark.parametrize(("make", "kind"), [(Action.sigmask, "05"), (Action.sigdefault, "06")])
-def test_a_signal_action_and_its_set_of_eight_bytes(make: type[Action], kind: str) -> None:
+def test_a_signal_action_and_its_set_of_eight_bytes(
+    make: Callable[[set[int]], Action], kind: str
+) -> None:
     pages = Pages()
     made = abi.actions([make({1, 10, 64})], pages.place)
     assert made == words_of(f"{kind}000000 00000000 00000000 00000000 1010000000000000")
