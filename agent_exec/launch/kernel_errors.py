@@ -50,7 +50,7 @@ def setup_errno(ended: Ended, *, has_execed: bool | None) -> int | None:
         126, 127 and 1 that are no signals are taken for failures (of a kernel that has
         this mended) only where it is known that nothing was executed.
     """
-    if has_execed or ended.status not in _SETUP:
+    if ended.status not in _SETUP:
         return None
     impossible = ended.code != os.CLD_EXITED and ended.status > _HIGHEST_SIGNAL
     return _SETUP[ended.status] if impossible or has_execed is False else None

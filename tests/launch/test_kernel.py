@@ -191,11 +191,11 @@ def test_a_failed_child_is_known_by_having_executed_nothing() -> None:
 def test_a_writer_is_refused_while_a_template_lives(
     launcher: KernelLauncher, program: Path
 ) -> None:
-    with SpawnTemplate.create(program, launcher=launcher):
+    with SpawnTemplate.create(program, launcher=launcher) as template:
         with pytest.raises(OSError, match="Text file busy"):
             os.open(program, os.O_WRONLY)
-        os.rename(shutil.copy(program, f"{program}.new"), program)
-    os.close(os.open(program, os.O_WRONLY))
+    os.close(os.open(program, os.O_WRONLY))  # closed, and referred to
+    del template
 
 
 def test_a_file_somebody_writes_to_makes_no_template(
