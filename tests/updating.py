@@ -261,8 +261,13 @@ class Alternatives(Update):
         target = self.versions.write(self.folder / f"vtool-{number}", number)
         for name in ("alt", "admin"):
             (self.folder / name).mkdir(exist_ok=True)
-        places = ["--altdir", self.folder / "alt", "--admindir", self.folder / "admin"]
-        words = ["update-alternatives", *places, "--log", self.folder / "log"]
+        places: list[str | Path] = [
+            "--altdir",
+            self.folder / "alt",
+            "--admindir",
+            self.folder / "admin",
+        ]
+        words: list[str | Path] = ["update-alternatives", *places, "--log", self.folder / "log"]
         run(*words, "--install", self.program, "vtool", target, "10")
         run(*words, "--set", "vtool", target)
 

@@ -191,9 +191,11 @@ def test_a_failed_child_is_known_by_having_executed_nothing() -> None:
 def test_a_writer_is_refused_while_a_template_lives(
     launcher: KernelLauncher, program: Path
 ) -> None:
-    with SpawnTemplate.create(program, launcher=launcher) as template:
-        with pytest.raises(OSError, match="Text file busy"):
-            os.open(program, os.O_WRONLY)
+    with (
+        SpawnTemplate.create(program, launcher=launcher) as template,
+        pytest.raises(OSError, match="Text file busy"),
+    ):
+        os.open(program, os.O_WRONLY)
     os.close(os.open(program, os.O_WRONLY))  # closed, and referred to
     del template
 

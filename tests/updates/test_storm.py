@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from updating import Deb, Versions, read_number
 
-from agent_exec import ExecTool, ToolResult
+from agent_exec import ExecTool, TemplateUse, ToolResult
 
 _CALLERS = 16
 _A_PACKAGE_EACH = 25
@@ -150,6 +150,6 @@ def test_a_storm_of_updates_under_load(
     with capsys.disabled():
         print(
             f"\n{rounds} updates under {_CALLERS} in flight: {len(uses)} calls, "
-            f"{uses.count('recreated')} met a replaced program, none ran a wrong one"
+            f"{uses.count(TemplateUse.RECREATED)} met a replaced program, none ran a wrong one"
         )
-    assert "recreated" in uses
+    assert TemplateUse.RECREATED in uses
