@@ -64,7 +64,13 @@ def pytest_runtest_makereport(
 # Not a skip: whether a machine has a cgroup v2 that we may write to is no fault of ours.
 WHY_NO_CGROUPS = why_no_cgroups()
 collect_ignore = [] if WHY_NO_CGROUPS is None else ["runtime/test_containment.py"]
-collect_ignore += [] if is_built("native") else ["runtime/test_guardian.py"]
+_OF_THE_CORE = [
+    "launch/test_kernel.py",
+    "launch/test_kernel_selftest.py",
+    "runtime/test_guardian.py",
+    "runtime/test_self_test.py",
+]
+collect_ignore += [] if is_built("native") else _OF_THE_CORE
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -275,7 +275,7 @@ def _path(address: int) -> bytes:
 
 
 def _open_path(path: bytes) -> int:
-    return fcntl_up(os.open(path, os.O_PATH | os.O_CLOEXEC))
+    return _above_stdio(os.open(path, os.O_PATH | os.O_CLOEXEC))
 
 
 def _copy(execfd: int) -> int:
@@ -287,7 +287,7 @@ def _copy(execfd: int) -> int:
     return fcntl.fcntl(execfd, fcntl.F_DUPFD_CLOEXEC, 3)
 
 
-def fcntl_up(fd: int) -> int:
+def _above_stdio(fd: int) -> int:
     """`fd` out of the way of 0, 1 and 2."""
     if fd > 2:
         return fd
