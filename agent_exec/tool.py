@@ -31,6 +31,7 @@ from agent_exec.runtime.flow import Flow
 from agent_exec.runtime.guardian import start_guardian
 from agent_exec.runtime.presenting import Presenter
 from agent_exec.runtime.refusal import not_run
+from agent_exec.runtime.renewal import Updates
 from agent_exec.runtime.runner import Runner
 from agent_exec.runtime.select import select_engine
 from agent_exec.schema.redact import Redactor
@@ -180,7 +181,8 @@ class ExecTool:
         self._redact = Redactor(self._policy.redact, self._checker.withheld_secrets())
         self._log = self._audit_log(audit, asked_by)
         runner = Runner(self._engine, self._settings, self._checker)
-        self._flow = Flow(self._checker, self._asking, runner, self._log)
+        updates = Updates(self._settings.on_update, self._settings.cache)
+        self._flow = Flow(self._checker, self._asking, runner, updates, self._log)
         self._starter = chosen
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)

@@ -23,6 +23,7 @@ from realproc import (
     ENGINES,
     LAUNCHERS,
     RUNNERS,
+    TOOL_LAUNCHERS,
     Plans,
     is_built,
     make_engine,
@@ -37,6 +38,13 @@ from agent_exec.model.outcome import Outcome
 from agent_exec.model.plan import CallPlan
 from agent_exec.policy import load_tables
 from agent_exec.runtime.engine import Engine
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--rounds N: of the storm of updates."""
+    parser.addoption(
+        "--rounds", type=int, default=50, help="updates of tests/updates/test_storm.py"
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -56,7 +64,13 @@ def pytest_runtest_makereport(
 # Not a skip: whether a machine has a cgroup v2 that we may write to is no fault of ours.
 WHY_NO_CGROUPS = why_no_cgroups()
 collect_ignore = [] if WHY_NO_CGROUPS is None else ["runtime/test_containment.py"]
-collect_ignore += [] if is_built("native") else ["runtime/test_guardian.py"]
+_OF_THE_CORE = [
+    "launch/test_kernel.py",
+    "launch/test_kernel_selftest.py",
+    "runtime/test_guardian.py",
+    "runtime/test_self_test.py",
+]
+collect_ignore += [] if is_built("native") else _OF_THE_CORE
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -132,6 +146,11 @@ def run(engine: Engine, runner: str) -> Callable[[CallPlan], Outcome]:
 
 @pytest.fixture(params=LAUNCHERS)
 def launcher_name(request: pytest.FixtureRequest) -> str:
+    return _built(request.param)
+
+
+@pytest.fixture(params=TOOL_LAUNCHERS)
+def tool_launcher(request: pytest.FixtureRequest) -> str:
     return _built(request.param)
 
 

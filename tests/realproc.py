@@ -25,26 +25,32 @@ from typing import Any, Self
 
 import anyio
 
-from agent_exec.launch.base import Launcher
+from agent_exec.launch.base import Holder, Launcher
 from agent_exec.launch.portable import PortableLauncher
 from agent_exec.model.action import Action
 from agent_exec.model.child import Child
-from agent_exec.model.outcome import Outcome
+from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import CallPlan, Executable, Identity, Limits, SpawnPlan
 from agent_exec.runtime.engine import Engine
 from agent_exec.runtime.thread_engine import ThreadEngine
 
 if find_spec("agent_exec._native") is not None:
     # Here and not at first use: a host of a test may fork by then, or may no longer read them.
+    from fake_kernel import FakeKernel
+
     import agent_exec.runtime.asyncio_port
     import agent_exec.runtime.trio_port  # noqa: F401
+    from agent_exec.launch.kernel import KernelLauncher
     from agent_exec.launch.vfork import VforkLauncher
     from agent_exec.runtime.native_engine import NativeEngine
 
 ENGINES = ("native", "thread-vfork", "thread-portable")
 IN_CGROUPS = "native-cgroup"
 """The native engine with a cgroup for each call; see `why_no_cgroups`."""
-LAUNCHERS = ("vfork", "portable")
+LAUNCHERS = ("vfork", "kernel", "portable")
+"""`kernel` runs on a fake kernel."""
+TOOL_LAUNCHERS = ("vfork", "portable")
+"""Those that start the sessions of a tool."""
 RUNNERS = ("sync", "asyncio", "trio")
 PATIENCE_S = 10.0
 """How long a test waits for what has to happen."""
@@ -54,6 +60,7 @@ _NEEDS = {
     IN_CGROUPS: "agent_exec.runtime.native_engine",
     "thread-vfork": "agent_exec.launch.vfork",
     "vfork": "agent_exec.launch.vfork",
+    "kernel": "agent_exec.launch.vfork",
 }
 
 
@@ -69,6 +76,8 @@ def make_launcher(name: str) -> Launcher:
     """The launcher that `name`, of a launcher or an engine, stands for."""
     if name.endswith("portable"):
         return PortableLauncher()
+    if name == "kernel":
+        return KernelLauncher(FakeKernel().call, VforkLauncher())
     return VforkLauncher()
 
 
@@ -103,7 +112,7 @@ class Plans:
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
-        self._fds: list[int] = []
+        self._pinned: list[Executable] = []
 
     def __enter__(self) -> Self:
         return self
@@ -114,34 +123,37 @@ class Plans:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for fd in self._fds:
-            os.close(fd)
+        for executable in self._pinned:
+            if isinstance(self._launcher, Holder):
+                self._launcher.release(executable)
+            os.close(executable.fd)
 
     def pin(self, path: str | Path, *, by_descriptor: bool = False) -> Executable:
         """A template for `path`, or for the file that it names now."""
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        self._fds.append(fd)
         script = False
         with suppress(OSError), open(path, "rb") as file:
             script = file.read(2) == b"#!"
-        return Executable(
+        made = Executable(
             fd=fd,
             path=None if by_descriptor else os.fsencode(path),
             identity=Identity.of(os.fstat(fd)),
             script=script,
             credentials=self._launcher.credentials(),
         )
+        self._pinned.append(made)
+        return made
 
     def stage(
         self, program: str | Path | Executable, *words: str | bytes, **fields: Any
     ) -> SpawnPlan:
-        """One child in a session of its own; argv[0] is the program's name."""
+        """One child, in a session where the launcher makes any; argv[0] is the program's name."""
         executable = program if isinstance(program, Executable) else self.pin(program)
         argv0 = os.path.basename(executable.path or b"program")
         given: dict[str, Any] = {
             "argv": (argv0, *(os.fsencode(word) for word in words)),
             "envp": (b"PATH=/usr/bin:/bin",),
-            "session": True,
+            "session": self._launcher.name is not LauncherName.KERNEL,
             "reset_signals": True,
         }
         return SpawnPlan(executable=executable, **(given | fields))

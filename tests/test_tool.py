@@ -49,9 +49,9 @@ def worktree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tool(worktree: Path, launcher_name: str, tmp_path: Path) -> Iterator[ExecTool]:
+def tool(worktree: Path, tool_launcher: str, tmp_path: Path) -> Iterator[ExecTool]:
     with ExecTool(
-        worktree, policy="open", launcher=launcher_name, output_dir=tmp_path / "outputs"
+        worktree, policy="open", launcher=tool_launcher, output_dir=tmp_path / "outputs"
     ) as made:
         yield made
 
@@ -73,7 +73,7 @@ def run(tool: ExecTool, runner: str) -> Run:
     return call
 
 
-def test_a_whole_result(run: Run, launcher_name: str) -> None:
+def test_a_whole_result(run: Run, tool_launcher: str) -> None:
     result = run(["sh", "-c", "echo out; echo err >&2; exit 3"])
     assert result.to_json() == {
         "id": result.id,
@@ -87,7 +87,7 @@ def test_a_whole_result(run: Run, launcher_name: str) -> None:
                 "argv": ["sh", "-c", "echo out; echo err >&2; exit 3"],
                 "exit_code": 3,
                 "signal": None,
-                "launcher": launcher_name,
+                "launcher": tool_launcher,
                 "template": "miss",
             }
         ],
@@ -167,11 +167,11 @@ INNER = "AGENT_EXEC_CALL_2"
 
 
 def test_a_call_within_a_call_keeps_the_mark_of_the_outer_one(
-    worktree: Path, launcher_name: str, monkeypatch: pytest.MonkeyPatch
+    worktree: Path, tool_launcher: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(INNER, raising=False)
     monkeypatch.setenv(OUTER, "outer-1")
-    with ExecTool(worktree, policy="open", launcher=launcher_name) as tool:
+    with ExecTool(worktree, policy="open", launcher=tool_launcher) as tool:
         for cwd in (".", "sub"):
             result = tool.run_sync(["env"], cwd=cwd)
             marks = [line for line in result.stdout.head.splitlines() if line.startswith(OUTER)]
@@ -192,12 +192,12 @@ with ExecTool("/", policy="open", launcher=sys.argv[1], containment="session",
 
 
 def test_what_an_inner_call_leaves_behind_is_found_by_the_outer_one(
-    worktree: Path, launcher_name: str
+    worktree: Path, tool_launcher: str
 ) -> None:
-    with ExecTool(worktree, policy="open", launcher=launcher_name, containment="session") as tool:
+    with ExecTool(worktree, policy="open", launcher=tool_launcher, containment="session") as tool:
         # Ours is the agent_exec that the inner one is to import, too.
         environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
-        argv = [sys.executable, "-c", _LEAVES_ONE_BEHIND, launcher_name]
+        argv = [sys.executable, "-c", _LEAVES_ONE_BEHIND, tool_launcher]
         result = tool.run_sync(argv, env=environment)
     pid = int(result.stdout.head)
     assert result.survivors == (pid,)
@@ -471,12 +471,12 @@ def test_pwd_has_no_dots_and_no_links(run: Run, worktree: Path) -> None:
 
 
 def test_a_file_that_has_not_all_says_so(
-    worktree: Path, tmp_path: Path, launcher_name: str
+    worktree: Path, tmp_path: Path, tool_launcher: str
 ) -> None:
     with ExecTool(
         worktree,
         policy="open",
-        launcher=launcher_name,
+        launcher=tool_launcher,
         output_dir=tmp_path,
         output_file_bytes=4,
         output_bytes=2,
@@ -571,7 +571,7 @@ def test_an_updated_program_is_recreated_and_the_call_goes_on(
 
 
 def test_a_program_that_moved_on_the_path_is_found_again(
-    worktree: Path, tmp_path: Path, launcher_name: str, monkeypatch: pytest.MonkeyPatch
+    worktree: Path, tmp_path: Path, tool_launcher: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
@@ -579,7 +579,7 @@ def test_a_program_that_moved_on_the_path_is_found_again(
         (folder / "prog").write_text(f"#!/bin/sh\necho {folder.name}\n")
         (folder / "prog").chmod(0o755)
     monkeypatch.setenv("PATH", f"{first}:{second}:/usr/bin:/bin")
-    with ExecTool(worktree, policy="open", launcher=launcher_name) as tool:
+    with ExecTool(worktree, policy="open", launcher=tool_launcher) as tool:
         said = [tool.run_sync(["prog"]).stdout.head for _ in range(3)]
         (first / "prog").unlink()
         said.append(tool.run_sync(["prog"]).stdout.head)
@@ -676,12 +676,12 @@ def test_a_worktree_that_is_none_is_an_error(tmp_path: Path) -> None:
     ],
 )
 def test_an_option_that_makes_no_sense_is_told_with_one_that_does(
-    worktree: Path, launcher_name: str, options: dict[str, Any], says: str
+    worktree: Path, tool_launcher: str, options: dict[str, Any], says: str
 ) -> None:
     given: dict[str, Any] = {
         "worktree": worktree,
         "policy": "open",
-        "launcher": launcher_name,
+        "launcher": tool_launcher,
     } | options
     with pytest.raises(InvalidCall, match=says):
         ExecTool(**given)
@@ -707,11 +707,11 @@ def test_without_a_current_directory_paths_have_to_be_absolute(tmp_path: Path) -
     ]
 
 
-def test_the_least_of_every_option_works(worktree: Path, launcher_name: str) -> None:
+def test_the_least_of_every_option_works(worktree: Path, tool_launcher: str) -> None:
     with ExecTool(
         worktree,
         policy="open",
-        launcher=launcher_name,
+        launcher=tool_launcher,
         hot_after=1,
         max_templates=1,
         max_concurrent=1,
@@ -747,8 +747,8 @@ def test_a_closed_tool_says_so(tool: ExecTool, run: Run) -> None:
         run(["true"])
 
 
-def test_a_closed_tool_holds_nothing(worktree: Path, launcher_name: str) -> None:
-    with ExecTool(worktree, policy="open", launcher=launcher_name, hot_after=1) as tool:
+def test_a_closed_tool_holds_nothing(worktree: Path, tool_launcher: str) -> None:
+    with ExecTool(worktree, policy="open", launcher=tool_launcher, hot_after=1) as tool:
         tool.run_sync(["true"])
     with nothing_left_behind():
         for program in ("true", "cat"):
@@ -756,13 +756,13 @@ def test_a_closed_tool_holds_nothing(worktree: Path, launcher_name: str) -> None
                 tool.run_sync([program])
 
 
-def test_a_tool_that_is_dropped_holds_no_file(worktree: Path, launcher_name: str) -> None:
+def test_a_tool_that_is_dropped_holds_no_file(worktree: Path, tool_launcher: str) -> None:
     ours = {str(worktree), os.path.realpath("/bin/true")}
 
     def held() -> set[str]:
         return ours & {what for _, what in Belongings.now().descriptors}
 
-    tool = ExecTool(worktree, policy="open", launcher=launcher_name, hot_after=1)
+    tool = ExecTool(worktree, policy="open", launcher=tool_launcher, hot_after=1)
     tool.run_sync(["true"])
     assert held() == ours
     dropped = weakref.ref(tool)
@@ -772,7 +772,7 @@ def test_a_tool_that_is_dropped_holds_no_file(worktree: Path, launcher_name: str
     assert held() == set()
 
 
-def test_a_host_that_changes_its_user_goes_on_with_its_tool(launcher_name: str) -> None:
+def test_a_host_that_changes_its_user_goes_on_with_its_tool(tool_launcher: str) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root, to become somebody else")
     script = """
@@ -785,7 +785,7 @@ def test_a_host_that_changes_its_user_goes_on_with_its_tool(launcher_name: str) 
                 result = tool.run_sync(["true"])
                 print(result.stages[0].exit_code, result.stages[0].template)
     """
-    assert run_host(launcher_name, script).stdout == "0 recreated\n0 hit\n"
+    assert run_host(tool_launcher, script).stdout == "0 recreated\n0 hit\n"
 
 
 async def test_a_cancelled_call_leaves_no_process(
@@ -801,7 +801,7 @@ async def test_a_cancelled_call_leaves_no_process(
     assert not is_alive(pid)
 
 
-def test_a_forked_child_goes_on_with_its_parents_tool(launcher_name: str) -> None:
+def test_a_forked_child_goes_on_with_its_parents_tool(tool_launcher: str) -> None:
     script = """
         from agent_exec import ExecTool
         tool = ExecTool("/", policy="open", launcher=ENGINE)
@@ -815,10 +815,10 @@ def test_a_forked_child_goes_on_with_its_parents_tool(launcher_name: str) -> Non
         print(os.waitpid(pid, 0)[1], tool.run_sync(["true"]).stages[0].template.value)
         tool.close()
     """
-    assert run_host(launcher_name, script).stdout == "0 hit\n"
+    assert run_host(tool_launcher, script).stdout == "0 hit\n"
 
 
-def test_the_host_may_run_without_standard_descriptors(launcher_name: str) -> None:
+def test_the_host_may_run_without_standard_descriptors(tool_launcher: str) -> None:
     script = """
         from agent_exec import ExecTool
         said = os.dup(1)
@@ -831,10 +831,10 @@ def test_the_host_may_run_without_standard_descriptors(launcher_name: str) -> No
         os.write(said, repr([(r.stdout.head, r.stderr.head) for r in results]).encode())
         os._exit(0)
     """
-    assert run_host(launcher_name, script).stdout == repr([("in /\n", "e\n")] * 3)
+    assert run_host(tool_launcher, script).stdout == repr([("in /\n", "e\n")] * 3)
 
 
-def test_an_unclosed_tool_leaves_nothing_at_interpreter_exit(launcher_name: str) -> None:
+def test_an_unclosed_tool_leaves_nothing_at_interpreter_exit(tool_launcher: str) -> None:
     script = """
         from agent_exec import ExecTool
         tool = ExecTool("/", policy="open", launcher=ENGINE)
@@ -843,7 +843,7 @@ def test_an_unclosed_tool_leaves_nothing_at_interpreter_exit(launcher_name: str)
         start_daemon(call)
         print(int(os.read(read_end, 20)))
     """
-    pid = int(run_host(launcher_name, script).stdout)
+    pid = int(run_host(tool_launcher, script).stdout)
     wait_until(lambda: not is_alive(pid))
 
 

@@ -73,6 +73,7 @@ def test_a_whole_record(worktree: Path, log: Path) -> None:
         "status": 0,
         "launcher": "vfork",
         "templates": ["miss"],
+        "recreated": [None],
         "bytes": {"stdout": 4, "stderr": 0},
         "error": None,
     }

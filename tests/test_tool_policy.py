@@ -165,11 +165,24 @@ def test_a_program_that_was_replaced_runs_where_the_policy_recreates(
 def test_a_program_that_was_replaced_does_not_run_where_the_policy_asks_or_denies(
     tree: Path, on_update: str
 ) -> None:
-    with pytest.raises(Denied, match=f"replaced .*on_update of the policy is {on_update}"):
-        updated(tree, on_update, text=False)
-    result = updated(tree, on_update, text=True)[2]
+    for text in (False, True):
+        with pytest.raises(Denied, match=f"replaced .*on_update of the policy is {on_update}"):
+            updated(tree, on_update, text=text)
+
+
+def test_a_program_that_is_replaced_within_a_text_ends_it_where_the_policy_asks(
+    tree: Path,
+) -> None:
+    """Its first commands have run by then: there is nothing to ask about any more."""
+    policy = written(tree.parent, "templates: {on_update: ask, hot_after: 1}")
+    for name in ("program", "made"):
+        (tree / name).write_text("#!/bin/sh\necho ran\n")
+        (tree / name).chmod(0o755)
+    with ExecTool(tree, policy=policy) as tool:
+        tool.run_sync(["./program"])
+        result = tool.run_shell_sync("mv made program && ./program")
     assert (result.ended, result.stdout.head) == ("refused", "")
-    assert f"on_update of the policy is {on_update}" in str(result.error)
+    assert "on_update of the policy is ask" in str(result.error)
 
 
 def test_a_policy_that_is_wrong_makes_no_tool(tree: Path) -> None:

@@ -34,7 +34,9 @@ def run(
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Seconds until the command is ended.")
     ] = None,
-    launcher: Annotated[str, typer.Option("--launcher", help="auto, vfork or portable.")] = "auto",
+    launcher: Annotated[
+        str, typer.Option("--launcher", help="auto, vfork, kernel or portable.")
+    ] = "auto",
 ) -> None:
     """Run one command: agent-exec run [OPTIONS] (-- ARGV... | -c TEXT)
 

@@ -351,11 +351,11 @@ def _path_to_execute(executable: Executable, above: int, owned: ExitStack) -> by
 def _adopt(pid: int) -> Child:
     """The child `pid`, which nobody has waited for yet, as far as we know."""
     if sys.platform != "linux":
-        return Child(pid, None)
+        return Child(pid, None, LauncherName.PORTABLE)
     try:
-        return Child(pid, os.pidfd_open(pid))
+        return Child(pid, os.pidfd_open(pid), LauncherName.PORTABLE)
     except ProcessLookupError:
-        return Child(pid, None)  # ended, and reaped by somebody else
+        return Child(pid, None, LauncherName.PORTABLE)  # ended, and reaped by somebody else
     except OSError:
         _discard(pid)
         raise

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 
 from agent_exec.errors import LaunchError, Unsupported
 from agent_exec.launch.base import Launcher
 
-CHOICES = ("auto", "vfork", "portable")
+CHOICES = ("auto", "vfork", "kernel", "portable")
 
 
 def why_not_vfork() -> str | None:
@@ -23,11 +24,37 @@ def why_not_vfork() -> str | None:
     return None
 
 
+def why_not_kernel() -> str | None:
+    """Why the `kernel` launcher cannot be used here; None when it can. Tried once in a process."""
+    if sys.platform != "linux":
+        return "the calls are Linux's"
+    from agent_exec.launch.kernel_probe import WHY_NOT  # noqa: PLC0415 - tries it
+
+    return WHY_NOT
+
+
 def select_launcher(name: str = "auto") -> Launcher:
-    """The launcher called `name`; `auto` is `vfork` where it works, else `portable`.
+    """The launcher called `name`; `auto` is `kernel` where it works, else as `select_general`.
 
     Raises:
         Unsupported: `name` is no launcher, or does not work here; the message says why.
+    """
+    reason = None if name not in {"auto", "kernel"} else why_not_kernel()
+    if name not in {"auto", "kernel"} or (name == "auto" and reason is not None):
+        return select_general(name)
+    if reason is not None:
+        raise Unsupported(f"the kernel launcher cannot be used: {reason}")
+    from agent_exec.launch.kernel import KernelLauncher  # noqa: PLC0415
+    from agent_exec.launch.system_call import system_call  # noqa: PLC0415
+
+    return KernelLauncher(system_call, select_general())
+
+
+def select_general(name: str = "auto") -> Launcher:
+    """A launcher for every kind of plan: `auto` is `vfork` where it works, else `portable`.
+
+    Raises:
+        Unsupported: As `select_launcher`.
     """
     if name not in CHOICES:
         raise Unsupported(f"{name!r} is not a launcher; choose one of {', '.join(CHOICES)}")

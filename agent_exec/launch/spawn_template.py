@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Self
 
-from agent_exec.launch.base import Launcher
+from agent_exec.launch.base import Holder, Launcher
 from agent_exec.launch.select import select_launcher
 from agent_exec.model.action import Action
 from agent_exec.model.child import Child
@@ -36,13 +36,21 @@ class SpawnTemplate(Template):
             launcher: What starts the children; None for the best that works here.
 
         Raises:
-            TemplateError: See `agent_exec.template.pin`.
+            TemplateError: See `agent_exec.template.pin`; and what the kernel answers, where
+                the launcher has it make a template of its own.
             Unsupported: No launcher works here.
         """
         chosen = select_launcher() if launcher is None else launcher
         credentials = chosen.credentials()
         pinned = pin_descriptor(source) if isinstance(source, int) else pin_path(source)
-        return cls(pinned, credentials, chosen)
+        template = cls(pinned, credentials, chosen)
+        if isinstance(chosen, Holder):
+            try:
+                chosen.hold(template.executable)
+            except BaseException:
+                template.close()
+                raise
+        return template
 
     def spawn(
         self,
@@ -67,6 +75,12 @@ class SpawnTemplate(Template):
         if not may_be_executed(plan.executable) and self._is_ours():
             self.check()
         return self.launcher.spawn(plan)
+
+    def close(self) -> None:
+        """Let the file go, and what the launcher holds for it; see `Template.close`."""
+        if isinstance(self.launcher, Holder):
+            self.launcher.release(self._executable)
+        super().close()
 
     def _is_ours(self) -> bool:
         return self.executable.credentials == self.launcher.credentials()

@@ -25,4 +25,4 @@ class VforkLauncher:
         pid, pidfd, step, error, action = native.spawn(plan)
         if pid < 0:
             raise native.launch_failure(plan.executable, step, error, action)
-        return Child(pid, pidfd)
+        return Child(pid, pidfd, self.name)

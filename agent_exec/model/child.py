@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent_exec.model.outcome import LauncherName
+
 
 @dataclass(frozen=True, slots=True)
 class Child:
@@ -17,3 +19,5 @@ class Child:
 
     pid: int
     pidfd: int | None
+    launcher: LauncherName
+    """Which one started it: where that of a template cannot, another does."""

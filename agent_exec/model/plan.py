@@ -78,7 +78,7 @@ class Identity:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Executable:
     """The pinned part of a spawn template, as a launcher needs it.
 

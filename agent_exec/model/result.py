@@ -41,6 +41,8 @@ class StageResult(NamedTuple):
     launcher: LauncherName
     template: TemplateUse | None
     """None where nothing was spawned."""
+    because: str | None = None
+    """Why the template was recreated; for the audit log, no part of the JSON object."""
 
     def to_json(self) -> dict[str, object]:
         """The object of ``run --json``."""

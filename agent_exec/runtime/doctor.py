@@ -11,8 +11,8 @@ import shutil
 from dataclasses import dataclass
 
 from agent_exec._version import __version__
-from agent_exec.errors import AgentExecError
-from agent_exec.launch.select import CHOICES, select_launcher, why_not_vfork
+from agent_exec.errors import AgentExecError, Unsupported
+from agent_exec.launch.select import CHOICES, select_general, select_launcher, why_not_vfork
 from agent_exec.launch.spawn_template import SpawnTemplate
 from agent_exec.model.plan import CallPlan, SpawnPlan
 from agent_exec.runtime.kernel import probe_features
@@ -84,9 +84,24 @@ def examine() -> Findings:
     )
 
 
+def examine_launcher(name: str) -> Findings:
+    """Try one launcher.
+
+    Raises:
+        Unsupported: There is none of that name.
+    """
+    if name not in CHOICES:
+        raise Unsupported(f"{name!r} is not a launcher; choose one of {', '.join(CHOICES)}")
+    if name == "auto":
+        launcher, choice = _choice()
+        return Findings(launcher, (choice,))
+    finding = _self_test(name, shutil.which("true"))
+    return Findings(name if finding.value == "works" else None, (finding,))
+
+
 def _choice() -> tuple[str | None, Finding]:
     try:
-        name = select_launcher("auto").name.value
+        name = select_general().name.value
     except AgentExecError as error:
         return None, Finding("launcher", "none", str(error))
     return name, Finding("launcher", name, why_not_vfork() or "")
@@ -105,7 +120,10 @@ def _self_test(name: str, program: str | None) -> Finding:
     if child.pidfd is not None:
         os.close(child.pidfd)
     code = os.waitstatus_to_exitcode(status)
-    return Finding(label, "works" if code == 0 else "does not work", f"true ended with {code}")
+    note = f"true ended with {code}"
+    if name == "kernel":
+        note = f"{note}; for SpawnTemplate: calls of the tool are sessions, which it cannot make"
+    return Finding(label, "works" if code == 0 else "does not work", note)
 
 
 def _kernel() -> list[Finding]:

@@ -14,6 +14,7 @@ from agent_exec.runtime.audit.log import AuditLog
 from agent_exec.runtime.audit.record import CallRecord
 from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.refusal import not_run
+from agent_exec.runtime.renewal import Updates
 from agent_exec.runtime.resolve import resolve
 from agent_exec.runtime.runner import Runner
 
@@ -25,15 +26,22 @@ class Flow:
         checker: Judges.
         asking: Makes questions of what is to be asked.
         runner: Runs what may run.
+        updates: Judges programs that were replaced.
         log: Where every call is recorded; None: nowhere.
     """
 
     def __init__(
-        self, checker: Checker, asking: Asking, runner: Runner, log: AuditLog | None
+        self,
+        checker: Checker,
+        asking: Asking,
+        runner: Runner,
+        updates: Updates,
+        log: AuditLog | None,
     ) -> None:
         self._checker = checker
         self._asking = asking
         self._runner = runner
+        self._updates = updates
         self._log = log
 
     def judged(self, call: ToolCall, id_: str) -> Judged:
@@ -45,7 +53,7 @@ class Flow:
             environment=self._checker.environment,
         )
         request = self._checker.by_policy(request)
-        return request, self._checker.decide(request)
+        return request, self._updates.judge(self._checker.decide(request))
 
     async def run(
         self, call: ToolCall, id_: str, approver: Approver | None, asked_by: str | None = None

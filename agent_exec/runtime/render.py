@@ -8,16 +8,16 @@ from collections.abc import Sequence
 
 from agent_exec.model.decision import Grant
 from agent_exec.model.outcome import Captured, Outcome, StageOutcome
-from agent_exec.model.plan import TemplateUse
 from agent_exec.model.request import Command
 from agent_exec.model.result import Output, StageResult, ToolResult
 from agent_exec.runtime.decode import decode
+from agent_exec.template.cache import Lease
 
 
 def render(
     grant: Grant,
     outcome: Outcome,
-    templates: Sequence[TemplateUse],
+    leases: Sequence[Lease],
     *,
     stdout_file: str | None = None,
     stderr_file: str | None = None,
@@ -27,12 +27,12 @@ def render(
     Args:
         grant: That let it run.
         outcome: What became of it.
-        templates: How each stage came by its own.
+        leases: The template of each stage.
         stdout_file: Where the whole output lies; also `stderr_file`.
     """
     request, decision = grant.request, grant.decision
     last = outcome.stages[-1]
-    stages = zip(request.commands, outcome.stages, templates, strict=True)
+    stages = zip(request.commands, outcome.stages, leases, strict=True)
     return ToolResult(
         id=request.id,
         verdict=decision.verdict,
@@ -64,15 +64,14 @@ def signal_name(number: int) -> str:
         return f"SIG{number}"
 
 
-def _stage(
-    outcome: Outcome, command: Command, stage: StageOutcome, template: TemplateUse
-) -> StageResult:
+def _stage(outcome: Outcome, command: Command, stage: StageOutcome, lease: Lease) -> StageResult:
     return StageResult(
         command.argv,
         stage.exit_code,
         None if stage.signal is None else signal_name(stage.signal),
         outcome.launcher,
-        template,
+        lease.use,
+        lease.because,
     )
 
 

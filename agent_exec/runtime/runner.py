@@ -16,7 +16,7 @@ from agent_exec.runtime.bind import Bound, Settings
 from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.engine import Engine
 from agent_exec.runtime.render import render
-from agent_exec.runtime.renewal import on_stale
+from agent_exec.runtime.renewal import MOST_RENEWALS, on_stale
 from agent_exec.runtime.resolve import by_shell, resolve
 from agent_exec.runtime.script_call import ScriptCall
 from agent_exec.runtime.stdout_file import stdout_to_file
@@ -59,10 +59,13 @@ class Runner:
         bound = Bound(grant, self._settings)
         ran = False
         try:
-            try:
-                outcome = await self._engine.run(bound.plan)
-            except TemplateError as error:
-                self._renew(bound, error)
+            for _ in range(MOST_RENEWALS):
+                try:
+                    outcome = await self._engine.run(bound.plan)
+                    break
+                except TemplateError as error:
+                    self._renew(bound, error)
+            else:
                 outcome = await self._engine.run(bound.plan)
             ran = True
         finally:
@@ -76,10 +79,13 @@ class Runner:
         bound = Bound(grant, self._settings)
         ran = False
         try:
-            try:
-                outcome = self._engine.run_sync(bound.plan)
-            except TemplateError as error:
-                self._renew(bound, error)
+            for _ in range(MOST_RENEWALS):
+                try:
+                    outcome = self._engine.run_sync(bound.plan)
+                    break
+                except TemplateError as error:
+                    self._renew(bound, error)
+            else:
                 outcome = self._engine.run_sync(bound.plan)
             ran = True
         finally:
@@ -132,7 +138,7 @@ def _result(bound: Bound, outcome: Outcome) -> ToolResult:
     return render(
         bound.grant,
         outcome,
-        [lease.use for lease in bound.leases],
+        bound.leases,
         stdout_file=None if bound.stdout_file is None else bound.stdout_file.path,
         stderr_file=None if bound.stderr_file is None else bound.stderr_file.path,
     )

@@ -27,6 +27,7 @@ from agent_exec.runtime.left_over import LeftOver
 from agent_exec.runtime.open_file import NamedPipeError
 from agent_exec.runtime.redirect import text_file
 from agent_exec.runtime.render import signal_name
+from agent_exec.runtime.renewal import MOST_RENEWALS
 from agent_exec.runtime.script_output import Files, ScriptOutput
 from agent_exec.runtime.script_stages import JudgeAgain, RefusedError, ScriptStages
 from agent_exec.runtime.script_values import End, Input, Program, Result, Steps, StepToTake
@@ -206,19 +207,24 @@ class ScriptRun:
             self.ended = Ended.TIMEOUT
             return _SIGNALLED
         try:
-            try:
-                outcome = yield plan
-            except TemplateError as error:
-                if error.errno not in (errno.ESTALE, errno.EACCES):
-                    raise
-                because = self._ready.why_not_again(programs, error)
-                if because is not None:
-                    self._refuse(because)
-                    return _NOT_RUN
+            for _ in range(MOST_RENEWALS):
+                try:
+                    outcome = yield plan
+                    break
+                except TemplateError as error:
+                    if error.errno not in (errno.ESTALE, errno.EACCES):
+                        raise
+                    because = self._ready.why_not_again(programs, error)
+                    if because is not None:
+                        self._refuse(because)
+                        return _NOT_RUN
                 for program in programs:
                     program.found.renew(cache)
                 plan = self._plan(programs, stdin, stdout)
-                assert plan is not None
+                if plan is None:
+                    self.ended = Ended.TIMEOUT
+                    return _SIGNALLED
+            else:
                 outcome = yield plan
         except (TemplateError, LaunchError) as error:
             if len(programs) > 1 or not _is_of_exec(error):
@@ -316,4 +322,5 @@ def _runs(joint: Joint, status: int) -> bool:
 
 def _stage_result(program: Program, stage: StageOutcome, launcher: LauncherName) -> StageResult:
     signal = None if stage.signal is None else signal_name(stage.signal)
-    return StageResult(program.argv, stage.exit_code, signal, launcher, program.found.use)
+    found = program.found
+    return StageResult(program.argv, stage.exit_code, signal, launcher, found.use, found.because)

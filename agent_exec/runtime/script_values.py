@@ -51,6 +51,11 @@ class Found:
         """How the template was come by."""
         return self._lease.use
 
+    @property
+    def because(self) -> str | None:
+        """Why it was made again; None when it was not."""
+        return self._lease.because
+
     def renew(self, cache: TemplateCache) -> None:
         """Take a fresh template in place of a stale one."""
         self._lease = cache.renew(self._lease)

@@ -17,6 +17,7 @@ from typing import Self
 
 from agent_exec.errors import Closed, LaunchError, Step, TemplateError
 from agent_exec.model.plan import TemplateUse
+from agent_exec.template.change import what_changed
 from agent_exec.template.directory import Directory
 from agent_exec.template.template import Template
 
@@ -55,13 +56,15 @@ class _Entry:
 class Lease:
     """A template, on loan until `release`; also a context manager."""
 
-    __slots__ = ("_cache", "_entry", "use")
+    __slots__ = ("_cache", "_entry", "because", "use")
 
     def __init__(self, cache: TemplateCache, entry: _Entry, use: TemplateUse) -> None:
         self._cache = cache
         self._entry: _Entry | None = entry
         self.use = use
         """How the template was come by."""
+        self.because: str | None = None
+        """Why it was made again; None when it was not."""
 
     @property
     def template(self) -> Template:
@@ -139,6 +142,23 @@ class TemplateCache:
             hot = self._count(program) >= self._hot_after
         return self._make(program, TemplateUse.MISS, hot=hot)
 
+    def is_stale(self, program: str) -> bool:
+        """Is there a template of `program`, and the file another, or changed, since?
+
+        Raises:
+            Closed: The cache was closed.
+        """
+        with self._alone():
+            kept = self._lend(program, TemplateUse.HIT)
+        if kept is None:
+            return False
+        with kept as lease:
+            try:
+                lease.template.check()
+            except TemplateError:
+                return True
+        return False
+
     def renew(self, lease: Lease) -> Lease:
         """A fresh template in place of a stale one, which is released.
 
@@ -149,7 +169,13 @@ class TemplateCache:
         """
         stale = lease._entry  # noqa: SLF001 - one class in two halves
         assert stale is not None, "the lease was released"
+        before = stale.template.executable.identity
         self._discard(lease)
+        fresh = self._in_place_of(stale)
+        fresh.because = what_changed(before, fresh.template.executable.identity)
+        return fresh
+
+    def _in_place_of(self, stale: _Entry) -> Lease:
         with self._alone():
             current = self._lend(stale.program, TemplateUse.RECREATED)
         if current is not None:

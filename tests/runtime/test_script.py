@@ -34,12 +34,12 @@ def worktree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make_run(worktree: Path, launcher_name: str, runner: str) -> Iterator[Callable[..., Run]]:
+def make_run(worktree: Path, tool_launcher: str, runner: str) -> Iterator[Callable[..., Run]]:
     """A `run_shell` of a tool with some options."""
     tools = []
 
     def make(**options: Any) -> Run:
-        tool = ExecTool(worktree, **{"policy": "open", "launcher": launcher_name, **options})
+        tool = ExecTool(worktree, **{"policy": "open", "launcher": tool_launcher, **options})
         tools.append(tool)
 
         def run(text: str, **call: Any) -> ToolResult:
@@ -63,13 +63,13 @@ def run(make_run: Callable[..., Run]) -> Run:
     return make_run()
 
 
-def test_a_pipeline_runs_without_a_shell_and_says_so(run: Run, launcher_name: str) -> None:
+def test_a_pipeline_runs_without_a_shell_and_says_so(run: Run, tool_launcher: str) -> None:
     result = run("cat text | wc -l")
     assert (result.route, result.route_reason) == (Route.DIRECT, None)
     assert (result.ended, result.status, result.stdout.head.strip()) == (Ended.EXIT, 0, "2")
     assert [(stage.argv, stage.exit_code, stage.launcher) for stage in result.stages] == [
-        (("cat", "text"), 0, launcher_name),
-        (("wc", "-l"), 0, launcher_name),
+        (("cat", "text"), 0, tool_launcher),
+        (("wc", "-l"), 0, tool_launcher),
     ]
 
 
@@ -134,9 +134,9 @@ def test_one_deadline_for_the_whole_text(run: Run) -> None:
 
 @pytest.mark.anyio
 async def test_cancelling_ends_the_command_that_runs_and_the_text(
-    worktree: Path, launcher_name: str
+    worktree: Path, tool_launcher: str
 ) -> None:
-    with ExecTool(worktree, policy="open", launcher=launcher_name) as tool:
+    with ExecTool(worktree, policy="open", launcher=tool_launcher) as tool:
         with anyio.move_on_after(0.3):
             await tool.run_shell("sh -c 'echo $$ > pid; exec sleep 30'; touch late")
             raise AssertionError("it was cancelled")

@@ -144,7 +144,7 @@ def run_blind(runner: str, engine_on: Callable[[Launcher], ThreadEngine]) -> Run
     def forget(child: Child) -> Child:
         assert child.pidfd is not None
         os.close(child.pidfd)
-        return Child(child.pid, None)
+        return Child(child.pid, None, child.launcher)
 
     engine = engine_on(Wrapped(forget))
     return lambda plan: run_with(engine, runner, plan)

@@ -71,6 +71,7 @@ class CallRecord:
             "templates": [
                 None if each.template is None else each.template.value for each in stages
             ],
+            "recreated": [each.because for each in stages],
             "bytes": {"stdout": result.stdout.size, "stderr": result.stderr.size},
             "error": result.error,
             "times": {
