@@ -22,7 +22,7 @@ def run(program: bytes, data: bytes) -> int:
         operation, if_true, if_false, k = code[at]
         at += 1
         if operation == RET:
-            return k
+            return int(k)
         if operation == LD:
             assert k % 4 == 0
             assert k + 4 <= len(data)

@@ -447,11 +447,13 @@ def test_a_guardian_has_no_filter(tmp_path: Path) -> None:
         from agent_exec.model.confinement import Confinement
         engine = NativeEngine()
         with Plans(make_launcher(ENGINE)) as plans:
-            plan = plans.call(plans.sh("exit 0", confinement=Confinement(filter=make_filter())),
-                              mark=b"AGENT_EXEC_CALL=x-1")
-            for _ in range(4):
-                engine.run_sync(plan)
-            pid, _ = engine.guardian()
+            # There is one from the first call that has a mark: here there are spawners by then.
+            plan = plans.call(plans.sh("exit 0", confinement=Confinement(filter=make_filter())))
+            wait_until(lambda: engine.run_sync(plan) and 2 in seccomp_modes().values())
+            marked = plan._replace(mark=b"AGENT_EXEC_CALL=x-1")
+            engine.run_sync(marked)
+            pid, error = engine.guardian()
+            assert pid > 0, error
             print(*seccomp_modes(str(pid)).values())
         engine.close()
         """,
