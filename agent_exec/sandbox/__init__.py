@@ -1,0 +1,1 @@
+"""Rights -> what a child does to itself before exec."""
