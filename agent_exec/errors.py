@@ -133,13 +133,23 @@ class LaunchError(AgentExecError):
         errno: What the kernel answered there.
         action: Index of the action that failed, when the step ran one of the plan's.
         stage: Index of the stage in its pipeline.
+        reason: What else is known of it; empty when errno says it all.
     """
 
     def __init__(
-        self, program: str, step: Step, errno: int, *, action: int | None = None, stage: int = 0
+        self,
+        program: str,
+        step: Step,
+        errno: int,
+        *,
+        action: int | None = None,
+        stage: int = 0,
+        reason: str = "",
     ) -> None:
         at = "" if action is None else f" at action {action}"
-        super().__init__(f"{program}: {step} failed{at}: {os.strerror(errno)}")
+        detail = f" ({reason})" if reason else ""
+        super().__init__(f"{program}: {step} failed{at}: {os.strerror(errno)}{detail}")
+        self.reason = reason
         self.program = program
         self.step = step
         self.errno = errno
@@ -149,7 +159,13 @@ class LaunchError(AgentExecError):
     def __reduce__(self) -> tuple[Callable[[], LaunchError], tuple[()]]:
         # Exception pickles self.args, which is the message, not our parameters.
         again = partial(
-            type(self), self.program, self.step, self.errno, action=self.action, stage=self.stage
+            type(self),
+            self.program,
+            self.step,
+            self.errno,
+            action=self.action,
+            stage=self.stage,
+            reason=self.reason,
         )
         return again, ()
 

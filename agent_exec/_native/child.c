@@ -11,8 +11,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -65,41 +67,55 @@ is_target(const struct ax_launch *launch, int fd)
     return false;
 }
 
-/* The descriptor to execute, out of the way of the plan's own numbers: an action that
- * lands on it would otherwise replace the program. */
+/* What is needed at the end, out of the way of the plan's own numbers: an action that
+ * lands on it would otherwise replace it. */
 IN_CHILD static int
-move_program(struct ax_launch *launch)
+move_aside(struct ax_launch *launch, int from)
 {
-    long fd = launch->program_fd;
+    long fd = from;
 
     while (is_target(launch, (int)fd)) {
-        fd = ax_sys(SYS_fcntl, launch->program_fd, F_DUPFD_CLOEXEC, fd + 1, 0, 0);
+        fd = ax_sys(SYS_fcntl, from, F_DUPFD_CLOEXEC, fd + 1, 0, 0);
         if (fd < 0)
             fail(launch, AX_STEP_SPAWN, fd, -1);
     }
     return (int)fd;
 }
 
-/* close_range(2) that spares `keep`, the program. */
-IN_CHILD static long
-close_others(unsigned first, unsigned last, unsigned flags, unsigned keep)
-{
-    long result = 0;
+/* Descriptors that the child needs until its end: the program and the Landlock rule set. Where
+ * there is no rule set, both are the program. Ascending. */
+struct needed {
+    unsigned fd[2];
+};
 
-    if (keep < first || keep > last)
-        return ax_sys(SYS_close_range, first, last, flags, 0, 0);
-    if (keep > first)
-        result = ax_sys(SYS_close_range, first, keep - 1, flags, 0, 0);
-    if (result == 0 && keep < last)
-        result = ax_sys(SYS_close_range, keep + 1, last, flags, 0, 0);
-    return result;
+/* close_range(2) that spares what is needed. */
+IN_CHILD static long
+close_others(unsigned first, unsigned last, unsigned flags, const struct needed *needed)
+{
+    for (int i = 0; i < 2; i++) {
+        unsigned keep = needed->fd[i];
+
+        if (keep < first || keep > last)
+            continue;
+        if (keep > first) {
+            long result = ax_sys(SYS_close_range, first, keep - 1, flags, 0, 0);
+
+            if (result < 0)
+                return result;
+        }
+        if (keep == last)
+            return 0;
+        first = keep + 1;
+    }
+    return ax_sys(SYS_close_range, first, last, flags, 0, 0);
 }
 
+/* The secret is for filters that keep openat2 from programs, and nothing to the call. */
 IN_CHILD static long
-open_at(const struct ax_action *action)
+open_at(const struct ax_launch *launch, const struct ax_action *action)
 {
-    long fd = ax_sys(SYS_openat2, action->fd, action->path, &action->how,
-                     sizeof action->how, 0);
+    long fd = ax_sys6(SYS_openat2, action->fd, (long)action->path, (long)&action->how,
+                      sizeof action->how, (long)launch->secret[0], (long)launch->secret[1]);
     long result;
 
     if (fd < 0 || fd == action->newfd)
@@ -120,7 +136,7 @@ dup_to(const struct ax_action *action)
 }
 
 IN_CHILD static void
-run_actions(struct ax_launch *launch, unsigned program_fd, uint64_t *mask)
+run_actions(struct ax_launch *launch, const struct needed *needed, uint64_t *mask)
 {
     for (size_t i = 0; i < launch->n_actions; i++) {
         const struct ax_action *action = &launch->actions[i];
@@ -139,11 +155,11 @@ run_actions(struct ax_launch *launch, unsigned program_fd, uint64_t *mask)
             result = ax_sys(SYS_fchdir, action->fd, 0, 0, 0, 0);
             break;
         case AX_OPEN:
-            result = open_at(action);
+            result = open_at(launch, action);
             break;
         case AX_CLOSE_RANGE:
             result = close_others((unsigned)action->fd, (unsigned)action->newfd,
-                                  action->flags, program_fd);
+                                  action->flags, needed);
             break;
         case AX_SIGMASK:
             *mask = action->signals;
@@ -157,6 +173,44 @@ run_actions(struct ax_launch *launch, unsigned program_fd, uint64_t *mask)
         if (result < 0)
             fail(launch, step, result, (int)i);
     }
+}
+
+/* In this order: what only lessens comes first and needs no right; no_new_privs is what the
+ * kernel asks for before a domain or a filter; a filter that is not inherited comes last, so
+ * that it has no say over the rest. All after the actions, whose files are the plan's and not
+ * the program's. */
+IN_CHILD static void
+confine(struct ax_launch *launch, int ruleset_fd)
+{
+    const struct ax_confinement *confinement = &launch->confinement;
+    long result = 0;
+
+    if (confinement->has_umask)
+        ax_sys(SYS_umask, confinement->umask, 0, 0, 0, 0);
+    if (confinement->has_nice) {
+        result = ax_sys(SYS_getpriority, PRIO_PROCESS, 0, 0, 0, 0); /* 20 - nice */
+        if (result >= 0)
+            result = ax_sys(SYS_setpriority, PRIO_PROCESS, 0,
+                            20 - result + confinement->nice, 0, 0);
+    }
+    for (size_t i = 0; result >= 0 && i < confinement->n_rlimits; i++) {
+        const struct ax_rlimit *rlimit = &confinement->rlimits[i];
+
+        result = ax_sys(SYS_prlimit64, 0, rlimit->resource, rlimit, 0, 0);
+    }
+    if (result >= 0 && confinement->no_new_privs && !confinement->inherits)
+        result = ax_sys(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (result >= 0 && ruleset_fd >= 0)
+        result = ax_sys(SYS_landlock_restrict_self, ruleset_fd, confinement->landlock_flags,
+                        0, 0, 0);
+    if (result >= 0 && confinement->filter.code != 0 && !confinement->inherits) {
+        struct sock_fprog program = {confinement->filter.n,
+                                     (struct sock_filter *)confinement->filter.code};
+
+        result = ax_sys(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program, 0, 0);
+    }
+    if (result < 0)
+        fail(launch, AX_STEP_SANDBOX, result, -1);
 }
 
 IN_CHILD static bool
@@ -216,14 +270,20 @@ exec_program(struct ax_launch *launch, int program_fd)
  *           and the exit status is 127. A child killed before either looks like a
  *           program killed at once.
  * Writes    Kernel state of the child; its own stack; launch->failure.
- * Source    vfork(2), execveat(2), close_range(2), openat2(2), sigaction(2).
+ * Source    vfork(2), execveat(2), close_range(2), openat2(2), sigaction(2), prlimit(2),
+ *           landlock_restrict_self(2), seccomp(2).
  */
 IN_CHILD _Noreturn void
 ax_child_main(void *argument)
 {
     struct ax_launch *launch = argument;
     uint64_t mask = launch->flags & AX_RESET_SIGNALS ? 0 : launch->sigmask;
-    int program_fd = move_program(launch);
+    int program_fd = move_aside(launch, launch->program_fd);
+    bool has_ruleset = launch->confined && launch->confinement.ruleset_fd >= 0;
+    int ruleset_fd = has_ruleset ? move_aside(launch, launch->confinement.ruleset_fd) : -1;
+    int other = has_ruleset ? ruleset_fd : program_fd;
+    struct needed needed = {{(unsigned)(other < program_fd ? other : program_fd),
+                             (unsigned)(other < program_fd ? program_fd : other)}};
     long result;
 
     if (launch->reset_handlers)
@@ -256,14 +316,17 @@ ax_child_main(void *argument)
         if (result < 0)
             fail(launch, AX_STEP_STDIO, result, -1);
     }
-    run_actions(launch, (unsigned)program_fd, &mask);
+    run_actions(launch, &needed, &mask);
 
     /* Closed now, not at exec: an exec that hangs must not hold other launches' pipes. */
     if (!(launch->flags & AX_INHERIT_FDS)) {
-        result = close_others(3, ~0U, 0, (unsigned)program_fd);
+        result = close_others(3, ~0U, 0, &needed);
         if (result < 0)
             fail(launch, AX_STEP_STDIO, result, -1);
     }
+
+    if (launch->confined)
+        confine(launch, ruleset_fd);
 
     /* The handlers are gone, so a signal that was held back can only do its default. */
     result = ax_sys(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, sizeof mask, 0);

@@ -364,6 +364,7 @@ ax_engine_free(struct ax_engine *engine)
     free(engine->here);
     free(engine->retired);
     free(engine->guard.image);
+    ax_crews_free(engine, ours);
     if (ours) { /* a lock that was held at the fork must not be destroyed */
         pthread_mutex_destroy(&engine->lock);
         pthread_mutex_destroy(&engine->recent.lock);

@@ -2,10 +2,15 @@
 #ifndef AX_ENGINE_STATE_H
 #define AX_ENGINE_STATE_H
 
+#include "crew.h"
 #include "engine.h"
 #include "guard.h"
 
-enum { MOST_THREADS = 64, STACK_POOL = 32 };
+enum {
+    MOST_THREADS = 64,
+    STACK_POOL = 32,
+    AX_LAUNCH_PATIENCE = 20000000, /* ns until a launch counts as hanging */
+};
 
 struct stuck {
     pid_t pid;
@@ -59,7 +64,9 @@ struct ax_engine {
 
     pthread_t threads[MOST_THREADS];
     size_t n_threads;
-    atomic_size_t n_followers;
+    size_t n_crewed; /* of them, those that carry a filter; the others are plain */
+    struct ax_crew crews[MOST_CREWS];
+    atomic_size_t n_followers; /* plain ones */
     pthread_t gone; /* the last one that left, to be joined */
     bool has_gone;
     uint64_t busy_since; /* when the last thread went to launch; a hint for growth */
@@ -83,6 +90,7 @@ void ax_post(struct ax_engine *engine, struct ax_task *task);
 void ax_collect(struct ax_engine *engine);
 void ax_remember_stuck(struct ax_engine *engine, const struct ax_job *job, int wake_fd);
 void ax_release_slot(struct ax_engine *engine);
+bool ax_engine_is_done(const struct ax_engine *engine);
 int ax_threads_start(struct ax_engine *engine);
 
 #endif

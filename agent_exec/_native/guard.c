@@ -102,6 +102,21 @@ start(struct ax_guard *guard, const struct ax_table *table, char *words[],
     return error;
 }
 
+/* ax_guard_is_due - would ax_guard_call() start a guardian after this job, which has not
+ * started? `cgroup` has been tried, or is NULL. */
+bool
+ax_guard_is_due(const struct ax_guard *guard, const struct ax_job *job,
+                const struct ax_cgroup *cgroup)
+{
+    char mark[MARK_SIZE];
+
+    if (atomic_load_explicit(&guard->state, memory_order_relaxed) != AX_GUARD_UNTRIED ||
+        job->keep_survivors || guard->image == NULL)
+        return false;
+    common_mark(job, mark);
+    return mark[0] != '\0' || (cgroup != NULL && cgroup->state == AX_CGROUP_READY);
+}
+
 /* ax_guard_call - see to it that somebody ends what a call leaves should we be killed. The
  * stages die with us (PR_SET_PDEATHSIG), what they start does not.
  *

@@ -14,6 +14,8 @@ struct ax_guard {
     unsigned long long start; /* with the pid, who it is */
 };
 
+bool ax_guard_is_due(const struct ax_guard *guard, const struct ax_job *job,
+                     const struct ax_cgroup *cgroup);
 void ax_guard_call(struct ax_guard *guard, const struct ax_job *job,
                    const struct ax_stack *stack);
 void ax_guard_dismiss(struct ax_guard *guard);

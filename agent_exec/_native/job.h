@@ -53,6 +53,7 @@ enum ax_stage_end {
 struct ax_stage {
     struct ax_launch launch;
     int host_program_fd; /* launch.program_fd is our own while the stage starts, else -1 */
+    int host_ruleset_fd; /* the same for launch.confinement.ruleset_fd; -1: none */
     const char *maker; /* the template's struct ax_credentials, as bytes */
     size_t maker_size;
     pid_t pid; /* 0: not started */

@@ -2,6 +2,8 @@
 #ifndef AX_LAUNCH_H
 #define AX_LAUNCH_H
 
+#include "filter.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -60,6 +62,24 @@ struct ax_action {
     struct ax_open_how how;
 };
 
+struct ax_rlimit { /* of prlimit64(2) */
+    uint64_t soft, hard;
+    int resource;
+};
+
+/* What the child does to itself last, so that it can do no more than was granted. */
+struct ax_confinement {
+    int ruleset_fd; /* of Landlock, in the table of the spawning thread; or -1 */
+    uint32_t landlock_flags;
+    bool no_new_privs, has_nice, has_umask;
+    int nice; /* added to ours */
+    unsigned umask;
+    struct ax_rlimit *rlimits;
+    size_t n_rlimits;
+    struct ax_filter filter;
+    bool inherits; /* the spawning thread carries the filter */
+};
+
 struct ax_identity {
     uint64_t dev, ino, size;
     uint32_t mode, uid, gid;
@@ -87,12 +107,15 @@ struct ax_launch {
     int stdio[3]; /* source of 0, 1, 2: -1 to leave it, else at least 3 */
     unsigned flags;
     int cgroup_fd; /* the cgroup that the child is born in; 0: ours */
+    bool confined;
+    struct ax_confinement confinement;
 
     /* Set by ax_spawn(). */
     pid_t parent;
     uint64_t sigmask;     /* of the parent, before it blocked everything */
     uint64_t ignored;     /* real-time signals that the parent ignores: bit n-1 is signal n */
     bool reset_handlers;  /* the kernel did not clear the handlers */
+    uint64_t secret[2];   /* of the filter that the spawning thread carries, or zeros */
     int cgroup_error;     /* errno: the child is in our cgroup after all */
     volatile int pidfd;   /* written by the kernel before the child runs */
     volatile pid_t *pid;  /* the same for its pid, where the caller wants it so early */

@@ -9,8 +9,11 @@
  * interpreter. */
 #define AX_NAMES(name)                                                                     \
     name(actions) name(arg) name(argv) name(called) name(cap) name(credentials)            \
-    name(ctime_ns)                                                                         \
+    name(confinement) name(ctime_ns)                                                       \
     name(dev) name(die_with_parent) name(drain_s) name(envp) name(executable) name(fd)     \
+    name(filter) name(hard) name(landlock) name(landlock_flags) name(nice)                 \
+    name(no_new_privs) name(program) name(resource) name(rlimits) name(secret) name(soft)  \
+    name(umask)                                                                            \
     name(flags) name(gid) name(grace_s) name(head_bytes) name(identity) name(inherit_fds)  \
     name(ino) name(limits) name(mark) name(mode) name(mtime_ns) name(newfd) name(path)     \
     name(reset_signals) name(resolve) name(script) name(session) name(size) name(stages)   \

@@ -1,127 +1,9 @@
 /* plan.c - see plan.h. Everything here runs with the interpreter lock. */
 #include "plan.h"
+#include "confinement.h"
+#include "values.h"
 
 #include <string.h>
-
-static int
-read_signed(PyObject *object, PyObject *name, long long *value)
-{
-    PyObject *attribute = PyObject_GetAttr(object, name);
-
-    if (attribute == NULL)
-        return -1;
-    *value = PyLong_AsLongLong(attribute);
-    Py_DECREF(attribute);
-    return *value == -1 && PyErr_Occurred() ? -1 : 0;
-}
-
-static int
-read_unsigned(PyObject *object, PyObject *name, uint64_t *value)
-{
-    PyObject *attribute = PyObject_GetAttr(object, name);
-
-    if (attribute == NULL)
-        return -1;
-    *value = PyLong_AsUnsignedLongLong(attribute);
-    Py_DECREF(attribute);
-    return *value == (uint64_t)-1 && PyErr_Occurred() ? -1 : 0;
-}
-
-static int
-read_int(PyObject *object, PyObject *name, int *value)
-{
-    long long wide;
-
-    if (read_signed(object, name, &wide) < 0)
-        return -1;
-    if (wide < INT32_MIN || wide > INT32_MAX) {
-        PyErr_Format(PyExc_OverflowError, "%U is out of range", name);
-        return -1;
-    }
-    *value = (int)wide;
-    return 0;
-}
-
-static int
-read_flag(PyObject *object, PyObject *name, unsigned flag, unsigned *flags)
-{
-    PyObject *attribute = PyObject_GetAttr(object, name);
-    int truth = attribute == NULL ? -1 : PyObject_IsTrue(attribute);
-
-    Py_XDECREF(attribute);
-    if (truth > 0)
-        *flags |= flag;
-    return truth < 0 ? -1 : 0;
-}
-
-/* Seconds to nanoseconds; None and infinity are UINT64_MAX. */
-static int
-read_seconds(PyObject *object, PyObject *name, uint64_t *value)
-{
-    PyObject *attribute = PyObject_GetAttr(object, name);
-    double seconds;
-
-    if (attribute == NULL)
-        return -1;
-    if (attribute == Py_None) {
-        Py_DECREF(attribute);
-        *value = UINT64_MAX;
-        return 0;
-    }
-    seconds = PyFloat_AsDouble(attribute);
-    Py_DECREF(attribute);
-    if (seconds == -1.0 && PyErr_Occurred())
-        return -1;
-    if (!(seconds >= 0)) {
-        PyErr_Format(PyExc_ValueError, "%U is negative or not a number", name);
-        return -1;
-    }
-    *value = seconds < 1e9 ? (uint64_t)(seconds * 1e9) : UINT64_MAX;
-    return 0;
-}
-
-/* Words of a tuple of bytes, NULL-terminated; they live as long as the plan does. A NUL
- * inside a word, where execve(2) would silently cut it, is a ValueError. */
-static char **
-read_words(PyObject *object, PyObject *name)
-{
-    PyObject *tuple = PyObject_GetAttr(object, name);
-    Py_ssize_t n = tuple == NULL ? -1 : PyTuple_Size(tuple);
-    char **words = NULL;
-
-    if (n >= 0) {
-        words = PyMem_Malloc(((size_t)n + 1) * sizeof *words);
-        if (words == NULL)
-            PyErr_NoMemory();
-    }
-    for (Py_ssize_t i = 0; words != NULL && i < n; i++) {
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(tuple, i), &words[i], NULL) < 0) {
-            PyMem_Free(words);
-            words = NULL;
-        }
-    }
-    if (words != NULL)
-        words[n] = NULL;
-    Py_XDECREF(tuple); /* the plan holds it */
-    return words;
-}
-
-/* A bytes attribute, borrowed from the plan; None is NULL. */
-static int
-read_bytes(PyObject *object, PyObject *name, const char **bytes, Py_ssize_t *size)
-{
-    PyObject *attribute = PyObject_GetAttr(object, name);
-    int result = -1;
-
-    *bytes = NULL;
-    *size = 0;
-    if (attribute == Py_None)
-        result = 0;
-    else if (attribute != NULL)
-        result = PyBytes_AsStringAndSize(attribute, (char **)bytes, size);
-    Py_XDECREF(attribute);
-    return result;
-}
 
 static int
 read_signals(PyObject *set, uint64_t *signals)
@@ -152,10 +34,10 @@ read_open(const struct ax_names *names, PyObject *how, struct ax_action *action)
 {
     Py_ssize_t size;
 
-    if (read_bytes(how, names->path_, &action->path, &size) < 0 ||
-        read_unsigned(how, names->flags_, &action->how.flags) < 0 ||
-        read_unsigned(how, names->mode_, &action->how.mode) < 0 ||
-        read_unsigned(how, names->resolve_, &action->how.resolve) < 0)
+    if (ax_read_bytes(how, names->path_, &action->path, &size) < 0 ||
+        ax_read_unsigned(how, names->flags_, &action->how.flags) < 0 ||
+        ax_read_unsigned(how, names->mode_, &action->how.mode) < 0 ||
+        ax_read_unsigned(how, names->resolve_, &action->how.resolve) < 0)
         return -1;
     if (action->path == NULL || strlen(action->path) != (size_t)size) {
         PyErr_SetString(PyExc_ValueError, "the path of an OPEN is None or holds a NUL");
@@ -171,10 +53,10 @@ read_action(const struct ax_names *names, PyObject *object, struct ax_action *ac
     PyObject *arg;
 
     memset(action, 0, sizeof *action);
-    if (read_int(object, names->type_, &type) < 0 ||
-        read_int(object, names->flags_, &flags) < 0 ||
-        read_int(object, names->fd_, &action->host_fd) < 0 ||
-        read_int(object, names->newfd_, &action->newfd) < 0)
+    if (ax_read_int(object, names->type_, &type) < 0 ||
+        ax_read_int(object, names->flags_, &flags) < 0 ||
+        ax_read_int(object, names->fd_, &action->host_fd) < 0 ||
+        ax_read_int(object, names->newfd_, &action->newfd) < 0)
         return -1;
     action->type = (uint32_t)type;
     action->flags = (uint32_t)flags;
@@ -221,14 +103,14 @@ read_identity(const struct ax_names *names, PyObject *executable, struct ax_iden
 
     if (object == NULL)
         return -1;
-    if (read_unsigned(object, names->dev_, &identity->dev) == 0 &&
-        read_unsigned(object, names->ino_, &identity->ino) == 0 &&
-        read_unsigned(object, names->size_, &identity->size) == 0 &&
-        read_unsigned(object, names->mode_, &mode) == 0 &&
-        read_unsigned(object, names->uid_, &uid) == 0 &&
-        read_unsigned(object, names->gid_, &gid) == 0 &&
-        read_signed(object, names->ctime_ns_, &ctime) == 0 &&
-        read_signed(object, names->mtime_ns_, &mtime) == 0) {
+    if (ax_read_unsigned(object, names->dev_, &identity->dev) == 0 &&
+        ax_read_unsigned(object, names->ino_, &identity->ino) == 0 &&
+        ax_read_unsigned(object, names->size_, &identity->size) == 0 &&
+        ax_read_unsigned(object, names->mode_, &mode) == 0 &&
+        ax_read_unsigned(object, names->uid_, &uid) == 0 &&
+        ax_read_unsigned(object, names->gid_, &gid) == 0 &&
+        ax_read_signed(object, names->ctime_ns_, &ctime) == 0 &&
+        ax_read_signed(object, names->mtime_ns_, &mtime) == 0) {
         identity->mode = (uint32_t)mode;
         identity->uid = (uint32_t)uid;
         identity->gid = (uint32_t)gid;
@@ -252,12 +134,12 @@ read_executable(const struct ax_names *names, PyObject *plan, struct ax_stage *s
 
     if (executable == NULL)
         return -1;
-    if (read_int(executable, names->fd_, &stage->host_program_fd) == 0 &&
-        read_bytes(executable, names->path_, &launch->path, &size) == 0 &&
-        read_bytes(executable, names->called_, &launch->called, &size) == 0 &&
-        read_flag(executable, names->script_, 1, &script) == 0 &&
+    if (ax_read_int(executable, names->fd_, &stage->host_program_fd) == 0 &&
+        ax_read_bytes(executable, names->path_, &launch->path, &size) == 0 &&
+        ax_read_bytes(executable, names->called_, &launch->called, &size) == 0 &&
+        ax_read_flag(executable, names->script_, 1, &script) == 0 &&
         read_identity(names, executable, &launch->identity) == 0 &&
-        read_bytes(executable, names->credentials_, &maker, &size) == 0) {
+        ax_read_bytes(executable, names->credentials_, &maker, &size) == 0) {
         launch->program_fd = stage->host_program_fd;
         launch->script = script != 0;
         stage->maker = maker;
@@ -285,15 +167,16 @@ ax_read_spawn_plan(const struct ax_names *names, PyObject *plan, struct ax_stage
         launch->stdio[i] = -1;
     if (read_executable(names, plan, stage) < 0 ||
         read_actions(names, plan, launch) < 0 ||
-        read_flag(plan, names->inherit_fds_, AX_INHERIT_FDS, &launch->flags) < 0 ||
-        read_flag(plan, names->session_, AX_SESSION, &launch->flags) < 0 ||
-        read_flag(plan, names->reset_signals_, AX_RESET_SIGNALS, &launch->flags) < 0 ||
-        read_flag(plan, names->die_with_parent_, AX_DIE_WITH_PARENT, &launch->flags) < 0)
+        ax_read_flag(plan, names->inherit_fds_, AX_INHERIT_FDS, &launch->flags) < 0 ||
+        ax_read_flag(plan, names->session_, AX_SESSION, &launch->flags) < 0 ||
+        ax_read_flag(plan, names->reset_signals_, AX_RESET_SIGNALS, &launch->flags) < 0 ||
+        ax_read_flag(plan, names->die_with_parent_, AX_DIE_WITH_PARENT, &launch->flags) < 0 ||
+        ax_read_confinement(names, plan, launch) < 0)
         return -1;
-    launch->argv = read_words(plan, names->argv_);
+    launch->argv = ax_read_words(plan, names->argv_);
     if (launch->argv == NULL)
         return -1;
-    launch->envp = read_words(plan, names->envp_);
+    launch->envp = ax_read_words(plan, names->envp_);
     return launch->envp == NULL ? -1 : 0;
 }
 
@@ -303,6 +186,7 @@ ax_stage_clear(struct ax_stage *stage)
     PyMem_Free(stage->launch.argv);
     PyMem_Free(stage->launch.envp);
     PyMem_Free(stage->launch.actions);
+    ax_confinement_clear(&stage->launch.confinement);
     stage->launch.argv = stage->launch.envp = NULL;
     stage->launch.actions = NULL;
 }
@@ -352,7 +236,7 @@ read_input(const struct ax_names *names, PyObject *plan, struct ax_job *job)
         return -1;
     }
     job->input_from = AX_FROM_PIPE;
-    if (read_bytes(plan, names->stdin_, &job->input, &size) < 0)
+    if (ax_read_bytes(plan, names->stdin_, &job->input, &size) < 0)
         return -1;
     job->input_size = (size_t)size;
     return 0;
@@ -371,8 +255,8 @@ read_stream(const struct ax_names *names, PyObject *plan, PyObject *to, PyObject
     if (where == NULL)
         return -1;
     if (where != Py_None &&
-        (read_int(where, names->fd_, &stream->spill_to) < 0 ||
-         read_unsigned(where, names->cap_, &stream->capture.spill_cap) < 0))
+        (ax_read_int(where, names->fd_, &stream->spill_to) < 0 ||
+         ax_read_unsigned(where, names->cap_, &stream->capture.spill_cap) < 0))
         result = -1;
     Py_DECREF(where);
     return result;
@@ -387,11 +271,11 @@ read_limits(const struct ax_names *names, PyObject *plan, struct ax_job *job)
 
     if (limits == NULL)
         return -1;
-    if (read_seconds(limits, names->timeout_s_, &job->timeout) == 0 &&
-        read_seconds(limits, names->grace_s_, &job->grace) == 0 &&
-        read_seconds(limits, names->drain_s_, &job->drain) == 0 &&
-        read_unsigned(limits, names->head_bytes_, &head) == 0 &&
-        read_unsigned(limits, names->tail_bytes_, &tail) == 0) {
+    if (ax_read_seconds(limits, names->timeout_s_, &job->timeout) == 0 &&
+        ax_read_seconds(limits, names->grace_s_, &job->grace) == 0 &&
+        ax_read_seconds(limits, names->drain_s_, &job->drain) == 0 &&
+        ax_read_unsigned(limits, names->head_bytes_, &head) == 0 &&
+        ax_read_unsigned(limits, names->tail_bytes_, &tail) == 0) {
         for (int i = 0; i < 2; i++) {
             job->streams[i].capture.head_limit = head;
             job->streams[i].capture.tail_limit = tail;
@@ -439,6 +323,8 @@ read_stages(const struct ax_names *names, PyObject *plan, struct ax_job *job)
         job->n_stages = (size_t)i + 1;
         result = ax_read_spawn_plan(names, PyTuple_GetItem(stages, i), stage);
         stage->launch.program_fd = -1; /* borrowed when the stage starts */
+        stage->host_ruleset_fd = stage->launch.confinement.ruleset_fd;
+        stage->launch.confinement.ruleset_fd = -1;
         for (size_t action = 0; action < stage->launch.n_actions; action++)
             if (ax_action_has_source(&stage->launch.actions[action]))
                 stage->launch.actions[action].fd = -1;
@@ -473,7 +359,7 @@ ax_task_new(const struct ax_names *names, PyObject *plan)
         read_stream(names, plan, names->stderr_, names->stderr_spill_,
                     &task->task.job.streams[1]) < 0 ||
         read_survivors(names, plan, &task->task.job) < 0 ||
-        read_bytes(plan, names->mark_, &mark, &mark_size) < 0) {
+        ax_read_bytes(plan, names->mark_, &mark, &mark_size) < 0) {
         ax_task_free(task);
         return NULL;
     }

@@ -127,6 +127,17 @@ is_crowded(const struct ax_engine *engine)
     return lowest < 0 || lowest > CROWDED;
 }
 
+/* Is there a stage that is to have a filter? The host's threads carry none, and the child takes
+ * longer to put one on itself than a thread that does takes to be called. */
+static bool
+has_filter(const struct ax_job *job)
+{
+    for (size_t i = 0; i < job->n_stages; i++)
+        if (job->stages[i].launch.confinement.filter.code != NULL)
+            return true;
+    return false;
+}
+
 /* Leave the task to the threads, and wait for its end. With the lock held. */
 static void
 run_there(struct ax_engine *engine, struct ax_task *task, bool (*interrupted)(void *),
@@ -148,7 +159,7 @@ run_there(struct ax_engine *engine, struct ax_task *task, bool (*interrupted)(vo
 }
 
 /* ax_engine_run - run a task on the calling thread, in the host's descriptor table; or wait
- * for it here, where that table is crowded.
+ * for it here, where that table is crowded or a filter is wanted.
  *
  * Context   Any thread of the host, without the interpreter lock. `interrupted` is called
  *           after a signal, and takes the lock itself; true ends the task.
@@ -173,7 +184,7 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
     pthread_mutex_lock(&engine->lock);
     /* The threads watch over a launch that hangs. Without them it goes unwatched. */
     error = ax_threads_start(engine) == ECANCELED ? ECANCELED : 0;
-    if (error == 0 && engine->started && is_crowded(engine)) {
+    if (error == 0 && engine->started && (has_filter(&task->job) || is_crowded(engine))) {
         run_there(engine, task, interrupted, context);
         pthread_mutex_unlock(&engine->lock);
         if (polled != few)

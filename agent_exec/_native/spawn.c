@@ -75,15 +75,16 @@ ax_stack_close(struct ax_stack *stack)
 
 /* call_clone - clone or clone3 whose child calls `child(argument)` on its new stack.
  *
- * Requires  CLONE_VFORK, and a stack for the child among the arguments.
+ * Requires  CLONE_VFORK, and a stack for the child among the first four arguments, `words`.
  * Ensures   In the parent: a pid, or -errno. Does not return in the child.
  */
 #if defined(__x86_64__)
 __attribute__((noinline)) static long
-call_clone(long number, const void *first, const void *second, const void *third,
-           void (*child)(void *), void *argument)
+call_clone(long number, const void *const words[4], void (*child)(void *), void *argument)
 {
+    const void *first = words[0], *second = words[1], *third = words[2], *fourth = words[3];
     register long rax __asm__("rax") = number;
+    register const void *r10 __asm__("r10") = fourth;
     /* r8 would be the TLS of clone(2): unread without CLONE_SETTLS. */
     register void (*r8)(void *) __asm__("r8") = child;
     register void *r9 __asm__("r9") = argument;
@@ -97,19 +98,20 @@ call_clone(long number, const void *first, const void *second, const void *third
                      "ud2\n"
                      "1:"
                      : "+r"(rax)
-                     : "D"(first), "S"(second), "d"(third), "r"(r8), "r"(r9)
+                     : "D"(first), "S"(second), "d"(third), "r"(r10), "r"(r8), "r"(r9)
                      : "rcx", "r11", "cc", "memory");
     return rax;
 }
 #elif defined(__aarch64__)
 __attribute__((noinline)) static long
-call_clone(long number, const void *first, const void *second, const void *third,
-           void (*child)(void *), void *argument)
+call_clone(long number, const void *const words[4], void (*child)(void *), void *argument)
 {
+    const void *first = words[0], *second = words[1], *third = words[2], *fourth = words[3];
     register long x8 __asm__("x8") = number;
     register const void *x0 __asm__("x0") = first;
     register const void *x1 __asm__("x1") = second;
     register const void *x2 __asm__("x2") = third;
+    register const void *x3 __asm__("x3") = fourth;
     register void (*x5)(void *) __asm__("x5") = child;
     register void *x6 __asm__("x6") = argument;
 
@@ -121,7 +123,7 @@ call_clone(long number, const void *first, const void *second, const void *third
                      "brk #0\n"
                      "1:"
                      : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x5), "r"(x6)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x5), "r"(x6)
                      : "cc", "memory");
     return (long)x0;
 }
@@ -148,7 +150,10 @@ clone_with_clone3(struct ax_launch *launch, const struct ax_stack *stack, int cg
         size = sizeof args;
     }
     launch->reset_handlers = false;
-    return call_clone(SYS_clone3, &args, (const void *)size, NULL, ax_child_main, launch);
+    return call_clone(SYS_clone3, (const void *[]){&args, (const void *)size,
+                                                   (const void *)launch->secret[0],
+                                                   (const void *)launch->secret[1]},
+                      ax_child_main, launch);
 }
 
 static long
@@ -158,7 +163,8 @@ clone_with_clone(struct ax_launch *launch, const struct ax_stack *stack)
     const char *top = (const char *)stack->base + stack->size;
 
     launch->reset_handlers = true;
-    return call_clone(SYS_clone, (const void *)flags, top, (const void *)&launch->pidfd,
+    return call_clone(SYS_clone, (const void *[]){(const void *)flags, top,
+                                                  (const void *)&launch->pidfd, NULL},
                       ax_child_main, launch);
 }
 
@@ -206,11 +212,14 @@ is_noexec(const struct ax_launch *launch)
  *           old emulations: EINVAL). Where the child cannot be born in launch->cgroup_fd,
  *           it is born in our cgroup, and launch->cgroup_error says why.
  * GIL       Not held: an exec from a slow file system can take seconds.
+ *           A thread that carries a filter starts children of that filter only: the
+ *           others' failure is AX_STEP_SANDBOX with EINVAL.
  * Source    clone(2), vfork(2).
  */
 pid_t
 ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, struct ax_found *found)
 {
+    const struct ax_filter *carried = ax_filter_carried();
     uint64_t all = ~(uint64_t)0;
     long pid = -ENOSYS;
 
@@ -220,6 +229,15 @@ ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, struct ax_found
     if (launch->flags & AX_RESET_SIGNALS)
         launch->ignored = find_ignored(found);
     launch->cgroup_error = 0;
+    launch->confinement.inherits = carried != NULL;
+    ax_filter_secret(launch->secret);
+    /* It would inherit what it was not planned to have. */
+    if (carried != NULL && (launch->confinement.filter.code == NULL ||
+                            !ax_filter_is(carried, &launch->confinement.filter))) {
+        launch->failure.step = AX_STEP_SANDBOX;
+        launch->failure.error = EINVAL;
+        return -1;
+    }
 
     /* The raw call: glibc's would leave out its own 32 and 33 (SIGCANCEL, SIGSETXID),
      * whose handlers must not run in the child either. */

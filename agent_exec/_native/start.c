@@ -31,6 +31,8 @@ return_stage(struct ax_stage *stage, const struct ax_table *table)
 
     ax_table_return(launch->program_fd, stage->host_program_fd, table);
     launch->program_fd = -1;
+    ax_table_return(launch->confinement.ruleset_fd, stage->host_ruleset_fd, table);
+    launch->confinement.ruleset_fd = -1;
     for (size_t i = 0; i < launch->n_actions; i++) {
         struct ax_action *action = &launch->actions[i];
 
@@ -53,6 +55,13 @@ borrow_stage(struct ax_job *job, size_t index)
     if (launch->program_fd < 0) {
         give_up_launch(job, index, AX_STEP_SPAWN, errno, -1);
         return false;
+    }
+    if (stage->host_ruleset_fd >= 0) {
+        launch->confinement.ruleset_fd = ax_table_borrow(job->table, stage->host_ruleset_fd);
+        if (launch->confinement.ruleset_fd < 0) {
+            give_up_launch(job, index, AX_STEP_SANDBOX, errno, -1);
+            return false;
+        }
     }
     for (size_t i = 0; i < launch->n_actions; i++) {
         struct ax_action *action = &launch->actions[i];

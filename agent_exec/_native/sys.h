@@ -75,6 +75,9 @@ ax_sys6(long number, long a, long b, long c, long d, long e, long f)
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
+#ifndef SYS_landlock_restrict_self
+#define SYS_landlock_restrict_self 446
+#endif
 #ifndef SYS_pidfd_getfd
 #define SYS_pidfd_getfd 438
 #endif

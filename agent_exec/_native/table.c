@@ -1,6 +1,7 @@
 /* table.c - see table.h. */
 #define _GNU_SOURCE
 #include "table.h"
+#include "filter.h"
 #include "sys.h"
 
 #include <errno.h>
@@ -62,8 +63,13 @@ ax_table_release(const struct ax_table *table)
 int
 ax_table_borrow(const struct ax_table *table, int host_fd)
 {
-    if (table->self_pidfd >= 0)
-        return (int)syscall(SYS_pidfd_getfd, table->self_pidfd, host_fd, 0);
+    if (table->self_pidfd >= 0) {
+        uint64_t secret[2]; /* nothing to the call: for the filter that we may carry */
+
+        ax_filter_secret(secret);
+        return (int)syscall(SYS_pidfd_getfd, table->self_pidfd, host_fd, 0, secret[0],
+                            secret[1]);
+    }
     if (host_fd >= 3)
         return host_fd;
     return fcntl(host_fd, F_DUPFD_CLOEXEC, 3);

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from agent_exec._native import Engine, Port, __file__, clone_call, credentials, spawn
 from agent_exec.errors import Closed, LaunchError, Step, TemplateError
-from agent_exec.model.plan import CallPlan, Executable
+from agent_exec.model.plan import CallPlan, SpawnPlan
 
 __all__ = [
     "IMAGE",
@@ -56,7 +56,7 @@ def failure(plan: CallPlan, raw: RawFailure) -> LaunchError | TemplateError | Cl
     cause, step, error, action, stage = raw
     if cause == Cause.CLOSED:
         return Closed("the engine was closed during the call")
-    return launch_failure(plan.stages[stage].executable, step, error, action, stage)
+    return launch_failure(plan.stages[stage], step, error, action, stage)
 
 
 def refusal(plan: CallPlan, step: Step, error: OSError) -> LaunchError | Closed:
@@ -64,22 +64,35 @@ def refusal(plan: CallPlan, step: Step, error: OSError) -> LaunchError | Closed:
     descriptor is to be had."""
     if error.errno == errno.ECANCELED:
         return Closed("the engine is closed")
-    return launch_error(plan.stages[0].executable, step, error.errno or errno.EIO)
+    return launch_error(plan.stages[0], step, error.errno or errno.EIO)
 
 
 def launch_failure(
-    executable: Executable, step: int, error: int, action: int, stage: int = 0
+    plan: SpawnPlan, step: int, error: int, action: int, stage: int = 0
 ) -> LaunchError | TemplateError:
     """The exception for a failure that the C core reported; `action` -1 is none."""
     if step == _TEMPLATE_STEP:
-        return TemplateError(executable.name, error)
+        return TemplateError(plan.executable.name, error)
     return launch_error(
-        executable, _STEPS[step], error, action=None if action < 0 else action, stage=stage
+        plan, _STEPS[step], error, action=None if action < 0 else action, stage=stage
     )
 
 
 def launch_error(
-    executable: Executable, step: Step, error: int, *, action: int | None = None, stage: int = 0
+    plan: SpawnPlan, step: Step, error: int, *, action: int | None = None, stage: int = 0
 ) -> LaunchError:
-    """A `LaunchError` that names `executable`."""
-    return LaunchError(executable.name, step, error, action=action, stage=stage)
+    """A `LaunchError` that names the executable of `plan`."""
+    reason = ""
+    if step is Step.SANDBOX:
+        reason = "the child could not be confined, and did not run"
+    elif step is Step.EXEC and error == errno.EACCES and _has_landlock(plan):
+        reason = (
+            "it is confined by Landlock: perhaps without the right to execute this program, "
+            "its interpreter or its loader"
+        )
+    name = plan.executable.name
+    return LaunchError(name, step, error, action=action, stage=stage, reason=reason)
+
+
+def _has_landlock(plan: SpawnPlan) -> bool:
+    return plan.confinement is not None and plan.confinement.landlock is not None

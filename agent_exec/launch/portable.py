@@ -228,6 +228,7 @@ class PortableLauncher:
     * The child's pidfd is opened after it has exec'd. Where somebody else's wait(2) was
       quicker than that, there is none.
     * `die_with_parent` is not available, and ignored.
+    * A child cannot be confined: a plan that asks for it is refused.
     * Other threads' pipes stay open in the child until its exec, not only until its last
       action. With `inherit_fds`, with a template made from a descriptor, and where libc
       has no closefrom, what another thread opens inheritable during the launch
@@ -255,12 +256,17 @@ class PortableLauncher:
         Raises:
             TemplateError: ESTALE or EACCES, see `pinned.check`.
             LaunchError: The step, errno and action that failed.
-            Unsupported: An action cannot be had here; the message says which launcher can.
+            Unsupported: An action or a confinement cannot be had here; the message says which
+                launcher can.
             ValueError: A word with a NUL in it, which the exec would silently cut.
         """
         for word in (*plan.argv, *plan.envp):
             if b"\0" in word:
                 raise ValueError(f"embedded NUL: {word!r}")
+        if plan.confinement is not None:
+            raise Unsupported(
+                "the portable launcher cannot confine a child; the vfork launcher can"
+            )
         executable = plan.executable
         pinned.check(executable, self.credentials())
         name = executable.name

@@ -24,5 +24,5 @@ class VforkLauncher:
         """Start the child of `plan`; see `agent_exec.launch.base.Launcher`."""
         pid, pidfd, step, error, action = native.spawn(plan)
         if pid < 0:
-            raise native.launch_failure(plan.executable, step, error, action)
+            raise native.launch_failure(plan, step, error, action)
         return Child(pid, pidfd)

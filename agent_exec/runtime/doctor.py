@@ -14,10 +14,12 @@ from agent_exec._version import __version__
 from agent_exec.errors import AgentExecError
 from agent_exec.launch.select import CHOICES, select_launcher, why_not_vfork
 from agent_exec.launch.spawn_template import SpawnTemplate
+from agent_exec.model.confinement import Confinement
 from agent_exec.model.plan import CallPlan, SpawnPlan
 from agent_exec.runtime.kernel import probe_features
 from agent_exec.runtime.kill_tier import find_kill_tier
 from agent_exec.runtime.stage import Stage
+from agent_exec.sandbox.seccomp import filter_maker, why_no_filter
 from agent_exec.template.cache import HOT_AFTER, MAX_TEMPLATES, TemplateCache
 
 _TOOLS = ("bash", "sh", "git", "rg", "grep", "sed", "cat", "find", "python3", "node", "bwrap")
@@ -77,6 +79,7 @@ def examine() -> Findings:
             _clone_call(),
             _descriptor_table(program),
             *_kill_tier(launcher),
+            *_confinements(program),
             _templates(program),
             *_limits(),
             *[Finding(f"tool {name}", shutil.which(name) or "not found") for name in _TOOLS],
@@ -206,6 +209,41 @@ def _kill_tier(launcher: str | None) -> list[Finding]:
         Finding("kill tier", tier.name, tier.why),
         Finding("guardian", tier.guardian, tier.guardian_why),
     ]
+
+
+def _confinements(program: str | None) -> list[Finding]:
+    """Start a program that does nothing, with each of what confines it."""
+    make = filter_maker()
+    why_no_seccomp = why_no_filter()
+    filter_ = None if make is None else make(False, False, 0)
+    return [
+        _confined("no_new_privs", program, Confinement(), None),
+        _confined("seccomp filter", program, Confinement(filter=filter_), why_no_seccomp),
+    ]
+
+
+def _confined(
+    label: str, program: str | None, confinement: Confinement, why_not: str | None
+) -> Finding:
+    why_not = why_not_vfork() or why_not
+    if why_not is not None:
+        return Finding(label, "does not work", why_not)
+    if program is None:
+        return _not_tried(label)
+    launcher = select_launcher("vfork")
+    try:
+        with SpawnTemplate.create(program, launcher=launcher) as template:
+            plan = SpawnPlan(
+                executable=template.executable, argv=(b"true",), confinement=confinement
+            )
+            child = launcher.spawn(plan)
+    except AgentExecError as error:
+        return Finding(label, "does not work", str(error))
+    _, status = os.waitpid(child.pid, 0)
+    if child.pidfd is not None:
+        os.close(child.pidfd)
+    code = os.waitstatus_to_exitcode(status)
+    return Finding(label, "works" if code == 0 else "does not work", f"true ended with {code}")
 
 
 def _limits() -> list[Finding]:

@@ -170,7 +170,12 @@ class ThreadCall:
             if action is not None:
                 action = action - _WIRES if action >= _WIRES else None
             raise LaunchError(
-                error.program, error.step, error.errno, action=action, stage=index
+                error.program,
+                error.step,
+                error.errno,
+                action=action,
+                stage=index,
+                reason=error.reason,
             ) from error
         self._stages.append(Stage(child, leads=stage.session))
 

@@ -41,6 +41,17 @@ def facts_where_refused(number: int, error: int) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.skipif(not is_built("vfork"), reason="the vfork launcher is not built")
+def test_what_confines_a_child_is_tried_on_one() -> None:
+    seccomp = {"x86_64": 317, "aarch64": 277}[os.uname().machine]
+    here = {fact.name: fact.value for fact in examine().facts}
+    assert (here["no_new_privs"], here["seccomp filter"]) == ("works", "works")
+    refused = facts_where_refused(seccomp, errno.EPERM)
+    assert refused["seccomp filter"]["value"] == "does not work"
+    assert "not permitted" in refused["seccomp filter"]["note"]
+    assert refused["no_new_privs"]["value"] == "works"
+
+
 def test_every_feature_is_asked_for_by_itself() -> None:
     assert [feature.name for feature in probe_features()] == list(NUMBERS)
 

@@ -1,0 +1,244 @@
+"""What the filters say of every call, on both machines: an interpreter in the kernel's place."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import platform
+import re
+import struct
+from pathlib import Path
+
+import pytest
+from bpf_machine import run, seccomp_data
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_exec.sandbox import seccomp
+from agent_exec.sandbox.seccomp import Withheld, build
+from agent_exec.sandbox.syscalls import HIGHEST, REFUSALS, REQUESTS, Refusal, Unless, When
+
+ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+MACHINES = tuple(ARCHITECTURES)
+SECRET = (0x1122334455667788, 0x99AABBCCDDEEFF00)
+ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+MOST_INSTRUCTIONS = 340
+ALL = [
+    Withheld(write=write, network=network, landlock=landlock)
+    for write, network, landlock in itertools.product((False, True), (False, True), (0, 2, 3, 7))
+]
+MOST = Withheld(write=True, network=True, landlock=7)
+
+# A call that is let through for some arguments is refused with these.
+REFUSED_WITH: dict[Unless, tuple[int, ...]] = {
+    Unless.NEVER: (),
+    Unless.SECRET_AT_2: (),
+    Unless.SECRET_AT_3: (),
+    Unless.SECRET_AT_4: (),
+    Unless.NO_NEW_NAMESPACE: (0x10000000,),
+    Unless.ONLY_UNSHARES: (0x10000000,),
+    Unless.OWN_PROCESS: (1,),
+    Unless.OWN_OR_READING: (1, 0, 1),
+    Unless.HARMLESS_REQUEST: (0, 0x5412),
+    Unless.NO_TRUNCATION_AT_1: (0, 0x200),
+    Unless.NO_TRUNCATION_AT_2: (0, 0, 0x200),
+    Unless.UNNAMED_PAIR: (1, 2),
+}
+LET_THROUGH: dict[Unless, tuple[int, ...]] = {
+    Unless.SECRET_AT_2: (0, 0, *SECRET),
+    Unless.SECRET_AT_3: (0, 0, 0, *SECRET),
+    Unless.SECRET_AT_4: (0, 0, 0, 0, *SECRET),
+    Unless.NO_NEW_NAMESPACE: (0x01011F00 | 17,),
+    Unless.ONLY_UNSHARES: (0x600,),
+    Unless.OWN_PROCESS: (0,),
+    Unless.OWN_OR_READING: (0, 0, 1),
+    Unless.HARMLESS_REQUEST: (0, 0x5401),
+    Unless.NO_TRUNCATION_AT_1: (0, 0o101),
+    Unless.NO_TRUNCATION_AT_2: (0, 0, 0o101),
+    Unless.UNNAMED_PAIR: (1, 0x80801),
+}
+
+
+def say(withheld: Withheld, machine: str, number: int, *arguments: int) -> int:
+    """0 where it is allowed, else the errno."""
+    program = build(withheld, SECRET, machine).program
+    said = run(program, seccomp_data(number, ARCHITECTURES[machine], arguments))
+    if said == ALLOW:
+        return 0
+    assert said & ~0xFFFF == ERRNO, hex(said)
+    return said & 0xFFFF
+
+
+def number_of(name: str, machine: str) -> int:
+    (call,) = (call for refusal in REFUSALS for call in refusal.calls if call.name == name)
+    number = call.number(machine)
+    assert number is not None
+    return number
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("withheld", ALL, ids=str)
+def test_every_number_is_answered_as_the_table_says(withheld: Withheld, machine: str) -> None:
+    program = build(withheld, SECRET, machine).program
+    expected = dict.fromkeys(range(HIGHEST + 200), ALLOW)
+    expected.update(dict.fromkeys(range(HIGHEST + 1, HIGHEST + 200), ERRNO | errno.ENOSYS))
+    arguments: dict[int, tuple[int, ...]] = {}
+    for refusal in REFUSALS:
+        for call in refusal.calls if withheld.covers(refusal.when) else ():
+            number = call.number(machine)
+            if number is not None:
+                expected[number] = ERRNO | refusal.errno
+                arguments[number] = REFUSED_WITH[refusal.unless]
+    said = {
+        number: run(
+            program, seccomp_data(number, ARCHITECTURES[machine], arguments.get(number, ()))
+        )
+        for number in expected
+    }
+    assert said == expected
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize(
+    "refusal",
+    [refusal for refusal in REFUSALS if refusal.unless is not Unless.NEVER],
+    ids=lambda refusal: refusal.calls[0].name,
+)
+def test_a_call_is_let_through_for_its_harmless_arguments(refusal: Refusal, machine: str) -> None:
+    withheld = Withheld(write=True, network=True, landlock=0)
+    for call in refusal.calls:
+        number = call.number(machine)
+        if number is not None:
+            assert say(withheld, machine, number, *LET_THROUGH[refusal.unless]) == 0
+
+
+def test_every_kind_of_exception_is_tried_here() -> None:
+    assert set(REFUSED_WITH) == set(Unless)
+    assert set(LET_THROUGH) == set(Unless) - {Unless.NEVER}
+    assert set(When) == {refusal.when for refusal in REFUSALS}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("withheld", ALL, ids=str)
+def test_a_filter_is_short_and_no_jump_leaves_it(withheld: Withheld, machine: str) -> None:
+    program = build(withheld, SECRET, machine).program
+    code = list(struct.iter_unpack("<HBBI", program))
+    assert len(code) <= MOST_INSTRUCTIONS
+    for at, (operation, if_true, if_false, k) in enumerate(code):
+        if operation & 0x07 == 0x05:
+            far = k if operation == 0x05 else max(if_true, if_false)
+            assert at + 1 + far < len(code)
+    assert code[-1][0] == 0x06
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@given(number=st.integers(0, 2**32 - 1), arguments=st.lists(st.integers(0, 2**64 - 1), max_size=6))
+def test_a_foreign_architecture_is_the_end(machine: str, number: int, arguments: list[int]) -> None:
+    program = build(MOST, SECRET, machine).program
+    for foreign in (0x40000003, 0x40000028, 0, 0xFFFFFFFF, ARCHITECTURES[machine] ^ 0x80000000):
+        assert run(program, seccomp_data(number, foreign, arguments)) == KILL
+
+
+@given(number=st.integers(0x40000000, 2**32 - 1))
+def test_x32_and_numbers_below_zero_are_not_there(number: int) -> None:
+    for machine in MACHINES:
+        assert say(MOST, machine, number) == errno.ENOSYS
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("bit", range(128))
+def test_every_bit_of_the_secret_counts(machine: str, bit: int) -> None:
+    wrong = (
+        [SECRET[0] ^ (1 << bit), SECRET[1]]
+        if bit < 64
+        else [SECRET[0], SECRET[1] ^ (1 << bit - 64)]
+    )
+    for name, before, number in (("clone3", 2, errno.ENOSYS), ("pidfd_getfd", 3, errno.EPERM)):
+        call = number_of(name, machine)
+        assert say(MOST, machine, call, *[0] * before, *SECRET) == 0
+        assert say(MOST, machine, call, *[0] * before, *wrong) == number
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("high", [0, 0xFFFFFFFF, 1], ids=hex)
+def test_ioctl_is_judged_by_the_32_bits_that_the_kernel_looks_at(machine: str, high: int) -> None:
+    ioctl = number_of("ioctl", machine)
+    for request in REQUESTS:
+        assert say(MOST, machine, ioctl, 0, high << 32 | request.number) == errno.EPERM
+        writing = Withheld(write=False, network=True, landlock=7)
+        expected = errno.EPERM if request.when is When.ALWAYS else 0
+        assert say(writing, machine, ioctl, 0, high << 32 | request.number) == expected
+
+
+NAMESPACES = {
+    "time": 0x00000080,
+    "mount": 0x00020000,
+    "cgroup": 0x02000000,
+    "uts": 0x04000000,
+    "ipc": 0x08000000,
+    "user": 0x10000000,
+    "pid": 0x20000000,
+    "net": 0x40000000,
+}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("flag", NAMESPACES.values(), ids=NAMESPACES)
+@given(others=st.integers(0, 2**32 - 1), high=st.sampled_from([0, 1, 0xFFFFFFFF]))
+def test_no_namespace_is_made_whatever_the_other_flags(
+    machine: str, flag: int, others: int, high: int
+) -> None:
+    unshare, clone = number_of("unshare", machine), number_of("clone", machine)
+    assert say(MOST, machine, unshare, high << 32 | others | flag) == errno.EPERM
+    if flag != NAMESPACES["time"]:  # there it is the signal at the child's end
+        assert say(MOST, machine, clone, high << 32 | others | flag) == errno.EPERM
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@given(domain=st.integers(0, 2**32 - 1), kind=st.integers(0, 2**32 - 1))
+def test_a_pair_is_of_unix_streams_or_not_at_all(machine: str, domain: int, kind: int) -> None:
+    harmless = domain == 1 and kind & 0xF in (1, 5)
+    pair = number_of("socketpair", machine)
+    assert say(MOST, machine, pair, domain, kind) == (0 if harmless else errno.EACCES)
+    assert say(MOST, machine, number_of("socket", machine), domain, kind) == errno.EACCES
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_only_old_landlock_needs_help_with_truncation(machine: str) -> None:
+    openat, truncate = number_of("openat", machine), number_of("truncate", machine)
+    old, new = (Withheld(write=True, network=False, landlock=abi) for abi in (2, 3))
+    assert say(old, machine, openat, 0, 0, 0o1000) == errno.EPERM
+    assert say(old, machine, truncate) == errno.EPERM
+    assert say(new, machine, openat, 0, 0, 0o1000) == 0
+    assert say(new, machine, truncate) == 0
+
+
+def test_the_numbers_are_those_of_the_kernels_headers() -> None:
+    """For this machine; and for arm64, whose numbers are the generic ones."""
+    own = re.compile(r"#define __NR_(\w+) (\d+)")
+    generic = re.compile(r"#define __NR(?:3264)?_(\w+) (\d+)")
+    include = Path("/usr/include")
+    sources = {"aarch64": (include / "asm-generic/unistd.h", generic)}
+    if platform.machine() == "x86_64":
+        sources["x86_64"] = (include / "x86_64-linux-gnu/asm/unistd_64.h", own)
+    for machine, (path, pattern) in sources.items():
+        if not path.exists():
+            pytest.skip("there are no kernel headers")
+        numbers = {name: int(number) for name, number in pattern.findall(path.read_text())}
+        calls = [call for refusal in REFUSALS for call in refusal.calls]
+        known = {call.name: call.number(machine) for call in calls if call.name in numbers}
+        assert known == {name: numbers[name] for name in known}
+        assert len(known) > 80
+        # What the headers know and the table does not give a number on this machine.
+        assert [name for name, number in known.items() if number is None] == []
+
+
+def test_equal_questions_get_the_same_filter_and_others_another_secret() -> None:
+    make = seccomp.filter_maker()
+    assert make is not None
+    one, same, other = make(False, False, 7), make(False, False, 7), make(True, False, 7)
+    assert one is same
+    assert one.secret != other.secret
+    again = seccomp.filter_maker()
+    assert again is not None
+    assert again(False, False, 7).secret != one.secret
