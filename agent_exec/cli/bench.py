@@ -87,3 +87,34 @@ def policy(
     typer.echo(render_table(report))
     if json_path is not None:
         write_json(report, json_path)
+
+
+@app.command()
+def sandbox(
+    quick: Annotated[bool, typer.Option(help="A few seconds; for a first look.")] = False,
+    rounds: Annotated[int | None, typer.Option(help="How often every kind is measured.")] = None,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write all figures here.")
+    ] = None,
+) -> None:
+    """Measure what it costs to confine a child, beside the same launch without.
+
+    The table goes to stdout, progress to stderr.
+    """
+    from agent_exec.bench.sandbox import (  # noqa: PLC0415 - --help needs none of it
+        render_table,
+        run_sandbox_benchmark,
+        write_json,
+    )
+    from agent_exec.errors import Unsupported  # noqa: PLC0415
+
+    try:
+        report = run_sandbox_benchmark(
+            quick=quick, rounds=rounds, tell=lambda line: typer.echo(line, err=True)
+        )
+    except Unsupported as error:
+        typer.echo(f"agent-exec: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(render_table(report))
+    if json_path is not None:
+        write_json(report, json_path)

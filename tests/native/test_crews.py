@@ -396,6 +396,28 @@ def test_what_a_container_refuses_is_never_run_open(forbidden: str) -> None:
     )
 
 
+def test_a_spawner_makes_its_children_with_clone3() -> None:
+    """By the secret: where clone itself is refused, there is no other way."""
+    run_host(
+        "native",
+        """
+        from confined import make_filter, seccomp_modes
+        from agent_exec.model.confinement import Confinement
+        refuse_system_calls([{"x86_64": 56, "aarch64": 220}[os.uname().machine]], 1)
+        engine = make_engine(ENGINE)
+        with Plans(make_launcher(ENGINE)) as plans:
+            status = plans.stage("/bin/grep", "Seccomp_filters", "/proc/self/status",
+                                 confinement=Confinement(filter=make_filter()))
+            for _ in range(8):
+                said = engine.run_sync(plans.call(status)).stdout.head.split()
+                assert said[1] == b"2", said
+            # One more than the host's: the one that is inherited, and not put on twice.
+            assert list(seccomp_modes().values()).count(2) == len(seccomp_modes())
+        engine.close()
+        """,
+    )
+
+
 def test_a_guardian_has_no_filter(tmp_path: Path) -> None:
     said = run_host(
         "native",
