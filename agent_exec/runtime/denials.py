@@ -36,7 +36,10 @@ _PROCESSES = re.compile(
     r"|can.t start new thread|pthread_create failed",
     re.IGNORECASE,
 )
-_PATH = re.compile(r"""['"‘`]([^'"’`\n]+)['"’`]|(?:^|[\s:=(])((?:~|\.{0,2}/)[^\s:,;'")]+)""")
+_QUOTES = "'\"`\u2018\u2019"
+_PATH = re.compile(
+    rf"""[{_QUOTES}]([^{_QUOTES}\n]+)[{_QUOTES}]|(?:^|[\s:=(])((?:~|\.{{0,2}}/)[^\s:,;'")]+)"""
+)
 _BEFORE = re.compile(r"(?:^|:\s+)([^\s:][^:\n]*):\s+permission denied", re.IGNORECASE)
 _MOST = 4
 _MOST_LINES = 2000

@@ -63,7 +63,7 @@ def accesses(
     give(rights.execute, _READ_EXECUTE)
     for each in dict.fromkeys((program, *rights.programs)):
         give(executed_with(each, places.path), _READ_EXECUTE)
-        give(read_with(each), _READ_EXECUTE)
+        give(read_with(each), reading)
     give(rights.write, landlock.WRITING)
     for path in rights.make:
         give(*_made(path, places.broad))

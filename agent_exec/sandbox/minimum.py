@@ -21,7 +21,15 @@ _ETC = (
     *("nanorc", "emacs", "python*", "perl", "java*", "maven", "gradle", "fonts", "manpath.config"),
     *("man_db.conf", "pip.conf", "npmrc", "dpkg", "xdg", "ImageMagick*", "groff", "grep*"),
 )
-_SYSTEM = ("/proc", "/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm")
+_SYSTEM = ("/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm")
+# What is about no process.
+_PROC = (
+    *("cgroups", "cmdline", "cpuinfo", "devices", "diskstats", "filesystems", "interrupts"),
+    *("loadavg", "meminfo", "misc", "modules", "partitions", "pressure", "softirqs", "stat"),
+    *("swaps", "sys", "uptime", "version", "vmstat"),
+)
+# CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON
+_SEES_ALL = 1 << 19 | 1 << 21 | 1 << 38
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _FOR_CODE = ("/dev/shm",)  # semaphores and shared memory of POSIX
 _LOADERS = ("/lib*/ld-*.so*", "/usr/lib*/ld-*.so*", "/lib/*/ld-*.so*", "/usr/lib/*/ld-*.so*")
@@ -30,7 +38,27 @@ _LOADERS = ("/lib*/ld-*.so*", "/usr/lib*/ld-*.so*", "/lib/*/ld-*.so*", "/usr/lib
 def readable() -> tuple[str, ...]:
     """Absolute paths, without links, that exist."""
     named = [path for each in _ETC for path in glob.glob(f"/etc/{each}")]
-    return _real([*named, *filter(os.path.exists, _SYSTEM)])
+    proc = [f"/proc/{name}" for name in _PROC] if sees_all_processes() else ["/proc"]
+    return _real([*named, *filter(os.path.exists, (*_SYSTEM, *proc))])
+
+
+def sees_all_processes() -> bool:
+    """Would children read the memory and environment of other processes in /proc?
+
+    Landlock keeps those of others than the call from them, but not from root: to read, the
+    kernel takes CAP_PERFMON for leave to.
+
+    Source:
+        may_access_mm() in kernel/fork.c.
+    """
+    try:
+        with open("/proc/self/status", "rb") as file:
+            for line in file:
+                if line.startswith(b"CapEff:"):
+                    return bool(int(line.split()[1], 16) & _SEES_ALL)
+    except OSError:
+        return True
+    return True
 
 
 def loaders() -> tuple[str, ...]:

@@ -74,7 +74,7 @@ class Sandbox:
         self.tmp.close()
 
     def lease(self, rights: Rights, program: str, tmp: str) -> RuleSet | None:
-        """The rule set for `rights`; None where there is no Landlock. Raises as `RuleSets.lease`."""
+        """The rule set for `rights`; None without Landlock. Raises as `RuleSets.lease`."""
         if not self._enforced.landlock:
             return None
         key: Key = (rights, program, tmp)

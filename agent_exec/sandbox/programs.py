@@ -24,6 +24,10 @@ _HELPERS = {
     ),
 }
 _HELPER_FOLDERS = {"git": ("/usr/lib/git-core", "/usr/libexec/git-core")}
+# They are about processes, and nothing without.
+_OF_PROCESSES = frozenset(
+    {"ps", "pgrep", "pidof", "pstree", "top", "w", "uptime", "free", "lsof", "pmap", "pidstat"}
+)
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/opt")
 
 
@@ -57,7 +61,7 @@ def read_with(program: str) -> tuple[str, ...]:
 
     A proxy of rustup runs what its toolchain holds. Never raises.
     """
-    found = []
+    found = ["/proc"] if os.path.basename(program) in _OF_PROCESSES else []
     for each in dict.fromkeys((os.path.normpath(program), os.path.realpath(program))):
         prefix = os.path.dirname(os.path.dirname(each))
         if os.path.isfile(os.path.join(prefix, "pyvenv.cfg")):

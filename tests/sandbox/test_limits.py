@@ -1,0 +1,67 @@
+"""Limits: lower than what is in force, never higher."""
+
+from __future__ import annotations
+
+import os
+import resource
+import threading
+from pathlib import Path
+
+import pytest
+
+from agent_exec.model.confinement import Rlimit
+from agent_exec.sandbox.limits import Bounds, rlimits, threads_of_user
+
+
+def made(
+    bounds: Bounds, timeout_s: float | None = None, running: int | None = None
+) -> dict[int, Rlimit]:
+    return {each.resource: each for each in rlimits(bounds, timeout_s=timeout_s, running=running)}
+
+
+def test_what_a_policy_says_is_set() -> None:
+    bounds = Bounds(processes=10, memory_mib=100, file_mib=7, open_files=32)
+    found = made(bounds, timeout_s=2.5, running=400)
+    assert found[resource.RLIMIT_DATA].hard == 100 * 1024 * 1024
+    assert found[resource.RLIMIT_FSIZE].soft == 7 * 1024 * 1024
+    assert found[resource.RLIMIT_NOFILE].hard == 32
+    assert found[resource.RLIMIT_CPU].soft >= 3 * (os.cpu_count() or 1)
+    assert resource.RLIMIT_AS not in found
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    if hard == resource.RLIM_INFINITY or hard > 410:
+        assert found[resource.RLIMIT_NPROC].soft == 410
+
+
+def test_none_is_raised_above_what_is_in_force() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert resource.RLIMIT_NOFILE not in made(Bounds(open_files=hard + 1))
+    assert made(Bounds(open_files=hard + 1)).keys() <= {resource.RLIMIT_CORE}
+
+
+def test_no_limit_of_time_is_none_of_the_processor() -> None:
+    assert resource.RLIMIT_CPU not in made(Bounds(), timeout_s=float("inf"))
+    assert resource.RLIMIT_CPU not in made(Bounds(), timeout_s=None)
+
+
+def test_the_limit_of_processes_counts_from_what_the_user_runs() -> None:
+    if os.getuid() == 0:
+        assert threads_of_user() is None, "it does not bind root"
+        return
+    before = threads_of_user()
+    ends = threading.Event()
+    threads = [threading.Thread(target=ends.wait) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    after = threads_of_user()
+    ends.set()
+    for thread in threads:
+        thread.join()
+    assert before is not None
+    assert after is not None
+    assert after >= before + 40
+
+
+@pytest.mark.parametrize("name", ["core"])
+def test_no_core_is_dumped(name: str, tmp_path: Path) -> None:
+    for each in rlimits(Bounds(), timeout_s=None, running=None):
+        assert (each.resource, each.soft, each.hard) == (resource.RLIMIT_CORE, 0, 0)
