@@ -505,3 +505,16 @@ def test_a_setuid_program_is_told_that_it_gains_nothing(
         pytest.skip("root has nothing to gain")
     result = tool.run_sync([str(setuid_cat)])
     assert any("gains rights" in notice for notice in result.notices)
+
+
+def test_an_approval_for_good_does_not_outlive_the_rights_that_were_shown(tree: Path) -> None:
+    def always(question: Question) -> Answer:
+        return Answer(Reply.ALWAYS)
+
+    with ExecTool(tree, approver=always, launcher="vfork") as tool:
+        assert tool.run_sync(["touch", "b.txt"]).status == 0
+    with ExecTool(tree, launcher="vfork") as tool:
+        assert tool.run_sync(["touch", "b.txt"]).status == 0
+    wider = policy(tree.parent, "sandbox: {read: [/]}")
+    with ExecTool(tree, policy=wider, launcher="vfork") as tool, pytest.raises(Denied):
+        tool.run_sync(["touch", "b.txt"])
