@@ -418,6 +418,27 @@ def test_a_spawner_makes_its_children_with_clone3() -> None:
     )
 
 
+def test_a_host_may_still_change_who_it_is() -> None:
+    """libc has every thread of the process make the call; one that cannot is the end of it."""
+    run_host(
+        "native",
+        """
+        from confined import make_filter, seccomp_modes
+        from agent_exec.model.confinement import Confinement
+        engine = make_engine(ENGINE)
+        with Plans(make_launcher(ENGINE)) as plans:
+            plan = plans.call(plans.sh("exit 0", confinement=Confinement(filter=make_filter())))
+            wait_until(lambda: engine.run_sync(plan) and 2 in seccomp_modes().values())
+            os.setresgid(*os.getresgid())
+            os.setresuid(*os.getresuid())
+            if os.getuid() == 0:
+                os.setgroups(os.getgroups())
+            assert engine.run_sync(plan).stages[0].exit_code == 0
+        engine.close()
+        """,
+    )
+
+
 def test_a_guardian_has_no_filter(tmp_path: Path) -> None:
     said = run_host(
         "native",
