@@ -21,7 +21,7 @@ from agent_exec.runtime.kernel import probe_features
 from agent_exec.runtime.kill_tier import find_kill_tier
 from agent_exec.runtime.stage import Stage
 from agent_exec.sandbox import landlock
-from agent_exec.sandbox.available import tmp_folder
+from agent_exec.sandbox.available import tmp_folders
 from agent_exec.sandbox.seccomp import filter_maker, why_no_filter
 from agent_exec.sandbox.tmp import TmpFolders
 from agent_exec.template.cache import HOT_AFTER, MAX_TEMPLATES, TemplateCache
@@ -262,15 +262,15 @@ def _landlock(program: str | None) -> Finding:
 def _tmp() -> Finding:
     """Take a temp directory."""
     label = "temp directories of calls"
-    folder = tmp_folder(os.environ)
-    folders = TmpFolders(folder)
+    folders = TmpFolders(*tmp_folders(os.environ))
     try:
-        folders.give_back(folders.take(), again=True)
+        taken = folders.take()
+        folders.give_back(taken, again=True)
     except OSError as error:
         return Finding(label, "do not work", str(error))
     finally:
         folders.close()
-    return Finding(label, "work", folder)
+    return Finding(label, "work", os.path.dirname(os.path.dirname(taken)))
 
 
 def _required(launcher: str | None) -> Finding:

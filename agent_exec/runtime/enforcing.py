@@ -10,7 +10,7 @@ from agent_exec.launch.select import select_launcher
 from agent_exec.model.outcome import LauncherName
 from agent_exec.policy.policy import Policy
 from agent_exec.sandbox.access import Places
-from agent_exec.sandbox.available import best, names, tmp_folder
+from agent_exec.sandbox.available import best, names, tmp_folders
 from agent_exec.sandbox.limits import Bounds
 from agent_exec.sandbox.profile import Enforced, Sandbox
 from agent_exec.sandbox.seccomp import filter_maker
@@ -37,8 +37,12 @@ def make_sandbox(policy: Policy, enforced: Enforced, environ: Mapping[str, str])
     return Sandbox(
         enforced,
         Bounds(limits.processes, limits.memory_mib, limits.file_mib, limits.open_files),
-        Places(policy.path, tuple(sorted(broad))),
-        tmp_folder=tmp_folder(environ),
+        Places(
+            policy.path,
+            tuple(sorted(broad)),
+            frozenset(policy.sandbox.read) - {*policy.sandbox.worktree},
+        ),
+        tmp_folders=tmp_folders(environ),
     )
 
 

@@ -34,6 +34,8 @@ class Places(NamedTuple):
     """Where names of programs are looked up."""
     broad: tuple[str, ...]
     """Directories that hold so much that a file in one is not worth the right to all of it."""
+    settled: frozenset[str]
+    """Paths that every command may read, and that no call changes."""
 
 
 def accesses(

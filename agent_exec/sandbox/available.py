@@ -31,12 +31,13 @@ def names(enforced: Enforced, *, cgroup: bool) -> frozenset[str]:
     return frozenset(name for name, works in found.items() if works)
 
 
-def tmp_folder(environ: Mapping[str, str]) -> str:
+def tmp_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Where the temp directories of calls are: beneath the XDG state directory.
 
-    Not in ``/tmp``: who may write there may write into any directory beneath.
+    In ``/tmp`` only where that cannot be written: who has the right to write there has it in
+    any directory beneath.
     """
     home = environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(home):
         home = os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(home, "agent_exec", _TMP)
+    return os.path.join(home, "agent_exec", _TMP), f"/tmp/agent_exec-{os.geteuid()}"

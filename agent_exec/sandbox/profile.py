@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from agent_exec.model.confinement import Confinement, Filter
@@ -35,7 +35,7 @@ class Sandbox:
         enforced: What can be.
         bounds: Limits of every process.
         places: What paths mean.
-        tmp_folder: Where the temp directories of calls are.
+        tmp_folders: Where the temp directories of calls are: the first that can be had.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Sandbox:
         bounds: Bounds,
         places: Places,
         *,
-        tmp_folder: str,
+        tmp_folders: Sequence[str],
     ) -> None:
         self._enforced = enforced
         self.bounds = bounds
@@ -55,7 +55,7 @@ class Sandbox:
         self._counted: tuple[float, int | None] = (float("-inf"), None)
         self._lock = threading.Lock()
         self.rule_sets = RuleSets(max(enforced.landlock, 1))
-        self.tmp = TmpFolders(tmp_folder)
+        self.tmp = TmpFolders(*tmp_folders)
 
     def enter(self, timeout_s: float | None) -> Cell:
         """What one call needs, to be left.
@@ -94,12 +94,11 @@ class Sandbox:
         if self._floor is None:
             self._floor = find_floor()
         access = accesses(rights, program, tmp, self._floor, self._places)
-        kept = set(self._floor.readable) | set(self._floor.loaders)
+        settled = {*self._floor.readable, *self._floor.loaders, *self._places.settled}
         watched = [
             path
             for path in access
-            if path not in kept
-            if path == tmp or not path.startswith(("/usr", "/lib", "/opt", "/dev", "/etc"))
+            if path not in settled and not path.startswith(("/usr/", "/opt/", "/dev/"))
         ]
         return Wanted(access, rights.network, rights.signal, tuple(watched))
 

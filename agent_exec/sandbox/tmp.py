@@ -26,11 +26,11 @@ class TmpFolders:
     """Of one owner. Safe from any thread, and in a forked child, which is an owner of its own.
 
     Args:
-        folder: Absolute; made when it is first needed.
+        folders: Absolute; the first that can be had is made when it is first needed.
     """
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    def __init__(self, *folders: str) -> None:
+        self._folders = folders
         self._lock = threading.Lock()
         self._pid = 0
         self._held = -1
@@ -89,7 +89,17 @@ class TmpFolders:
             os.close(self._held)
             self._held = -1
         self._free.clear()
-        with _Swept(self._folder) as folder:
+        *others, last = self._folders
+        for folder in others:
+            try:
+                self._begin_in(folder)
+            except OSError:  # a home directory that is not there, or may only be read
+                continue
+            return
+        self._begin_in(last)
+
+    def _begin_in(self, place: str) -> None:
+        with _Swept(place) as folder:
             own = f"{folder}/{os.getpid():x}-{os.urandom(4).hex()}"
             os.mkdir(own, 0o700)
             held = _locked(f"{own}/lock", wait=False)

@@ -107,6 +107,13 @@ def test_a_forked_child_has_its_own(tmp_path: Path) -> None:
     folders.close()
 
 
+def test_where_the_first_folder_cannot_be_had_the_next_one_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    folders = TmpFolders(str(tmp_path / "file/tmp"), str(tmp_path / "second"))
+    assert Path(folders.take()).is_relative_to(tmp_path / "second")
+    folders.close()
+
+
 def test_a_folder_that_others_may_write_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "tmp"
     folder.mkdir()
