@@ -67,6 +67,7 @@ class Runner:
                     self._renew(bound, error)
             else:
                 outcome = await self._engine.run(bound.plan)
+            bound.confining.ended(outcome)
             ran = True
         finally:
             bound.release(ran=ran)
@@ -87,6 +88,7 @@ class Runner:
                     self._renew(bound, error)
             else:
                 outcome = self._engine.run_sync(bound.plan)
+            bound.confining.ended(outcome)
             ran = True
         finally:
             bound.release(ran=ran)
@@ -135,10 +137,11 @@ class Runner:
 
 
 def _result(bound: Bound, outcome: Outcome) -> ToolResult:
-    return render(
+    result = render(
         bound.grant,
         outcome,
         bound.leases,
         stdout_file=None if bound.stdout_file is None else bound.stdout_file.path,
         stderr_file=None if bound.stderr_file is None else bound.stderr_file.path,
     )
+    return bound.confining.explained(result, bound.grant.request.cwd)
