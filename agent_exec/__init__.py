@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from agent_exec.model.result import Output, StageResult, ToolResult
     from agent_exec.policy.policy import Policy
     from agent_exec.runtime.approvals.asking import Approver
+    from agent_exec.runtime.sessions.handle import BackgroundSession
     from agent_exec.schema.question import question_text
     from agent_exec.template.cache import CacheStats
     from agent_exec.tool import CallOptions, ExecTool
@@ -52,6 +53,7 @@ __all__ = [
     "Answer",
     "ApprovalRefused",
     "Approver",
+    "BackgroundSession",
     "CacheStats",
     "CallOptions",
     "CallRejected",
@@ -95,6 +97,7 @@ _HOMES = {
     "Answer": "agent_exec.model.question",
     "ApprovalRefused": "agent_exec.errors",
     "Approver": "agent_exec.runtime.approvals.asking",
+    "BackgroundSession": "agent_exec.runtime.sessions.handle",
     "CacheStats": "agent_exec.template.cache",
     "CallOptions": "agent_exec.tool",
     "CallRejected": "agent_exec.errors",

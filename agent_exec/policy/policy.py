@@ -63,6 +63,15 @@ class Templates(NamedTuple):
     """``recreate``, ``ask`` or ``deny``."""
 
 
+class SessionLimits(NamedTuple):
+    """Of background sessions."""
+
+    most: int
+    """That run at once."""
+    idle_s: float
+    """Seconds after which one that nobody has read is ended."""
+
+
 class Policy(NamedTuple):
     """What a tool goes by. `name` is for messages."""
 
@@ -83,6 +92,7 @@ class Policy(NamedTuple):
     environment: Environment
     limits: Limits
     templates: Templates
+    sessions: SessionLimits
     survivors: str
     worktree: str
     """Absolute, without links: that which `paths` speak of."""
