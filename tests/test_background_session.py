@@ -151,19 +151,27 @@ def test_one_session_from_two_loops(worktree: Path) -> None:
 def test_a_forked_child_has_no_sessions(worktree: Path) -> None:
     async def use(tool: ExecTool) -> None:
         session = await tool.start(["cat"])
-        read_end, write_end = os.pipe()
+        told, tell = os.pipe()
+        stay, leave = os.pipe()
         pid = os.fork()
         if not pid:
-            os.write(write_end, str(tool.running_sessions).encode())
+            os.close(leave)
+            os.write(tell, str(tool.running_sessions).encode())
+            os.read(stay, 1)
             os._exit(0)
-        os.close(write_end)
-        assert os.read(read_end, 10) == b"0"
-        os.close(read_end)
-        assert await anyio.to_thread.run_sync(os.waitpid, pid, 0) == (pid, 0)
-        # The child holds none of its pipes: it sees the end of its input.
-        await session.write("a\n", close=True)
-        last = await session.wait()
+        os.close(tell)
+        os.close(stay)
+        assert os.read(told, 10) == b"0"
+        os.close(told)
+        try:
+            # The child lives, and holds none of its pipes: it sees the end of its input.
+            await session.write("a\n", close=True)
+            with anyio.fail_after(PATIENCE_S):
+                last = await session.wait()
+        finally:
+            os.close(leave)
         assert last.stdout.head == "a\n"
+        assert await anyio.to_thread.run_sync(os.waitpid, pid, 0) == (pid, 0)
 
     program(worktree, use)
 

@@ -500,8 +500,9 @@ def test_closing_the_tool_ends_all(worktree: Path) -> None:
         assert all(map(is_alive, pids))
         return pids
 
-    pids: list[int] = talk(worktree, use, grace_s=1000)
-    wait_until(lambda: not any(map(is_alive, pids)))
+    with ExecTool(worktree, policy="open", grace_s=1000) as tool:
+        pids = anyio.run(use, Model(tool))
+    assert not any(map(is_alive, pids))
 
 
 def test_a_wait_ends_when_the_tool_is_closed(worktree: Path, anyio_backend: str) -> None:

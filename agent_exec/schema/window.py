@@ -35,28 +35,23 @@ def window(data: bytes, begin: int, end: int, *, goes_on: bool, redact: Redactor
         redact: Takes secrets out.
     """
     begin = _after_character(data, begin, end)
-    if end < len(data) or goes_on:
-        sure = _sure_end(data, begin, end, at_edge=end == len(data), redact=redact)
-        if sure > begin or end == len(data):
-            end = sure
-        else:
-            # More than was asked for: a sequence in parts, but at least a character.
-            lead = _begin_of_character(data, end)
-            behind = end if lead == end else lead + _length(data[lead])
-            incomplete = begin if goes_on else len(data)
-            end = behind if behind <= len(data) else incomplete
+    end = _whole_end(data, begin, end, goes_on=goes_on, redact=redact)
     before, shown, after = map(_decoded, (data[:begin], data[begin:end], data[end:]))
     whole = before + shown + after
     spans = redact.spans(whole)
     if not goes_on and (cut := redact.begun(whole)):
         spans.append((len(whole) - cut, len(whole)))
     text = _without(whole, spans, len(before), len(before) + len(shown))
-    # Bytes that are no UTF-8 are lone surrogates so far.
-    return Window(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), begin, end)
+    return Window(_encoded(text).decode("utf-8", "replace"), begin, end)
 
 
 def _decoded(data: bytes) -> str:
+    """Bytes that are no UTF-8 become lone surrogates."""
     return data.decode("utf-8", "surrogateescape")
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _after_character(data: bytes, begin: int, end: int) -> int:
@@ -65,17 +60,36 @@ def _after_character(data: bytes, begin: int, end: int) -> int:
     return begin if lead == begin else min(lead + _length(data[lead]), end)
 
 
-def _sure_end(data: bytes, begin: int, end: int, *, at_edge: bool, redact: Redactor) -> int:
+def _whole_end(data: bytes, begin: int, end: int, *, goes_on: bool, redact: Redactor) -> int:
+    edge = len(data)
+    if goes_on:
+        # What may be the beginning of a secret, and of a character, is not shown yet.
+        edge = _before_character(data, begin, edge)
+        text = _decoded(data[:edge])
+        edge -= len(_encoded(text[len(text) - redact.begun(text) :]))
+        if end >= edge:
+            return _before_sequence(data, begin, max(begin, edge))
+    elif end == edge:
+        return end
+    whole = _before_sequence(data, begin, _before_character(data, begin, end))
+    if whole > begin:
+        return whole
+    # More than was asked for: a sequence in parts, but at least a character.
     lead = _begin_of_character(data, end)
-    if lead < end < lead + _length(data[lead]):
-        end = max(begin, lead)
+    behind = end if lead == end else lead + _length(data[lead])
+    return behind if behind <= edge else begin if goes_on else edge
+
+
+def _before_character(data: bytes, begin: int, end: int) -> int:
+    """Before the one that `end` is within."""
+    lead = _begin_of_character(data, end)
+    return max(begin, lead) if lead < end < lead + _length(data[lead]) else end
+
+
+def _before_sequence(data: bytes, begin: int, end: int) -> int:
+    """Before the control sequence that `end` is within."""
     text = _decoded(data[begin:end])
-    text = text[: len(text) - begun(text)]
-    if at_edge:
-        before = _decoded(data[:begin])
-        cut = min(redact.begun(before + text), len(text))
-        text = text[: len(text) - cut]
-    return begin + len(text.encode("utf-8", "surrogateescape"))
+    return begin + len(_encoded(text[: len(text) - begun(text)]))
 
 
 def _begin_of_character(data: bytes, place: int) -> int:

@@ -12,7 +12,7 @@ from agent_exec.schema.harmless import begun, harmless
 from agent_exec.schema.redact import REDACTED, Redactor
 from agent_exec.schema.window import window
 
-SECRET = "hunter2-hunter2-hunter2"
+SECRET = "hünter2-hunter2-hünter2"
 PLAIN = Redactor((), ())
 REDACT = Redactor([r"(?i)bearer [a-z0-9._-]+"], [SECRET])
 TEXTS = st.lists(
