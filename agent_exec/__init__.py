@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from agent_exec.model.result import Output, StageResult, ToolResult
     from agent_exec.policy.policy import Policy
     from agent_exec.runtime.approvals.asking import Approver
+    from agent_exec.runtime.sessions.handle import BackgroundSession
     from agent_exec.schema.question import question_text
     from agent_exec.template.cache import CacheStats
     from agent_exec.tool import CallOptions, ExecTool
@@ -64,6 +65,7 @@ __all__ = [
     "BackendCall",
     "BackendLost",
     "BackendResult",
+    "BackgroundSession",
     "CacheStats",
     "CallOptions",
     "CallRejected",
@@ -114,6 +116,7 @@ _HOMES = {
     "BackendCall": "agent_exec.backend",
     "BackendLost": "agent_exec.errors",
     "BackendResult": "agent_exec.backend",
+    "BackgroundSession": "agent_exec.runtime.sessions.handle",
     "CacheStats": "agent_exec.template.cache",
     "CallOptions": "agent_exec.tool",
     "CallRejected": "agent_exec.errors",

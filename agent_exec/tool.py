@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
-from typing import Any, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 
 from agent_exec.errors import AgentExecError, ApprovalRefused, Closed, Denied, InvalidCall
+from agent_exec.launch.base import Launcher
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.outcome import LauncherName
@@ -28,6 +30,7 @@ from agent_exec.runtime.audit.writer import AuditWriter
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.enforcing import enforced_by, make_sandbox
+from agent_exec.runtime.engine import Engine
 from agent_exec.runtime.flow import Flow
 from agent_exec.runtime.guardian import start_guardian
 from agent_exec.runtime.presenting import Presenter
@@ -39,7 +42,10 @@ from agent_exec.sandbox.available import names
 from agent_exec.schema.redact import Redactor
 from agent_exec.template.cache import CacheStats, TemplateCache
 
-_NO_SESSIONS = "run it in the foreground, with a timeout_ms that is long enough"
+if TYPE_CHECKING:
+    from agent_exec.runtime.sessions.handle import BackgroundSession
+    from agent_exec.runtime.sessions.served import Served
+
 _LONGEST_GRACE_S = 3600.0
 _T = TypeVar("_T")
 
@@ -157,8 +163,9 @@ class ExecTool:
             if output_dir is None
             else _absolute("output_dir", output_dir)
         )
+        self._launcher_name = policy.launcher if launcher == "auto" else launcher
         self._engine, chosen = select_engine(
-            policy.launcher if launcher == "auto" else launcher,
+            self._launcher_name,
             max_concurrent=max_concurrent,
             containment=contained,
         )
@@ -185,6 +192,10 @@ class ExecTool:
         self._asking = Asking(memory, self.worktree, self._policy.shell_program)
         self._redact = Redactor(self._policy.redact, self._checker.withheld_secrets())
         self._log = self._audit_log(audit, asked_by)
+        self._containment = contained
+        self._lock = threading.Lock()
+        self._served: Served | None = None
+        self._closed = False
         runner = Runner(self._engine, self._settings, self._checker)
         updates = Updates(self._settings.on_update, self._settings.cache)
         self._flow = Flow(self._checker, self._asking, runner, updates, self._log)
@@ -226,8 +237,9 @@ class ExecTool:
         name: str = "exec",
         approver: Approver | None = None,
         asked_by: str | None = None,
+        owner: str = "",
     ) -> ToolResult:
-        """Run what a model has sent as the arguments of `exec`; see `definition`.
+        """Run what a model has sent as the arguments of a tool; see `definition`.
 
         What is wrong with it, or refused, is in the result, in words that a model can act on:
         nothing is raised for it. Outputs are without secrets and as long as a model wants
@@ -238,6 +250,8 @@ class ExecTool:
             name: Of the tool that the model has called.
             approver: Who is asked about this call, instead of the tool's own.
             asked_by: Who sends this call, instead of what the tool was told.
+            owner: Whose sessions it may start, read, write and stop: those of another owner are
+                not there for it. See `end_sessions`.
 
         Raises:
             Closed: The tool was closed.
@@ -250,10 +264,12 @@ class ExecTool:
         hints: tuple[str, ...] = ()
         try:
             if name != "exec":
-                raise InvalidCall(f"{name} is not served in this release: {_NO_SESSIONS}")
+                served = await self._background.serve(name, arguments, owner=owner, id_=id_)
+                return self._presenter.session(*served)
             call, hints = read_call(arguments)
             if call.background:
-                raise InvalidCall(f"background is not served in this release: {_NO_SESSIONS}")
+                begun = await self._flow.granted(call, id_, approver or self._approver, asked_by)
+                return self._presenter.session(await self._background.begin(*begun, owner), hints)
             result = await self._flow.run(call, id_, approver or self._approver, asked_by)
         except Closed:
             raise
@@ -289,7 +305,9 @@ class ExecTool:
         judged = self._judged_later(decision)
         return self._asking.question(judged, self._asking.basis(judged))
 
-    async def run_decided(self, decision: Decision, answer: Answer | None = None) -> ToolResult:
+    async def run_decided(
+        self, decision: Decision, answer: Answer | None = None, *, owner: str = ""
+    ) -> ToolResult:
         """The second half: run what was decided on, as `call` does, when the answer says so.
 
         The decision is made again, with the files of now. Where it does not come out equal,
@@ -298,13 +316,18 @@ class ExecTool:
         Args:
             decision: Of `decide`; it may have been JSON in between, for days.
             answer: A person's, where the verdict is ASK.
+            owner: As of `call`.
 
         Raises:
             Closed: The tool was closed.
         """
         try:
             judged = self._judged_later(decision)
-            result = await self._flow.run_granted(self._answered(decision, judged, answer))
+            grant = self._answered(decision, judged, answer)
+            if grant.request.call.background:
+                begun = self._flow.decided(grant)
+                return self._presenter.session(await self._background.begin(*begun, owner))
+            result = await self._flow.run_granted(grant)
         except Closed:
             raise
         except AgentExecError as error:
@@ -380,6 +403,49 @@ class ExecTool:
         """`run_shell` on the calling thread."""
         return self._run_sync(_text_call(text, options))
 
+    async def start(
+        self, argv: Sequence[str], *, terminal: bool = False, **options: Unpack[CallOptions]
+    ) -> BackgroundSession:
+        """Begin a command that goes on by itself: to be read, written to and stopped.
+
+        It takes no time limit but what `timeout_s` says, ends with the tool at the latest, and
+        when nobody has read it for as long as the policy says (``sessions.idle_s``).
+
+        Args:
+            argv: The program and its arguments.
+            terminal: Give it a terminal (PTY), of 24 rows and 80 columns.
+            options: As of `run`; `stdin` is text, behind which its input ends at once, unless it
+                has a terminal. `stdout` and `stderr` are not taken.
+
+        Raises:
+            InvalidCall: As `run`; or there are as many sessions as there may be.
+            Unsupported: There can be no terminal here.
+            ProgramNotFound, TemplateError, LaunchError, Closed: As `run`.
+        """
+        return await self._start(_call((_words(argv),), options), terminal=terminal)
+
+    async def start_pipeline(
+        self, stages: Sequence[Sequence[str]], **options: Unpack[CallOptions]
+    ) -> BackgroundSession:
+        """`start` of commands joined by pipes."""
+        return await self._start(_call(_stages(stages), options), terminal=False)
+
+    async def start_shell(
+        self, text: str, *, terminal: bool = False, **options: Unpack[CallOptions]
+    ) -> BackgroundSession:
+        """`start` of shell text."""
+        return await self._start(_text_call(text, options), terminal=terminal)
+
+    @property
+    def running_sessions(self) -> int:
+        """How many background sessions have not ended."""
+        return 0 if self._served is None else self._served.sessions.running
+
+    def end_sessions(self, owner: str) -> None:
+        """End the sessions of an `owner` of `call`, who is gone; forget them. Does not wait."""
+        if self._served is not None:
+            self._served.sessions.end_owner(owner)
+
     def check(self, argv: Sequence[str], **options: Unpack[CallOptions]) -> Decision:
         """What would be decided on `run`. Nothing runs; a program need not be there.
 
@@ -436,7 +502,11 @@ class ExecTool:
         return Containment.CGROUP if contains else Containment.SESSION
 
     def close(self) -> None:
-        """Kill calls in flight, let the templates go. Idempotent."""
+        """Kill calls in flight and sessions, let the templates go. Idempotent."""
+        with self._lock:
+            self._closed = True
+        if self._served is not None:
+            self._served.sessions.close()
         self._engine.close()
         self._settings.cache.close()
         if self._sandbox is not None:
@@ -474,6 +544,45 @@ class ExecTool:
     def _presenter(self) -> Presenter:
         return Presenter(self._redact, self._settings.output_folder)
 
+    @property
+    def _background(self) -> Served:
+        """Made at first use: most tools never have a session.
+
+        Raises:
+            Closed: The tool was closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise Closed("the tool is closed")
+            if self._served is None:
+                self._served = self._make_served()
+            return self._served
+
+    def _make_served(self) -> Served:
+        from agent_exec.runtime.sessions.served import Served  # noqa: PLC0415 - see `call`
+        from agent_exec.runtime.sessions.table import Bounds, Sessions  # noqa: PLC0415
+
+        bounds = Bounds(
+            most=self._policy.sessions.most,
+            idle_s=self._policy.sessions.idle_s,
+            output_bytes=self._settings.limits.head_bytes + self._settings.limits.tail_bytes,
+        )
+        sessions = Sessions(
+            bounds,
+            self._settings,
+            partial(_session_engine, self._launcher_name, self._containment),
+            partial(_runner, self._checker),
+            self._redact,
+        )
+        return Served(sessions, self._flow.record)
+
+    async def _start(self, call: ToolCall, *, terminal: bool) -> BackgroundSession:
+        if call.stdout is not None or call.stderr is not None:
+            raise InvalidCall("a session is read by its own methods; leave stdout and stderr out")
+        call = call._replace(background=True, terminal=terminal)
+        begun = await self._flow.granted(call, self._new_id(), self._approver, None)
+        return await self._background.start(*begun, "")
+
     async def _run(self, call: ToolCall) -> ToolResult:
         return await self._flow.run(call, self._new_id(), self._approver)
 
@@ -504,6 +613,14 @@ class ExecTool:
     def _new_id(self) -> str:
         # The pid, because a forked child goes on with the same counter.
         return f"{self._session}-{os.getpid():x}-{next(self._counter)}"
+
+
+def _session_engine(launcher: str, containment: Containment, most: int) -> tuple[Engine, Launcher]:
+    return select_engine(launcher, max_concurrent=most, containment=containment)
+
+
+def _runner(checker: Checker, engine: Engine, settings: Settings) -> Runner:
+    return Runner(engine, settings, checker)
 
 
 def _given(value: _T | None, otherwise: _T) -> _T:

@@ -201,17 +201,3 @@ def test_a_closed_tool_says_so(worktree: Path) -> None:
             await tool.call({"argv": ["cat", "a.txt"]})
 
     anyio.run(main)
-
-
-@pytest.mark.parametrize("name", ["exec", "exec_read", "exec_write", "exec_stop"])
-def test_what_is_not_served_is_refused_and_not_run_in_the_foreground(
-    worktree: Path, name: str
-) -> None:
-    async def main() -> ToolResult:
-        async with ExecTool(worktree) as tool:
-            arguments = {"argv": ["cat", "a.txt"], "background": True}
-            return await tool.call(arguments, name=name)
-
-    result = anyio.run(main)
-    assert (result.ended, result.stages) == (Ended.REFUSED, ())
-    assert "run it in the foreground" in text(result)

@@ -11,6 +11,7 @@
 | approver | worktree or null | nothing; from now on it is asked questions |
 | answer | question, answer; or worktree, policy, decision, answer | taken; or the result |
 | cancel | request | cancelled |
+| end | owner | nothing; the sessions of that owner are ended |
 | status | | what the daemon does |
 | stop | | nothing; it finishes what it does and ends |
 """
@@ -92,7 +93,8 @@ class Connection:
         self._host = host
         self._socket = connected
         self._peer = peer
-        self._number = number
+        # Nobody else can name it.
+        self._owner = f"connection {number} {os.urandom(8).hex()}"
         self._version = version
         self._tasks: dict[int | str, asyncio.Task[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
@@ -108,6 +110,7 @@ class Connection:
             "approver": self._approver,
             "answer": self._answer,
             "cancel": self._cancel,
+            "end": self._end,
             "status": self._status,
             "stop": self._stop,
         }
@@ -130,6 +133,7 @@ class Connection:
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
+            self._host.services.end_owner(self._owner)
             self._writer.close()
             with suppress(OSError):
                 await self._writer.wait_closed()
@@ -284,7 +288,7 @@ class Connection:
 
     async def _call(self, request: Json) -> Json:
         arguments, name = request.get("arguments"), request.get("name", "exec")
-        owner = request.get("owner", f"connection {self._number}")
+        owner = request.get("owner", self._owner)
         if not isinstance(arguments, dict) or not isinstance(name, str):
             raise InvalidCall("call has arguments, an object, and perhaps the name of the tool")
         if not isinstance(owner, str):
@@ -347,7 +351,7 @@ class Connection:
             decision = Decision.from_json(request["decision"])
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidCall(f"no answer that could be understood: {error!r}") from None
-        owner = str(request.get("owner", f"connection {self._number}"))
+        owner = str(request.get("owner", self._owner))
         async with self._service(request) as service:
             return await service.run_decided(decision, answer, owner=owner)
 
@@ -358,6 +362,13 @@ class Connection:
         task.cancel()
         await asyncio.wait([task])
         return {"cancelled": True}
+
+    async def _end(self, request: Json) -> Json:
+        owner = request.get("owner", self._owner)
+        if not isinstance(owner, str):
+            raise InvalidCall("owner is a text")
+        self._host.services.end_owner(owner)
+        return {}
 
     async def _status(self, _request: Json) -> Json:
         return self._host.status()

@@ -44,6 +44,9 @@ class Service(Protocol):
     def is_idle(self) -> bool:
         """Whether nothing that it has started still runs."""
 
+    def end_owner(self, owner: str) -> None:
+        """End the sessions of somebody who is gone."""
+
     def close(self) -> None:
         """Kill what still runs."""
 
@@ -68,8 +71,8 @@ class ToolService:
         self, arguments: Mapping[str, Any], *, name: str, owner: str, approver: Approver | None
     ) -> Json:
         """See `Service`."""
-        del owner  # for the handles of sessions, which are not served yet
-        return _shown(await self._tool.call(arguments, name=name, approver=approver))
+        result = await self._tool.call(arguments, name=name, approver=approver, owner=owner)
+        return _shown(result)
 
     async def check(self, call: Mapping[str, Any], *, executor: Executor) -> Json:
         """See `Service`."""
@@ -97,12 +100,15 @@ class ToolService:
 
     async def run_decided(self, decision: Decision, answer: Answer, *, owner: str) -> Json:
         """See `Service`."""
-        del owner
-        return _shown(await self._tool.run_decided(decision, answer))
+        return _shown(await self._tool.run_decided(decision, answer, owner=owner))
 
     def is_idle(self) -> bool:
         """See `Service`."""
-        return True
+        return self._tool.running_sessions == 0
+
+    def end_owner(self, owner: str) -> None:
+        """See `Service`."""
+        self._tool.end_sessions(owner)
 
     def close(self) -> None:
         """See `Service`."""

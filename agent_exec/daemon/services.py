@@ -119,6 +119,11 @@ class Services:
                 del self._entries[entry.key]
                 entry.service.close()
 
+    def end_owner(self, owner: str) -> None:
+        """End the sessions of somebody who is gone, wherever they are."""
+        for entry in (*self._entries.values(), *self._replaced):
+            entry.service.end_owner(owner)
+
     def all_idle(self) -> bool:
         """Whether nothing runs in any of them."""
         return all(entry.is_idle() for entry in (*self._entries.values(), *self._replaced))

@@ -58,6 +58,8 @@ class Command(NamedTuple):
     more: tuple[str, ...] | None = None
     """Words that nobody knows yet follow: names of files beneath these paths, or () for any.
     A path that ends in a slash is also the beginning of all these names."""
+    terminal: bool = False
+    """It runs at a terminal, where whoever sent the call types."""
 
 
 class ExecRequest(NamedTuple):

@@ -15,7 +15,9 @@ class SessionState(NamedTuple):
     next_offset: int = 0
     """Where the next read goes on."""
     dropped: int = 0
-    """Bytes before `offset` that were asked for, and are not kept any more."""
+    """Bytes before `offset` that were asked for and are not shown: gone, or too many."""
+    size: int = 0
+    """Bytes that it has written so far."""
 
     def to_json(self) -> dict[str, object]:
         """As part of a result."""

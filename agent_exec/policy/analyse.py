@@ -80,6 +80,7 @@ class _Walk:
         own = len(effects)
         effects += _of_files(command)
         effects += self._of_variables(command)
+        effects += _of_terminal(command)
         if not command.certain:
             effects.append(Effect(EffectKind.UNKNOWN, because="only bash knows all of its words"))
         too_deep = level == MOST_LEVELS and (meaning.inner or meaning.texts)
@@ -97,7 +98,7 @@ class _Walk:
 
     def _add_shell(self, command: Command, shell: ShellCall, of: int | None, level: int) -> None:
         """A shell, and the commands of its text."""
-        effects = [*_of_files(command), *self._of_variables(command)]
+        effects = [*_of_files(command), *self._of_variables(command), *_of_terminal(command)]
         text = shell.text
         if text is None and shell.script is None and command.stdin is Source.TEXT:
             text = command.text
@@ -189,6 +190,13 @@ def _both(
     outer: tuple[tuple[str, str], ...], inner: tuple[tuple[str, str], ...]
 ) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys((*outer, *inner)))
+
+
+def _of_terminal(command: Command) -> list[Effect]:
+    """Pagers, editors and prompts run what they are told to by keys."""
+    if not command.terminal:
+        return []
+    return [Effect(EffectKind.UNKNOWN, because="at a terminal it does what is typed")]
 
 
 def _of_files(command: Command) -> list[Effect]:

@@ -12,7 +12,16 @@ from agent_exec.model.decision import Verdict
 from agent_exec.model.effect import EffectKind
 from agent_exec.policy.outputs import outputs_folder
 from agent_exec.policy.paths import make_path_set
-from agent_exec.policy.policy import Environment, Limits, Pattern, Policy, Rule, Templates, Trust
+from agent_exec.policy.policy import (
+    Environment,
+    Limits,
+    Pattern,
+    Policy,
+    Rule,
+    SessionLimits,
+    Templates,
+    Trust,
+)
 from agent_exec.policy.sandbox import build_sandbox
 
 _SYSTEM = (
@@ -84,6 +93,7 @@ def build(
         templates=Templates(
             templates["hot_after"], templates["max_per_worktree"], templates["on_update"]
         ),
+        sessions=SessionLimits(merged["sessions"]["max"], float(merged["sessions"]["idle_s"])),
         survivors=merged["processes"]["survivors"],
         worktree=worktree,
         sandbox=build_sandbox(merged["sandbox"], named, worktree=worktree, said=network_said),

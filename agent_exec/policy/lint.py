@@ -15,10 +15,6 @@ from agent_exec.policy.tables import Tables
 
 _ON_FILES = frozenset({"read", "write", "delete", "execute"})
 _RANKS = {"allow": 0, "ask": 1, "deny": 2}
-# What the file may say already, and this release does not do yet.
-_NOT_IN_FORCE: Mapping[str, frozenset[str]] = {
-    "sessions": frozenset({"max", "idle_s"}),
-}
 
 
 class Warned(NamedTuple):
@@ -145,12 +141,6 @@ def _set(element: str | list[str]) -> set[str]:
 
 def _settings(source: Source) -> Iterator[Warned]:
     content = source.content
-    if source.name not in SHIPPED:
-        for section, keys in _NOT_IN_FORCE.items():
-            for key in content.get(section) or {}:
-                if key in keys:
-                    where = source.where(section, key)
-                    yield Warned(where, f"{section}.{key} is not in force in this release")
     limits = content.get("limits") or {}
     if limits.get("timeout_s", 0) > limits.get("max_timeout_s", float("inf")):
         where = source.where("limits", "timeout_s")

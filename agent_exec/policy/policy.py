@@ -95,6 +95,15 @@ class SandboxSettings(NamedTuple):
     """It asks for no sandbox."""
 
 
+class SessionLimits(NamedTuple):
+    """Of background sessions."""
+
+    most: int
+    """That run at once."""
+    idle_s: float
+    """Seconds after which one that nobody has read is ended."""
+
+
 class Policy(NamedTuple):
     """What a tool goes by. `name` is for messages."""
 
@@ -115,6 +124,7 @@ class Policy(NamedTuple):
     environment: Environment
     limits: Limits
     templates: Templates
+    sessions: SessionLimits
     survivors: str
     worktree: str
     """Absolute, without links: that which `paths` speak of."""

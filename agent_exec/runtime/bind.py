@@ -15,6 +15,7 @@ from agent_exec.model.request import Command
 from agent_exec.runtime.approvals.pinned import lease_approved
 from agent_exec.runtime.confining import Confining
 from agent_exec.runtime.environment import ChildEnvironment
+from agent_exec.runtime.on_terminal import on_terminal
 from agent_exec.runtime.spill import OutputFile
 from agent_exec.sandbox.profile import Sandbox
 from agent_exec.template.cache import Lease, TemplateCache
@@ -137,7 +138,7 @@ class Bound:
         confining, own = self.confining, "TMPDIR" in env
         actions = (Action.fchdir(directory),)
         dies = settings.survivors is Survivors.KILL
-        return tuple(
+        stages = tuple(
             [
                 SpawnPlan(
                     executable=lease.template.executable,
@@ -156,6 +157,11 @@ class Bound:
                 )
             ]
         )
+        call = request.call
+        if not call.terminal:
+            return stages
+        assert isinstance(call.stdin, int), "a session has made it"
+        return (on_terminal(stages[0], call.stdin),)
 
     def _mark(self) -> bytes:
         return self._settings.environment.mark(self.grant.request.id)

@@ -92,10 +92,17 @@ class Checker:
     def by_policy(self, request: ExecRequest) -> ExecRequest:
         """A request as the policy has it run: by which route, and for how long at most."""
         call, longest = request.call, self.policy.limits.max_timeout_s
-        if call.timeout_s is not None and call.timeout_s > longest:
+        if call.timeout_s is not None and call.timeout_s > longest and not call.background:
             request = request._replace(call=call._replace(timeout_s=longest))
         if request.script is not None and self.policy.always_shell:
             because = "route.shell of the policy is always"
+            request = request._replace(script=None, needs_shell=because)
+        before_last = request.commands[:-1]
+        # Each program that we start leads a session; a terminal belongs to one, and hangs up when
+        # its leader ends.
+        several = request.script is not None and not all(each.builtin for each in before_last)
+        if call.terminal and several:
+            because = "of several commands at a terminal, a shell has to lead"
             request = request._replace(script=None, needs_shell=because)
         return request
 

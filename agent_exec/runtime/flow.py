@@ -85,6 +85,33 @@ class Flow:
         self._done(record, result)
         return result
 
+    async def granted(
+        self, call: ToolCall, id_: str, approver: Approver | None, asked_by: str | None
+    ) -> tuple[Grant, CallRecord]:
+        """What lets a call run, and its record so far; a refusal is recorded. Raises as `run`."""
+        record = CallRecord(call, id_, asked_by)
+        try:
+            grant = self._allowed(call, id_, record) or await self._asked(
+                call, id_, approver, record
+            )
+        except BaseException as error:
+            self._failed(record, error)
+            raise
+        return grant, record
+
+    def decided(self, grant: Grant) -> tuple[Grant, CallRecord]:
+        """The same of what was decided and answered before."""
+        record = CallRecord(grant.request.call, grant.request.id)
+        record.decided(grant.decision)
+        return grant, record
+
+    def record(self, record: CallRecord, result: ToolResult | BaseException) -> None:
+        """Of a session: that it has begun, what became of it, or why there is none."""
+        if isinstance(result, BaseException):
+            self._failed(record, result)
+        else:
+            self._done(record, result)
+
     async def run_granted(self, grant: Grant) -> ToolResult:
         """What was decided and answered before."""
         record = CallRecord(grant.request.call, grant.request.id)

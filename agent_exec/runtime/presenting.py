@@ -59,6 +59,19 @@ class Presenter:
         result = result._replace(notices=tuple([self._redact(notice) for notice in notices]))
         return result._replace(text=as_text(result))
 
+    def session(self, result: ToolResult, hints: Sequence[str] = ()) -> ToolResult:
+        """The same of a part of a session, without secrets already; or of a list of them."""
+        if result.text is not None:
+            out = result.stdout._replace(head=self._redact(result.stdout.head))
+            return result._replace(stdout=out, text=self._redact(result.text))
+        result = result._replace(
+            stages=tuple([self._stage(stage) for stage in result.stages]),
+            error=None if result.error is None else self._redact(result.error),
+            route_reason=None if result.route_reason is None else self._redact(result.route_reason),
+            notices=tuple([self._redact(notice) for notice in (*hints, *result.notices)]),
+        )
+        return result._replace(text=as_text(result))
+
     def _stage(self, stage: StageResult) -> StageResult:
         return stage._replace(argv=tuple([self._redact(word) for word in stage.argv]))
 

@@ -63,6 +63,7 @@ def resolve(
         _check_stdout_file(call)
     cwd = worktree if call.cwd is None else _directory(call.cwd, worktree)
     stdin = _input(call.stdin)
+    _check_background(call)
     if call.command is not None:
         return _text_request(call.command, call, id_, cwd, stdin, environment, by_host=by_host)
     if len(call.stages) == 1 and not by_host:
@@ -76,7 +77,7 @@ def resolve(
     return ExecRequest(
         id=id_,
         call=call,
-        commands=_in_context(commands, stdin, tuple(call.env.items()) if call.env else ()),
+        commands=_in_context(commands, call, stdin),
         cwd=cwd,
         stdin=stdin,
     )
@@ -123,11 +124,8 @@ def _text_request(
     scope = Scope.of_call(variables, cwd)
     if by_host:
         scope = scope._replace(parameters=None, known=False)
-    if isinstance(stdin, bytes):
-        given = stdin.decode("utf-8", "surrogateescape")
-        scope = scope._replace(stdin=Source.TEXT, text=given)
-    elif stdin is not None:
-        scope = scope._replace(stdin=Source.OPEN)
+    source, given = _source(call, stdin)
+    scope = scope._replace(stdin=source, text=given)
     reading = read(text, scope)
     commands = reading.commands
     if call.stdout_file is not None:
@@ -137,6 +135,8 @@ def _text_request(
         commands = tuple(
             [command._replace(variables=set_by_call + command.variables) for command in commands]
         )
+    if call.terminal:
+        commands = tuple([command._replace(terminal=True) for command in commands])
     return ExecRequest(
         id=id_,
         call=call,
@@ -150,18 +150,25 @@ def _text_request(
     )
 
 
+def _source(call: ToolCall, stdin: bytes | int | None) -> tuple[Source, str | None]:
+    """Where the first command reads from: what may be written to it later is known to nobody."""
+    if call.terminal:
+        return Source.OPEN, None
+    if isinstance(stdin, bytes):
+        return Source.TEXT, stdin.decode("utf-8", "surrogateescape")
+    return (Source.NOTHING if stdin is None and not call.background else Source.OPEN), None
+
+
 def _in_context(
-    commands: list[Command], stdin: bytes | int | None, variables: tuple[tuple[str, str], ...]
+    commands: list[Command], call: ToolCall, stdin: bytes | int | None
 ) -> tuple[Command, ...]:
     """What is known of how they run, for judging them."""
-    first = commands[0]
-    if isinstance(stdin, bytes):
-        text = stdin.decode("utf-8", "surrogateescape")
-        first = first._replace(stdin=Source.TEXT, text=text)
-    elif stdin is not None:
-        first = first._replace(stdin=Source.OPEN)
-    if stdin is not None:
-        commands[0] = first
+    variables = tuple(call.env.items()) if call.env else ()
+    source, text = _source(call, stdin)
+    if source is not Source.NOTHING:
+        commands[0] = commands[0]._replace(stdin=source, text=text)
+    if call.terminal:
+        commands[0] = commands[0]._replace(terminal=True)
     if len(commands) > 1:
         commands[1:] = [command._replace(stdin=Source.PIPE) for command in commands[1:]]
     if variables:
@@ -277,6 +284,17 @@ def _directory(cwd: str | os.PathLike[str], worktree: str) -> str:
     path = os.fspath(cwd) if isinstance(cwd, os.PathLike) else cwd
     _check_word(path, "cwd")
     return os.path.realpath(os.path.join(worktree, path))
+
+
+def _check_background(call: ToolCall) -> None:
+    if call.terminal and not call.background:
+        raise InvalidCall("a terminal is for programs that go on: send background: true with it")
+    if call.terminal and len(call.stages) > 1:
+        raise InvalidCall("a terminal has one program: send argv, or command with the pipeline")
+    if call.terminal and call.stdout_file is not None:
+        raise InvalidCall("the output goes to the terminal; leave stdout_file or terminal out")
+    if call.background and isinstance(call.stdin, int):
+        raise InvalidCall("a session has an input of its own; leave stdin out, or give the text")
 
 
 def _input(stdin: str | bytes | int | None) -> bytes | int | None:

@@ -25,6 +25,7 @@ from agent_exec.runtime.confining import Confining
 from agent_exec.runtime.core_files import leaves_core
 from agent_exec.runtime.exec_errors import not_executed
 from agent_exec.runtime.left_over import LeftOver
+from agent_exec.runtime.on_terminal import on_terminal
 from agent_exec.runtime.open_file import NamedPipeError
 from agent_exec.runtime.redirect import text_file
 from agent_exec.runtime.render import signal_name
@@ -267,6 +268,9 @@ class ScriptRun:
             )
             for program in programs
         ]
+        if call.terminal:
+            assert isinstance(call.stdin, int), "a session has made it"
+            stages = [on_terminal(stage, call.stdin) for stage in stages]
         return CallPlan(
             stages=tuple(stages),
             stdin=stdin,

@@ -99,11 +99,11 @@ class ReadArguments(_Arguments):
     ] = None
     offset: Annotated[
         StrictInt | None,
-        Field(description="Where to go on: next_offset of the last read. null: the newest output."),
+        Field(description="Byte of its output to read from. null: what is new."),
     ] = None
     wait_ms: Annotated[
         StrictInt | None,
-        Field(description="Wait so long at most for something new. Default: do not wait."),
+        Field(description="Wait so long at most until there is something. Default: do not wait."),
     ] = None
     bytes: Annotated[StrictInt | None, Field(description="At most so many bytes.")] = None
 

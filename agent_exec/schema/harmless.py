@@ -10,6 +10,9 @@ _SEQUENCE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\x9c]{0,4096}(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]|\x9b[0-?]*[ -/]*[@-~]"
 )
+# The beginning of one, at the end of a text that goes on.
+_BEGUN = re.compile(r"(?:\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c]{0,4096}\x1b?|[ -/]*)?|\r)\Z")
+_LONGEST_BEGUN = 4100
 _SAMPLE = 4096
 _UNSAFE = re.compile(
     # C0 but tab and newline, DEL, C1; marks of direction; what is not seen and hides words.
@@ -35,6 +38,12 @@ def harmless(text: str) -> str:
     if "\r" in text:
         text = "\n".join([_last_shown(line) for line in text.split("\n")])
     return _UNSAFE.sub(_escape, text)
+
+
+def begun(text: str) -> int:
+    """How many characters at the end of `text` are the beginning of a control sequence."""
+    found = _BEGUN.search(text[-_LONGEST_BEGUN:])
+    return 0 if found is None else len(found[0])
 
 
 def one_line(text: str) -> str:

@@ -51,6 +51,12 @@ def _given(call: ToolCall, decision: Decision) -> Iterator[str]:
         yield f"the call: {escaped(' | '.join(map(shlex.join, call.stages)))}"
     for name, value in (call.env or {}).items():
         yield f"with {escaped(f'{name}={value}')}"
+    if call.background:
+        yield "in the background, until it ends or is stopped"
+    if call.terminal:
+        yield "at a terminal, where the model types what it likes"
+    elif call.background and call.stdin is None:
+        yield "with input that the model writes later"
     if isinstance(call.stdin, int):
         yield "with input that is not known here"
     elif call.stdin is not None:

@@ -56,6 +56,26 @@ class Redactor:
             text = pattern.sub(REDACTED, text)
         return text
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Where in `text` secrets stand: begins and ends, in order, none touching another."""
+        searches = [*self._patterns] if self._values is None else [self._values, *self._patterns]
+        found = sorted(
+            match.span() for each in searches for match in each.finditer(text) if match[0]
+        )
+        spans: list[tuple[int, int]] = []
+        for begin, end in found:
+            if spans and begin <= spans[-1][1]:
+                spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+            else:
+                spans.append((begin, end))
+        return spans
+
+    def begun(self, text: str) -> int:
+        """How many characters at the end of `text` may be the beginning of a secret value."""
+        cut = max((_overlap(text, each) for each in self._secrets), default=0)
+        whole = any(text.endswith(each) for each in self._secrets)
+        return 0 if whole or cut < _SHORTEST_PART else cut
+
     def head(self, text: str) -> str:
         """The same of a text that was cut at its end: perhaps within a secret."""
         text = self(text)

@@ -31,7 +31,10 @@ class SessionResult(_Result):
     running: bool
     offset: int = Field(description="Of the first byte of stdout.head, counted from the start.")
     next_offset: int = Field(description="Where the next exec_read goes on.")
-    dropped: int = Field(description="Bytes before offset that were asked for and are gone.")
+    dropped: int = Field(
+        description="Bytes before offset that were asked for and are not shown: gone, or too many."
+    )
+    size: int = Field(description="Bytes that it has written so far.")
 
 
 class ExecResult(_Result):

@@ -27,10 +27,12 @@ def as_text(result: ToolResult) -> str:
         if result.route is Route.SHELL:
             lines.append(f"run by a shell: {one_line(result.route_reason or 'as asked')}")
         lines += _stages(result)
-        lines += _output("stdout", result.stdout)
+        lines += _output("stdout" if result.session is None else "output", result.stdout)
         lines += _output("stderr", result.stderr)
         if not result.stdout.size and not result.stderr.size and result.session is None:
             lines.append("no output")
+        if result.session is not None and not result.stdout.head:
+            lines.append("nothing new")
     if result.session is not None:
         lines.append(_session(result))
     if result.pipe_held:
@@ -52,9 +54,9 @@ def _refused(result: ToolResult) -> str:
 
 
 def _status(result: ToolResult) -> str:
-    took = f"after {_duration(result.duration_ms)}"
+    took = f"after {duration(result.duration_ms)}"
     if result.ended is Ended.RUNNING:
-        return "running in the background"
+        return f"running in the background for {duration(result.duration_ms)}"
     if result.ended is Ended.TIMEOUT:
         return f"timed out {took}, and was ended"
     if result.ended is Ended.CANCELLED:
@@ -97,12 +99,18 @@ def _output(name: str, output: Output) -> list[str]:
 def _session(result: ToolResult) -> str:
     session = result.session
     assert session is not None
-    gone = f", {session.dropped} bytes before are gone" if session.dropped else ""
-    state = "running" if session.running else "ended"
-    return f"session {session.handle} ({state}{gone}); go on with offset {session.next_offset}"
+    gone = f", {session.dropped} bytes before this are not shown" if session.dropped else ""
+    if session.running:
+        where = f"go on with exec_read, offset {session.next_offset}"
+    elif session.next_offset < session.size:
+        where = f"go on with exec_read, offset {session.next_offset} of {session.size}"
+    else:
+        where = "that is all of its output"
+    return f"session {session.handle} ({'running' if session.running else 'ended'}{gone}); {where}"
 
 
-def _duration(milliseconds: float) -> str:
+def duration(milliseconds: float) -> str:
+    """A time as people read it."""
     if milliseconds < 1000:
         return f"{milliseconds:.0f} ms"
     return f"{milliseconds / 1000:.1f} s"

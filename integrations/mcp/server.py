@@ -67,6 +67,7 @@ class _Handlers:
         self._tool = tool
         self._heartbeat_s = heartbeat_s
         self._questions = Questions()
+        self._owners: set[str] = set()
         self._tools = [types.Tool.model_validate(each) for each in tool.definition("mcp")]
 
     async def list_tools(
@@ -105,9 +106,33 @@ class _Handlers:
                 if decision.verdict is Verdict.ASK:
                     return self._questions.ask(self._tool.question(decision))
         result = await self._tool.call(
-            arguments, name=params.name, approver=approver, asked_by=_asked_by(context)
+            arguments,
+            name=params.name,
+            approver=approver,
+            asked_by=_asked_by(context),
+            owner=self._owner(context),
         )
         return _shown(result)
+
+    def _owner(self, context: Context) -> str:
+        """Whose background sessions these are: a client's, where it has a session with us.
+
+        Over stdio there is one client, and its sessions end with the server. From 2026-07-28 on
+        requests over HTTP belong to nobody: then whoever has the token and the handle is the owner.
+        """
+        # No handler is given it otherwise.
+        connection = context.session._connection  # noqa: SLF001
+        owner = connection.session_id
+        if owner is None:
+            return ""
+        if owner not in self._owners:
+            self._owners.add(owner)
+            connection.exit_stack.callback(self._left, owner)
+        return owner
+
+    def _left(self, owner: str) -> None:
+        self._owners.discard(owner)
+        self._tool.end_sessions(owner)
 
 
 class _Elicits:

@@ -95,7 +95,36 @@ DONE = ToolResult(
         ),
         (
             DONE._replace(ended=Ended.RUNNING, session=SessionState("s1", running=True)),
-            "running in the background\nsession s1 (running); go on with offset 0",
+            (
+                "running in the background for 12 ms\nnothing new\n"
+                "session s1 (running); go on with exec_read, offset 0"
+            ),
+        ),
+        (
+            DONE._replace(
+                ended=Ended.RUNNING,
+                stdout=written("b\n"),
+                session=SessionState("s1", True, 20, 22, dropped=3, size=30),
+            ),
+            (
+                "running in the background for 12 ms\noutput:\nb\n"
+                "session s1 (running, 3 bytes before this are not shown); "
+                "go on with exec_read, offset 22"
+            ),
+        ),
+        (
+            DONE._replace(session=SessionState("s1", False, 20, 22, size=30)),
+            (
+                "exit status 0 after 12 ms\nnothing new\n"
+                "session s1 (ended); go on with exec_read, offset 22 of 30"
+            ),
+        ),
+        (
+            DONE._replace(session=SessionState("s1", False, 20, 30, size=30)),
+            (
+                "exit status 0 after 12 ms\nnothing new\n"
+                "session s1 (ended); that is all of its output"
+            ),
         ),
     ],
 )

@@ -17,9 +17,7 @@ from agent_exec.runtime.approvals.code import code_files, interpreters
 from agent_exec.runtime.approvals.identity import identity_at
 
 # How it is shown, and how long it may take, is no part of what runs.
-_NOT_WHAT_RUNS = frozenset(
-    {"justification", "timeout_s", "keep", "output_bytes", "keep_output", "background"}
-)
+_NOT_WHAT_RUNS = frozenset({"justification", "timeout_s", "keep", "output_bytes", "keep_output"})
 _MOST_BYTES = 64 * 1024 * 1024
 
 

@@ -58,7 +58,8 @@ def why_not_remembered(request: ExecRequest, decision: Decision) -> str | None:
     running = [ruling for ruling in decision.commands if any(map(_is_unnamed, ruling.effects))]
     if not running:
         return None
-    if isinstance(request.stdin, int):
+    written_later = request.call.background and request.stdin is None
+    if isinstance(request.stdin, int) or written_later:
         return "it may run what comes from its input, which nobody knows"
     from_network = any(
         effect.kind is EffectKind.NETWORK

@@ -31,6 +31,8 @@ def replay(
     """
     checkers: dict[str, Checker | str] = {}
     for record in records:
+        if record.get("ended") == "running":
+            continue  # the same session stands there at its end, too
         then = str((record.get("decision") or {}).get("verdict", "none"))
         worktree = str(record.get("worktree"))
         if worktree not in checkers:

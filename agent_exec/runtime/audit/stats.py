@@ -54,6 +54,8 @@ class _Count:
         self.times: dict[str, list[float]] = {"decide_ms": [], "wait_ms": [], "run_ms": []}
 
     def add(self, record: dict[str, Any]) -> None:
+        if record.get("ended") == "running":
+            return  # a session, which counts at its end
         decision = record.get("decision") or {}
         verdict = str(decision.get("verdict", "none"))
         ended = str(record.get("ended"))

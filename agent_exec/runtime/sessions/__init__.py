@@ -1,0 +1,1 @@
+"""Background sessions: calls that go on while their caller does something else."""
