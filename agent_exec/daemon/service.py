@@ -16,6 +16,7 @@ from agent_exec.model.question import Answer
 from agent_exec.model.result import ToolResult
 from agent_exec.runtime.approvals.asking import Approver
 from agent_exec.runtime.host_command import HostCommand, judge
+from agent_exec.runtime.live import Live
 from agent_exec.tool import ExecTool
 
 Json: TypeAlias = dict[str, Any]
@@ -25,7 +26,13 @@ class Service(Protocol):
     """Safe for any number of requests at once, all on one event loop."""
 
     async def call(
-        self, arguments: Mapping[str, Any], *, name: str, owner: str, approver: Approver | None
+        self,
+        arguments: Mapping[str, Any],
+        *,
+        name: str,
+        owner: str,
+        approver: Approver | None,
+        live: Live | None,
     ) -> Json:
         """A model's call: run, or refused. Cancelling it kills what it has started."""
 
@@ -38,7 +45,9 @@ class Service(Protocol):
     async def decide(self, arguments: Mapping[str, Any]) -> Json:
         """The decision on a model's call, to be run later; with the question, if it asks."""
 
-    async def run_decided(self, decision: Decision, answer: Answer, *, owner: str) -> Json:
+    async def run_decided(
+        self, decision: Decision, answer: Answer, *, owner: str, live: Live | None
+    ) -> Json:
         """Run what was decided on."""
 
     def is_idle(self) -> bool:
@@ -65,11 +74,17 @@ class ToolService:
             raise
 
     async def call(
-        self, arguments: Mapping[str, Any], *, name: str, owner: str, approver: Approver | None
+        self,
+        arguments: Mapping[str, Any],
+        *,
+        name: str,
+        owner: str,
+        approver: Approver | None,
+        live: Live | None,
     ) -> Json:
         """See `Service`."""
         del owner  # for the handles of sessions, which are not served yet
-        return _shown(await self._tool.call(arguments, name=name, approver=approver))
+        return _shown(await self._tool.call(arguments, name=name, approver=approver, live=live))
 
     async def check(self, call: Mapping[str, Any], *, executor: Executor) -> Json:
         """See `Service`."""
@@ -95,10 +110,12 @@ class ToolService:
             question = self._tool.question(decision).to_json()
         return {"decision": decision.to_json(), "question": question}
 
-    async def run_decided(self, decision: Decision, answer: Answer, *, owner: str) -> Json:
+    async def run_decided(
+        self, decision: Decision, answer: Answer, *, owner: str, live: Live | None
+    ) -> Json:
         """See `Service`."""
         del owner
-        return _shown(await self._tool.run_decided(decision, answer))
+        return _shown(await self._tool.run_decided(decision, answer, live=live))
 
     def is_idle(self) -> bool:
         """See `Service`."""

@@ -6,16 +6,19 @@ from functools import partial
 
 from agent_exec.errors import AgentExecError
 from agent_exec.model.call import ToolCall
-from agent_exec.model.decision import Grant, Verdict
+from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.outcome import Ended
+from agent_exec.model.question import Answer
 from agent_exec.model.result import ToolResult
 from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, ask, ask_sync
 from agent_exec.runtime.audit.log import AuditLog
 from agent_exec.runtime.audit.record import CallRecord
 from agent_exec.runtime.checker import Checker
+from agent_exec.runtime.live import Live
 from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.resolve import resolve
 from agent_exec.runtime.runner import Runner
+from agent_exec.runtime.tracing import Tracing
 
 
 class Flow:
@@ -26,15 +29,22 @@ class Flow:
         asking: Makes questions of what is to be asked.
         runner: Runs what may run.
         log: Where every call is recorded; None: nowhere.
+        tracing: Makes spans.
     """
 
     def __init__(
-        self, checker: Checker, asking: Asking, runner: Runner, log: AuditLog | None
+        self,
+        checker: Checker,
+        asking: Asking,
+        runner: Runner,
+        log: AuditLog | None,
+        tracing: Tracing,
     ) -> None:
         self._checker = checker
         self._asking = asking
         self._runner = runner
         self._log = log
+        self._tracing = tracing
 
     def judged(self, call: ToolCall, id_: str) -> Judged:
         """The call, resolved, and what is decided on it now. Raises as `resolve`."""
@@ -47,11 +57,16 @@ class Flow:
         request = self._checker.by_policy(request)
         return request, self._checker.decide(request)
 
+    def watched(self, live: Live) -> Flow:
+        """The same for one call, which `live` looks at."""
+        runner = self._runner.watched(live)
+        return Flow(self._checker, self._asking, runner, self._log, self._tracing)
+
     async def run(
         self, call: ToolCall, id_: str, approver: Approver | None, asked_by: str | None = None
     ) -> ToolResult:
         """Under asyncio or trio. Raises as `ExecTool.run`."""
-        record = CallRecord(call, id_, asked_by)
+        record = self._begin(call, id_, asked_by)
         try:
             grant = self._allowed(call, id_, record) or await self._asked(
                 call, id_, approver, record
@@ -65,7 +80,7 @@ class Flow:
 
     def run_sync(self, call: ToolCall, id_: str, approver: Approver | None) -> ToolResult:
         """On the calling thread. Raises as `ExecTool.run`."""
-        record = CallRecord(call, id_)
+        record = self._begin(call, id_)
         try:
             grant = self._allowed(call, id_, record) or self._asked_sync(
                 call, id_, approver, record
@@ -79,7 +94,7 @@ class Flow:
 
     async def run_granted(self, grant: Grant) -> ToolResult:
         """What was decided and answered before."""
-        record = CallRecord(grant.request.call, grant.request.id)
+        record = self._begin(grant.request.call, grant.request.id)
         record.decided(grant.decision)
         try:
             result = await self._runner.run(grant)
@@ -88,6 +103,25 @@ class Flow:
             raise
         self._done(record, result)
         return result
+
+    def refused(
+        self, decision: Decision, answer: Answer | None, id_: str, error: AgentExecError
+    ) -> None:
+        """What was decided on before is not run: record that."""
+        record = self._begin(decision.call or ToolCall(), id_)
+        record.decided(decision)
+        if answer is not None:
+            record.answered(answer)
+        self._failed(record, error)
+
+    def not_understood(self, id_: str, error: AgentExecError) -> None:
+        """A model's call could not be read."""
+        span = self._tracing.begin(id_, None)
+        if span is not None:
+            span.end(not_run(error, id_), error)
+
+    def _begin(self, call: ToolCall, id_: str, asked_by: str | None = None) -> CallRecord:
+        return CallRecord(call, id_, asked_by, self._tracing.begin(id_, call))
 
     def _allowed(self, call: ToolCall, id_: str, record: CallRecord) -> Grant | None:
         request, decision = self.judged(call, id_)
@@ -123,11 +157,13 @@ class Flow:
             return grant
 
     def _done(self, record: CallRecord, result: ToolResult) -> None:
+        if record.span is not None:
+            record.span.end(result)
         if self._log is not None:
             self._log.write(record, result)
 
     def _failed(self, record: CallRecord, error: BaseException) -> None:
-        if self._log is None:
+        if self._log is None and record.span is None:
             return
         if isinstance(error, AgentExecError):
             result = not_run(error, record.id)
@@ -141,4 +177,7 @@ class Flow:
                 ended=Ended.CANCELLED,
                 error=type(error).__name__,
             )
-        self._log.write(record, result)
+        if record.span is not None:
+            record.span.end(result, error)
+        if self._log is not None:
+            self._log.write(record, result)
