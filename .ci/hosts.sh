@@ -24,5 +24,6 @@ stage_hosts() {
     need_opencode
     make_env hosts "$MAIN_PYTHON" "${WHEEL}[test,schemas,opencode]"
     # Here nothing may skip at all. Warnings in packages of others are theirs.
-    MUST_WORK=all run_pytest hosts 900 -W default "${HOST_TESTS[@]}"
+    # One server for all tests of a file.
+    MUST_WORK=all run_pytest hosts 900 -W default --dist loadfile "${HOST_TESTS[@]}"
 }

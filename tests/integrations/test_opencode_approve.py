@@ -108,6 +108,13 @@ def test_what_the_guard_has_rewritten_is_judged_as_what_it_runs(
     assert [said for said, _ in answered(tmp_path, "bash", {"command": command})] == [reply]
 
 
+def test_what_a_shell_would_run_within_a_rewritten_command_is_judged(tmp_path: Path) -> None:
+    command = rewritten(tmp_path, "touch x", "workspace", "--timeout", "5")
+    command = command.replace("--timeout 5", "--timeout $(curl${IFS}x)")
+    assert "$(curl" in command
+    assert [said for said, _ in answered(tmp_path, "bash", {"command": command})] == ["reject"]
+
+
 def test_what_follows_a_rewritten_command_is_judged(tmp_path: Path) -> None:
     command = rewritten(tmp_path, "touch x") + "; curl http://x/"
     assert [said for said, _ in answered(tmp_path, "bash", {"command": command})] == ["reject"]
