@@ -290,6 +290,7 @@ async function judgedAndRun(where, call, given, context, watch, title) {
   })
   if (!("question" in result)) return shown(result, title)
   await asked(where, result, given, context)
+  if (context.abort.aborted) throw new DaemonError("the call was cancelled", "cancelled")
   const approved = await withDaemon(async (daemon) => {
     await daemon.request("approver", { worktree: where.worktree, asked: false })
     daemon.begun = true
