@@ -33,11 +33,13 @@ from agent_exec.runtime.enforcing import enforced_by, make_sandbox
 from agent_exec.runtime.engine import Engine
 from agent_exec.runtime.flow import Flow
 from agent_exec.runtime.guardian import start_guardian
+from agent_exec.runtime.live import Live
 from agent_exec.runtime.presenting import Presenter
 from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.renewal import Updates
 from agent_exec.runtime.runner import Runner
 from agent_exec.runtime.select import select_engine
+from agent_exec.runtime.tracing import Tracing
 from agent_exec.sandbox.available import names
 from agent_exec.schema.redact import Redactor
 from agent_exec.template.cache import CacheStats, TemplateCache
@@ -102,6 +104,9 @@ class ExecTool:
         output_dir: Where `keep_output` puts files; ``agent_exec/outputs`` beneath the XDG
             state directory when not given.
         output_file_bytes: Most bytes of one such file.
+        trace_content: Whether arguments and results are part of the spans, where the
+            application traces by OpenTelemetry; when not given, as
+            ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says.
 
     What is not given (`hot_after` to `max_concurrent`, `timeout_s`, `output_bytes`,
     `survivors`) is as the policy says; so is the longest time that a call may take, whatever
@@ -135,6 +140,7 @@ class ExecTool:
         containment: str = "auto",
         output_dir: str | os.PathLike[str] | None = None,
         output_file_bytes: int = 256 * 1024 * 1024,
+        trace_content: bool | None = None,
     ) -> None:
         # Before the engine is made, which nobody would close.
         self._checker = Checker(_absolute("worktree", worktree), policy, enforced=self._names)
@@ -198,7 +204,8 @@ class ExecTool:
         self._closed = False
         runner = Runner(self._engine, self._settings, self._checker)
         updates = Updates(self._settings.on_update, self._settings.cache)
-        self._flow = Flow(self._checker, self._asking, runner, updates, self._log)
+        tracing = Tracing(trace_content, self._redact)
+        self._flow = Flow(self._checker, self._asking, runner, updates, self._log, tracing)
         self._starter = chosen
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)
@@ -238,6 +245,7 @@ class ExecTool:
         approver: Approver | None = None,
         asked_by: str | None = None,
         owner: str = "",
+        live: Live | None = None,
     ) -> ToolResult:
         """Run what a model has sent as the arguments of a tool; see `definition`.
 
@@ -252,6 +260,7 @@ class ExecTool:
             asked_by: Who sends this call, instead of what the tool was told.
             owner: Whose sessions it may start, read, write and stop: those of another owner are
                 not there for it. See `end_sessions`.
+            live: Gets what the call writes, while it runs.
 
         Raises:
             Closed: The tool was closed.
@@ -270,10 +279,13 @@ class ExecTool:
             if call.background:
                 begun = await self._flow.granted(call, id_, approver or self._approver, asked_by)
                 return self._presenter.session(await self._background.begin(*begun, owner), hints)
-            result = await self._flow.run(call, id_, approver or self._approver, asked_by)
+            flow = self._flow_for(live)
+            result = await flow.run(call, id_, approver or self._approver, asked_by)
         except Closed:
             raise
         except AgentExecError as error:
+            if call is None:
+                self._flow.not_understood(id_, error)
             result = not_run(error, id_)
         return self._presenter.present(result, call, hints)
 
@@ -306,7 +318,12 @@ class ExecTool:
         return self._asking.question(judged, self._asking.basis(judged))
 
     async def run_decided(
-        self, decision: Decision, answer: Answer | None = None, *, owner: str = ""
+        self,
+        decision: Decision,
+        answer: Answer | None = None,
+        *,
+        owner: str = "",
+        live: Live | None = None,
     ) -> ToolResult:
         """The second half: run what was decided on, as `call` does, when the answer says so.
 
@@ -317,22 +334,33 @@ class ExecTool:
             decision: Of `decide`; it may have been JSON in between, for days.
             answer: A person's, where the verdict is ASK.
             owner: As of `call`.
+            live: Gets what the call writes, while it runs.
 
         Raises:
             Closed: The tool was closed.
         """
+        grant = None
         try:
             judged = self._judged_later(decision)
             grant = self._answered(decision, judged, answer)
             if grant.request.call.background:
                 begun = self._flow.decided(grant)
                 return self._presenter.session(await self._background.begin(*begun, owner))
-            result = await self._flow.run_granted(grant)
+            result = await self._flow_for(live).run_granted(grant)
         except Closed:
             raise
         except AgentExecError as error:
-            result = not_run(error)
+            id_ = self._new_id() if grant is None else grant.request.id
+            if grant is None:
+                self._flow.refused(decision, answer, id_, error)
+            result = not_run(error, id_)
         return self._presenter.present(result, decision.call)
+
+    def _flow_for(self, live: Live | None) -> Flow:
+        if live is None:
+            return self._flow
+        live.show_by(self._redact)
+        return self._flow.watched(live)
 
     def _decided(self, call: ToolCall) -> Decision:
         return self._sealed(call, self._flow.judged(call, self._new_id()))

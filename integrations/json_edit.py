@@ -60,7 +60,7 @@ def put(text: str, path: Sequence[Key], value: object, name: str) -> str:
         if not isinstance(node.value, wanted):
             where = ".".join(str(key) for key in path[:depth]) or "the top"
             kind = "an array" if wanted is list else "an object"
-            raise InvalidCall(f"{name}: at {where} is {node.value!r:.60}, and no {kind}")
+            raise InvalidCall(f"{name}: at {where} is {node.value!r:.60}, and not {kind}")
         found = [child for key, _, child in node.children if key == rest[0]]
         if not found or len(rest) == 1:
             break
@@ -69,6 +69,19 @@ def put(text: str, path: Sequence[Key], value: object, name: str) -> str:
     for key in reversed(rest[1:]):
         value = [value] if isinstance(key, int) else {key: value}
     return _insert(text, node, depth, rest[0], value)
+
+
+def replace(text: str, path: Sequence[Key], value: object, name: str) -> str:
+    """`text` with `value`, in one line, instead of what is at `path`.
+
+    Raises:
+        InvalidCall: The text is no JSON.
+        KeyError: There is nothing.
+    """
+    node = _parse(text, name)
+    for key in path:
+        node = _child(node, key)[1]
+    return text[: node.start] + json.dumps(value, ensure_ascii=False) + text[node.end :]
 
 
 def drop(text: str, path: Sequence[Key], name: str) -> str:

@@ -12,6 +12,8 @@ from agent_exec.daemon.client import Client
 from agent_exec.daemon.places import Places
 from agent_exec.integrations import installed
 
+_END_S = 15.0
+
 
 def remove_all(*, purge: bool) -> Iterator[str]:
     """Do it; what was done, line by line.
@@ -47,7 +49,11 @@ def _purge() -> Iterator[str]:
     try:
         with Client.connect() as client:
             client.request("stop")
-            yield "stopped the daemon"
+            # Its last records would bring back what is removed here.
+            if client.wait_until_gone(_END_S):
+                yield "stopped the daemon"
+            else:
+                yield "the daemon ends when its calls have; then remove what it leaves once more"
     except DaemonError as error:
         if error.code not in ("not_running", "draining"):
             yield f"the daemon was not stopped: {error}"

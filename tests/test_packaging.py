@@ -66,6 +66,8 @@ def test_data_is_installed_with_the_code(installed: Distribution) -> None:
     bench = ROOT / "agent_exec" / "bench"
     sources = {path for suffix in ("*.c", "*.js") for path in bench.rglob(suffix)}
     expected = {path.relative_to(ROOT).as_posix() for path in sources}
+    scripts = (ROOT / "integrations").rglob("*.js")
+    expected |= {f"agent_exec/{path.relative_to(ROOT).as_posix()}" for path in scripts}
     expected |= {"agent_exec/py.typed", "agent_exec/_native.pyi"}
     expected |= {f"agent_exec-{installed.version}.dist-info/licenses/LICENSE"}
     assert expected - files_of(installed) == set()

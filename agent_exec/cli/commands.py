@@ -15,6 +15,7 @@ from agent_exec.cli import (
     hook,
     log,
     mcp,
+    opencode,
     policy,
     run,
     schema,
@@ -39,6 +40,7 @@ app.command("mcp")(mcp.mcp)
 app.command("daemon")(daemon.daemon)
 app.add_typer(hook.app, name="hook")
 app.add_typer(claude_code.app, name="claude-code")
+app.add_typer(opencode.app, name="opencode")
 app.command("uninstall")(uninstall.uninstall)
 app.command("doctor")(doctor.doctor)
 app.add_typer(bench.app, name="bench")

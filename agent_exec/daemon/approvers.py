@@ -19,11 +19,14 @@ class Approvers:
     """Asks the one that registered last for a worktree, or for all. For one event loop."""
 
     def __init__(self) -> None:
-        self._approvers: dict[object, tuple[str | None, _Ask]] = {}
+        self._approvers: dict[object, tuple[str | None, _Ask | None]] = {}
         self._open: dict[str, tuple[object, asyncio.Future[Answer]]] = {}
 
-    def register(self, who: object, worktree: str | None, ask: _Ask) -> None:
-        """From now on `who` is asked, for `worktree` or (None) for any."""
+    def register(self, who: object, worktree: str | None, ask: _Ask | None) -> None:
+        """From now on `who` is asked, for `worktree` or (None) for any.
+
+        Without `ask` it is not: it answers only what it has had decided itself.
+        """
         where = None if worktree is None else os.path.realpath(worktree)
         self._approvers.pop(who, None)
         self._approvers[who] = (where, ask)
@@ -31,7 +34,7 @@ class Approvers:
     def is_anybody_there(self, worktree: str) -> bool:
         """Whether there is somebody to ask about `worktree`."""
         where = os.path.realpath(worktree)
-        return any(of in (None, where) for of, _ in self._approvers.values())
+        return any(ask and of in (None, where) for of, ask in self._approvers.values())
 
     def is_registered(self, who: object) -> bool:
         """Whether `who` may answer."""
@@ -49,7 +52,7 @@ class Approvers:
         found = [
             (who, ask)
             for who, (worktree, ask) in self._approvers.items()
-            if worktree in (None, question.worktree)
+            if ask is not None and worktree in (None, question.worktree)
         ]
         if not found:
             return NOBODY

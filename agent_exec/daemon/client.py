@@ -222,6 +222,18 @@ class Client:
         line, _, self._rest = b"".join(parts).partition(b"\n")
         return read_line(line)
 
+    def wait_until_gone(self, timeout_s: float) -> bool:
+        """Whether the daemon closes the connection within so many seconds, as at its end."""
+        self._socket.settimeout(timeout_s)
+        try:
+            while self._socket.recv(_CHUNK):
+                pass
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+        return True
+
     def fileno(self) -> int:
         """To wait for what it sends."""
         return self._socket.fileno()

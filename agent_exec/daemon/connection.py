@@ -4,12 +4,12 @@
 |---|---|---|
 | hello | protocol, version, nonce | protocol, version, pid, nonce, proof |
 | prove | proof | nothing |
-| call | worktree, policy, arguments; name, owner, progress | the result, with ``text`` |
+| call | worktree, policy, arguments; name, owner, progress, live | the result, with ``text`` |
 | check | worktree, policy, call; executor | the decision |
 | judge | worktree, policy, command, cwd; program, options, timeout_s | what a host is to do |
 | decide | worktree, policy, arguments | decision; question or null |
-| approver | worktree or null | nothing; from now on it is asked questions |
-| answer | question, answer; or worktree, policy, decision, answer | taken; or the result |
+| approver | worktree or null; asked | nothing; from now on it is asked questions |
+| answer | question, answer; or worktree, policy, decision, answer, live | taken; or the result |
 | cancel | request | cancelled |
 | end | owner | nothing; the sessions of that owner are ended |
 | status | | what the daemon does |
@@ -47,12 +47,15 @@ from agent_exec.errors import AgentExecError, DaemonError, InvalidCall
 from agent_exec.model.decision import Decision, Executor
 from agent_exec.model.question import Answer
 from agent_exec.runtime.host_command import HostCommand
+from agent_exec.runtime.live import Live
 
 Json = dict[str, Any]
 
 MOST_REQUESTS = 1024
 """Of one connection, unanswered."""
 HEARTBEAT_S = 1.0
+LIVE_S = 0.2
+"""Between two looks at what a call has written."""
 _CHUNK = 256 * 1024
 _HANDSHAKE_S = 10.0
 # For a client that does not read what it has asked for.
@@ -98,6 +101,7 @@ class Connection:
         self._version = version
         self._tasks: dict[int | str, asyncio.Task[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._lives: dict[int | str, Live] = {}
         self._left = False
         self._nonces: str | None = None
         self._proved = False
@@ -269,17 +273,32 @@ class Connection:
     ) -> Json:
         if self._host.draining and request["op"] in ("call", "decide", "answer"):
             raise DaemonError("the daemon is about to end; connect again", "draining")
+        if request.get("live") is True:
+            with Live() as live:
+                self._lives[id_] = live
+                try:
+                    return await self._with_heartbeat(id_, run(request), live)
+                finally:
+                    del self._lives[id_]
         if request.get("progress") is True:
-            return await self._with_heartbeat(id_, run(request))
+            return await self._with_heartbeat(id_, run(request), None)
         return await run(request)
 
-    async def _with_heartbeat(self, id_: int | str, answer: Awaitable[Json]) -> Json:
+    async def _with_heartbeat(
+        self, id_: int | str, answer: Awaitable[Json], live: Live | None
+    ) -> Json:
         task = asyncio.ensure_future(answer)
-        began = time.monotonic()
+        began = told = time.monotonic()
+        period = HEARTBEAT_S if live is None else LIVE_S
         try:
-            while not (await asyncio.wait([task], timeout=HEARTBEAT_S))[0]:
-                elapsed = round(time.monotonic() - began, 3)
-                await self._send({"id": id_, "progress": {"elapsed_s": elapsed}})
+            while not (await asyncio.wait([task], timeout=period))[0]:
+                now = time.monotonic()
+                new = {} if live is None else live.read()
+                # A client that does not read holds up this, and not the call.
+                if new or now - told >= HEARTBEAT_S:
+                    told = now
+                    progress = {"elapsed_s": round(now - began, 3), **new}
+                    await self._send({"id": id_, "progress": progress})
         except BaseException:
             task.cancel()
             await asyncio.wait([task])
@@ -296,7 +315,13 @@ class Connection:
         async with self._service(request) as service:
             approvers = self._host.approvers
             asked = approvers.ask if approvers.is_anybody_there(request["worktree"]) else None
-            return await service.call(arguments, name=name, owner=owner, approver=asked)
+            return await service.call(
+                arguments,
+                name=name,
+                owner=owner,
+                approver=asked,
+                live=self._lives.get(request["id"]),
+            )
 
     async def _check(self, request: Json) -> Json:
         call = request.get("call")
@@ -332,7 +357,8 @@ class Connection:
                 "ran before the daemon did",
                 "not_trusted",
             )
-        self._host.approvers.register(self, worktree, self._ask)
+        asked = request.get("asked", True) is not False
+        self._host.approvers.register(self, worktree, self._ask if asked else None)
         return {}
 
     async def _ask(self, question: Json) -> None:
@@ -353,7 +379,8 @@ class Connection:
             raise InvalidCall(f"no answer that could be understood: {error!r}") from None
         owner = str(request.get("owner", self._owner))
         async with self._service(request) as service:
-            return await service.run_decided(decision, answer, owner=owner)
+            live = self._lives.get(request["id"])
+            return await service.run_decided(decision, answer, owner=owner, live=live)
 
     async def _cancel(self, request: Json) -> Json:
         task = self._tasks.get(request.get("request", ""))

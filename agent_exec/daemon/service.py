@@ -16,6 +16,7 @@ from agent_exec.model.question import Answer
 from agent_exec.model.result import ToolResult
 from agent_exec.runtime.approvals.asking import Approver
 from agent_exec.runtime.host_command import HostCommand, judge
+from agent_exec.runtime.live import Live
 from agent_exec.tool import ExecTool
 
 Json: TypeAlias = dict[str, Any]
@@ -25,7 +26,13 @@ class Service(Protocol):
     """Safe for any number of requests at once, all on one event loop."""
 
     async def call(
-        self, arguments: Mapping[str, Any], *, name: str, owner: str, approver: Approver | None
+        self,
+        arguments: Mapping[str, Any],
+        *,
+        name: str,
+        owner: str,
+        approver: Approver | None,
+        live: Live | None,
     ) -> Json:
         """A model's call: run, or refused. Cancelling it kills what it has started."""
 
@@ -38,7 +45,9 @@ class Service(Protocol):
     async def decide(self, arguments: Mapping[str, Any]) -> Json:
         """The decision on a model's call, to be run later; with the question, if it asks."""
 
-    async def run_decided(self, decision: Decision, answer: Answer, *, owner: str) -> Json:
+    async def run_decided(
+        self, decision: Decision, answer: Answer, *, owner: str, live: Live | None
+    ) -> Json:
         """Run what was decided on."""
 
     def is_idle(self) -> bool:
@@ -68,10 +77,18 @@ class ToolService:
             raise
 
     async def call(
-        self, arguments: Mapping[str, Any], *, name: str, owner: str, approver: Approver | None
+        self,
+        arguments: Mapping[str, Any],
+        *,
+        name: str,
+        owner: str,
+        approver: Approver | None,
+        live: Live | None,
     ) -> Json:
         """See `Service`."""
-        result = await self._tool.call(arguments, name=name, approver=approver, owner=owner)
+        result = await self._tool.call(
+            arguments, name=name, approver=approver, owner=owner, live=live
+        )
         return _shown(result)
 
     async def check(self, call: Mapping[str, Any], *, executor: Executor) -> Json:
@@ -98,9 +115,11 @@ class ToolService:
             question = self._tool.question(decision).to_json()
         return {"decision": decision.to_json(), "question": question}
 
-    async def run_decided(self, decision: Decision, answer: Answer, *, owner: str) -> Json:
+    async def run_decided(
+        self, decision: Decision, answer: Answer, *, owner: str, live: Live | None
+    ) -> Json:
         """See `Service`."""
-        return _shown(await self._tool.run_decided(decision, answer, owner=owner))
+        return _shown(await self._tool.run_decided(decision, answer, owner=owner, live=live))
 
     def is_idle(self) -> bool:
         """See `Service`."""

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from agent_exec.errors import InvalidCall, LaunchError, Step, TemplateError
 from agent_exec.model.action import Action
 from agent_exec.model.decision import Decision, Grant
-from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Stdio, Survivors
+from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Spill, Stdio, Survivors
 from agent_exec.model.request import Command
 from agent_exec.runtime.approvals.pinned import lease_approved
 from agent_exec.runtime.confining import Confining
 from agent_exec.runtime.environment import ChildEnvironment
+from agent_exec.runtime.live import Live
 from agent_exec.runtime.on_terminal import on_terminal
 from agent_exec.runtime.spill import OutputFile
 from agent_exec.sandbox.profile import Sandbox
@@ -40,6 +41,8 @@ class Settings:
     """None: nothing can be confined here."""
     on_update: str
     """When the program of a template was replaced: ``recreate``, ``ask`` or ``deny``."""
+    live: Live | None = None
+    """Of one call: where outputs are copied to for somebody who looks on."""
 
 
 class Bound:
@@ -114,8 +117,8 @@ class Bound:
             stdin=Stdio.NULL if request.stdin is None else request.stdin,
             stdout=Stdio.CAPTURE if call.stdout is None else call.stdout,
             stderr=Stdio.CAPTURE if call.stderr is None else call.stderr,
-            stdout_spill=None if self.stdout_file is None else self.stdout_file.spill,
-            stderr_spill=None if self.stderr_file is None else self.stderr_file.spill,
+            stdout_spill=self._spill(0, self.stdout_file),
+            stderr_spill=self._spill(1, self.stderr_file),
             limits=limits if call.timeout_s is None else replace(limits, timeout_s=call.timeout_s),
             survivors=settings.survivors,
             mark=self._mark(),
@@ -176,6 +179,12 @@ class Bound:
             except OSError as error:
                 raise LaunchError(cwd, Step.CWD, error.errno or errno.EIO) from None
         return self._directory.fd
+
+    def _spill(self, which: int, kept: OutputFile | None) -> Spill | None:
+        live = self._settings.live
+        if kept is not None or live is None:
+            return None if kept is None else kept.spill
+        return live.files[which].spill
 
     def _file(self, name: str) -> OutputFile:
         settings = self._settings

@@ -6,17 +6,20 @@ from functools import partial
 
 from agent_exec.errors import AgentExecError
 from agent_exec.model.call import ToolCall
-from agent_exec.model.decision import Grant, Verdict
+from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.outcome import Ended
+from agent_exec.model.question import Answer
 from agent_exec.model.result import ToolResult
 from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, ask, ask_sync
 from agent_exec.runtime.audit.log import AuditLog
 from agent_exec.runtime.audit.record import CallRecord
 from agent_exec.runtime.checker import Checker
+from agent_exec.runtime.live import Live
 from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.renewal import Updates
 from agent_exec.runtime.resolve import resolve
 from agent_exec.runtime.runner import Runner
+from agent_exec.runtime.tracing import Tracing
 
 
 class Flow:
@@ -28,6 +31,7 @@ class Flow:
         runner: Runs what may run.
         updates: Judges programs that were replaced.
         log: Where every call is recorded; None: nowhere.
+        tracing: Makes spans.
     """
 
     def __init__(
@@ -37,12 +41,14 @@ class Flow:
         runner: Runner,
         updates: Updates,
         log: AuditLog | None,
+        tracing: Tracing,
     ) -> None:
         self._checker = checker
         self._asking = asking
         self._runner = runner
         self._updates = updates
         self._log = log
+        self._tracing = tracing
 
     def judged(self, call: ToolCall, id_: str) -> Judged:
         """The call, resolved, and what is decided on it now. Raises as `resolve`."""
@@ -55,11 +61,16 @@ class Flow:
         request = self._checker.by_policy(request)
         return request, self._updates.judge(self._checker.decide(request))
 
+    def watched(self, live: Live) -> Flow:
+        """The same for one call, which `live` looks at."""
+        runner = self._runner.watched(live)
+        return Flow(self._checker, self._asking, runner, self._updates, self._log, self._tracing)
+
     async def run(
         self, call: ToolCall, id_: str, approver: Approver | None, asked_by: str | None = None
     ) -> ToolResult:
         """Under asyncio or trio. Raises as `ExecTool.run`."""
-        record = CallRecord(call, id_, asked_by)
+        record = self._begin(call, id_, asked_by)
         try:
             grant = self._allowed(call, id_, record) or await self._asked(
                 call, id_, approver, record
@@ -73,7 +84,7 @@ class Flow:
 
     def run_sync(self, call: ToolCall, id_: str, approver: Approver | None) -> ToolResult:
         """On the calling thread. Raises as `ExecTool.run`."""
-        record = CallRecord(call, id_)
+        record = self._begin(call, id_)
         try:
             grant = self._allowed(call, id_, record) or self._asked_sync(
                 call, id_, approver, record
@@ -89,7 +100,7 @@ class Flow:
         self, call: ToolCall, id_: str, approver: Approver | None, asked_by: str | None
     ) -> tuple[Grant, CallRecord]:
         """What lets a call run, and its record so far; a refusal is recorded. Raises as `run`."""
-        record = CallRecord(call, id_, asked_by)
+        record = self._begin(call, id_, asked_by)
         try:
             grant = self._allowed(call, id_, record) or await self._asked(
                 call, id_, approver, record
@@ -101,7 +112,7 @@ class Flow:
 
     def decided(self, grant: Grant) -> tuple[Grant, CallRecord]:
         """The same of what was decided and answered before."""
-        record = CallRecord(grant.request.call, grant.request.id)
+        record = self._begin(grant.request.call, grant.request.id)
         record.decided(grant.decision)
         return grant, record
 
@@ -114,7 +125,7 @@ class Flow:
 
     async def run_granted(self, grant: Grant) -> ToolResult:
         """What was decided and answered before."""
-        record = CallRecord(grant.request.call, grant.request.id)
+        record = self._begin(grant.request.call, grant.request.id)
         record.decided(grant.decision)
         try:
             result = await self._runner.run(grant)
@@ -123,6 +134,25 @@ class Flow:
             raise
         self._done(record, result)
         return result
+
+    def refused(
+        self, decision: Decision, answer: Answer | None, id_: str, error: AgentExecError
+    ) -> None:
+        """What was decided on before is not run: record that."""
+        record = self._begin(decision.call or ToolCall(), id_)
+        record.decided(decision)
+        if answer is not None:
+            record.answered(answer)
+        self._failed(record, error)
+
+    def not_understood(self, id_: str, error: AgentExecError) -> None:
+        """A model's call could not be read."""
+        span = self._tracing.begin(id_, None)
+        if span is not None:
+            span.end(not_run(error, id_), error)
+
+    def _begin(self, call: ToolCall, id_: str, asked_by: str | None = None) -> CallRecord:
+        return CallRecord(call, id_, asked_by, self._tracing.begin(id_, call))
 
     def _allowed(self, call: ToolCall, id_: str, record: CallRecord) -> Grant | None:
         request, decision = self.judged(call, id_)
@@ -158,11 +188,12 @@ class Flow:
             return grant
 
     def _done(self, record: CallRecord, result: ToolResult) -> None:
+        self._end_span(record, result)
         if self._log is not None:
             self._log.write(record, result)
 
     def _failed(self, record: CallRecord, error: BaseException) -> None:
-        if self._log is None:
+        if self._log is None and record.span is None:
             return
         if isinstance(error, AgentExecError):
             result = not_run(error, record.id)
@@ -176,4 +207,14 @@ class Flow:
                 ended=Ended.CANCELLED,
                 error=type(error).__name__,
             )
-        self._log.write(record, result)
+        self._end_span(record, result, error)
+        if self._log is not None:
+            self._log.write(record, result)
+
+    def _end_span(
+        self, record: CallRecord, result: ToolResult, error: BaseException | None = None
+    ) -> None:
+        # Of a session, which is recorded again at its end, it is the span of the call.
+        if record.span is not None:
+            record.span.end(result, error)
+            record.span = None

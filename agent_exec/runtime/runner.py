@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from functools import partial
 
 from agent_exec.errors import Denied, TemplateError
@@ -15,6 +16,7 @@ from agent_exec.runtime.approvals.asking import Judged, refusal
 from agent_exec.runtime.bind import Bound, Settings
 from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.engine import Engine
+from agent_exec.runtime.live import Live
 from agent_exec.runtime.render import render
 from agent_exec.runtime.renewal import MOST_RENEWALS, on_stale
 from agent_exec.runtime.resolve import by_shell, resolve
@@ -35,6 +37,10 @@ class Runner:
         self._engine = engine
         self._settings = settings
         self._checker = checker
+
+    def watched(self, live: Live) -> Runner:
+        """The same for one call, which `live` looks at."""
+        return Runner(self._engine, replace(self._settings, live=live), self._checker)
 
     async def run(self, grant: Grant) -> ToolResult:
         """Under asyncio or trio. Raises as `ExecTool.run`."""

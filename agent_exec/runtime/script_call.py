@@ -43,7 +43,9 @@ class ScriptCall:
         except BaseException:
             self._close(keep=False)
             raise
-        self._run = ScriptRun(grant, settings, judge_again, (self._files[0], self._files[1]))
+        live = (None, None) if settings.live is None else settings.live.files
+        files = (self._files[0] or live[0], self._files[1] or live[1])
+        self._run = ScriptRun(grant, settings, judge_again, files)
 
     async def run(self, engine: Engine) -> ToolResult:
         """Under asyncio or trio. Raises as `Engine.run`."""

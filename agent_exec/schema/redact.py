@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 REDACTED = "[redacted]"
 # Shorter ones are words that stand everywhere: "true", "1000", "/root".
@@ -87,6 +88,17 @@ class Redactor:
         text = self(text)
         cut = max((_overlap(each, text) for each in self._secrets), default=0)
         return f"{REDACTED}{text[cut:]}" if cut >= _SHORTEST_PART else text
+
+
+def without_secrets(value: Any, redact: Redactor) -> Any:  # noqa: ANN401 - JSON
+    """JSON with `redact` applied to every text in it, but for the names of fields."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: without_secrets(each, redact) for key, each in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(each, redact) for each in value]
+    return value
 
 
 def withheld_secrets(ours: Mapping[str, str], passed: Mapping[str, str]) -> list[str]:

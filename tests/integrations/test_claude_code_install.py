@@ -171,14 +171,3 @@ def test_the_record_is_ours_alone(home: Home, agent_exec: AgentExec) -> None:
     agent_exec("claude-code", "install")
     record = home.folder / "state" / "agent_exec" / "secrets" / "installed.json"
     assert stat.S_IMODE(record.stat().st_mode) == 0o600
-
-
-def test_purge_leaves_nothing_of_ours(home: Home) -> None:
-    was = files_of(home.folder)
-    home.cli("daemon")
-    home.cli("claude-code", "install", "--start-daemon")
-    home.cli("run", "-p", "open", "--", "true")
-    done = home.cli("uninstall", "--purge")
-    assert (done.returncode, "stopped the daemon" in done.stdout) == (0, True)
-    home.end()
-    assert files_of(home.folder) == was

@@ -12,7 +12,8 @@ from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision
 from agent_exec.model.question import Answer
 from agent_exec.model.result import ToolResult
-from agent_exec.schema.redact import Redactor
+from agent_exec.runtime.tracing import CallSpan
+from agent_exec.schema.redact import Redactor, without_secrets
 
 VERSION = 1
 
@@ -24,12 +25,20 @@ class CallRecord:
         call: As it was understood.
         id_: Of the call.
         asked_by: Who sends it, where that is another than who sends the others.
+        span: That of the call, where somebody traces.
     """
 
-    def __init__(self, call: ToolCall, id_: str, asked_by: str | None = None) -> None:
+    def __init__(
+        self,
+        call: ToolCall,
+        id_: str,
+        asked_by: str | None = None,
+        span: CallSpan | None = None,
+    ) -> None:
         self.call = call
         self.id = id_
         self.asked_by = asked_by
+        self.span = span
         self.began = time.time()
         self._began = time.perf_counter()
         self._waited_s = 0.0
@@ -40,6 +49,8 @@ class CallRecord:
     def decided(self, decision: Decision) -> None:
         """The first time; later ones are part of the wait for an answer."""
         self.decision = decision
+        if self.span is not None:
+            self.span.decided(decision)
         self._decided_s = time.perf_counter() - self._began
 
     def answered(self, answer: Answer) -> None:
@@ -91,7 +102,7 @@ def as_line(record: dict[str, Any], redact: Redactor) -> bytes:
     """JSON in one line, ASCII: whatever reads it later, no word of a call can break it."""
     line = _to_json(record)
     if redact.may_touch(line):
-        line = _to_json(_without_secrets(record, redact))
+        line = _to_json(without_secrets(record, redact))
     return line.encode()
 
 
@@ -109,16 +120,6 @@ def _shown(call: ToolCall) -> dict[str, Any]:
 
 def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode() if not text.isascii() else text
-
-
-def _without_secrets(value: Any, redact: Redactor) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {key: _without_secrets(each, redact) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_without_secrets(each, redact) for each in value]
-    return value
 
 
 def _iso(seconds: float) -> str:
