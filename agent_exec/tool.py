@@ -27,12 +27,13 @@ from agent_exec.runtime.audit.log import AuditLog
 from agent_exec.runtime.audit.writer import AuditWriter
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.checker import Checker
+from agent_exec.runtime.familiar import FamiliarCalls
 from agent_exec.runtime.flow import Flow
 from agent_exec.runtime.guardian import start_guardian
 from agent_exec.runtime.presenting import Presenter
 from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.runner import Runner
-from agent_exec.runtime.select import select_engine
+from agent_exec.runtime.select import select_engine, select_witness
 from agent_exec.schema.redact import Redactor
 from agent_exec.template.cache import CacheStats, TemplateCache
 
@@ -180,7 +181,8 @@ class ExecTool:
         self._redact = Redactor(self._policy.redact, self._checker.withheld_secrets())
         self._log = self._audit_log(audit, asked_by)
         runner = Runner(self._engine, self._settings, self._checker)
-        self._flow = Flow(self._checker, self._asking, runner, self._log)
+        familiar = FamiliarCalls(select_witness())
+        self._flow = Flow(self._checker, self._asking, runner, self._log, familiar)
         self._starter = chosen
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)

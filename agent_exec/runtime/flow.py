@@ -9,10 +9,12 @@ from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Grant, Verdict
 from agent_exec.model.outcome import Ended
 from agent_exec.model.result import ToolResult
+from agent_exec.policy.eyes import Eyes
 from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, ask, ask_sync
 from agent_exec.runtime.audit.log import AuditLog
 from agent_exec.runtime.audit.record import CallRecord
 from agent_exec.runtime.checker import Checker
+from agent_exec.runtime.familiar import FamiliarCalls, key_of
 from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.resolve import resolve
 from agent_exec.runtime.runner import Runner
@@ -26,26 +28,42 @@ class Flow:
         asking: Makes questions of what is to be asked.
         runner: Runs what may run.
         log: Where every call is recorded; None: nowhere.
+        familiar: Calls that were judged before.
     """
 
     def __init__(
-        self, checker: Checker, asking: Asking, runner: Runner, log: AuditLog | None
+        self,
+        checker: Checker,
+        asking: Asking,
+        runner: Runner,
+        log: AuditLog | None,
+        familiar: FamiliarCalls,
     ) -> None:
         self._checker = checker
         self._asking = asking
         self._runner = runner
         self._log = log
+        self._familiar = familiar
 
     def judged(self, call: ToolCall, id_: str) -> Judged:
         """The call, resolved, and what is decided on it now. Raises as `resolve`."""
+        key = key_of(call)
+        familiar = None if key is None else self._familiar.recall(key)
+        if familiar is not None:
+            return familiar.asked(call, id_), familiar.decision
+        eyes = Eyes()
         request = resolve(
             call,
             id_=id_,
             worktree=self._checker.worktree,
             environment=self._checker.environment,
+            eyes=eyes,
         )
         request = self._checker.by_policy(request)
-        return request, self._checker.decide(request)
+        decision = self._checker.decide(request, eyes=eyes)
+        if key is not None:
+            self._familiar.keep(key, request, decision, eyes)
+        return request, decision
 
     async def run(
         self, call: ToolCall, id_: str, approver: Approver | None, asked_by: str | None = None
