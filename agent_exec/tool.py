@@ -31,6 +31,7 @@ from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.enforcing import enforced_by, make_sandbox
 from agent_exec.runtime.engine import Engine
+from agent_exec.runtime.familiar import FamiliarCalls
 from agent_exec.runtime.flow import Flow
 from agent_exec.runtime.guardian import start_guardian
 from agent_exec.runtime.live import Live
@@ -38,7 +39,7 @@ from agent_exec.runtime.presenting import Presenter
 from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.renewal import Updates
 from agent_exec.runtime.runner import Runner
-from agent_exec.runtime.select import select_engine
+from agent_exec.runtime.select import select_engine, select_witness
 from agent_exec.runtime.tracing import Tracing
 from agent_exec.sandbox.available import names
 from agent_exec.schema.redact import Redactor
@@ -202,10 +203,15 @@ class ExecTool:
         self._lock = threading.Lock()
         self._served: Served | None = None
         self._closed = False
-        runner = Runner(self._engine, self._settings, self._checker)
-        updates = Updates(self._settings.on_update, self._settings.cache)
-        tracing = Tracing(trace_content, self._redact)
-        self._flow = Flow(self._checker, self._asking, runner, updates, self._log, tracing)
+        self._flow = Flow(
+            self._checker,
+            self._asking,
+            Runner(self._engine, self._settings, self._checker),
+            Updates(self._settings.on_update, self._settings.cache),
+            self._log,
+            Tracing(trace_content, self._redact),
+            FamiliarCalls(select_witness()),
+        )
         self._starter = chosen
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)

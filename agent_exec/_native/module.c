@@ -1,4 +1,5 @@
 /* module.c - agent_exec._native: the types and functions that launch/native.py uses. */
+#include "glances.h"
 #include "outcome.h"
 #include "plan.h"
 
@@ -441,12 +442,29 @@ native_clone_call(PyObject *module, PyObject *Py_UNUSED(ignored))
     return PyUnicode_FromString(atomic_load(&state->found.how) == AX_CLONE3 ? "clone3" : "clone");
 }
 
+static PyObject *
+native_still_so(PyObject *Py_UNUSED(module), PyObject *glances)
+{
+    char *bytes;
+    Py_ssize_t size;
+    bool so;
+
+    if (PyBytes_AsStringAndSize(glances, &bytes, &size) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    so = ax_still_so(bytes, (size_t)size);
+    Py_END_ALLOW_THREADS
+    return PyBool_FromLong(so);
+}
+
 static PyMethodDef native_functions[] = {
     {"credentials", native_credentials, METH_NOARGS, "Who the calling thread is, as bytes."},
     {"spawn", native_spawn, METH_O,
      "spawn(SpawnPlan) -> (pid, pidfd, step, errno, action); pid -1: see step."},
     {"clone_call", native_clone_call, METH_NOARGS,
      "Which system call made the last child of spawn()."},
+    {"still_so", native_still_so, METH_O,
+     "Has every question that launch/glances.py packed the answer that it had?"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -10,7 +10,7 @@ import errno
 from enum import IntEnum
 from typing import TypeAlias
 
-from agent_exec._native import Engine, Port, __file__, clone_call, credentials, spawn
+from agent_exec._native import Engine, Port, __file__, clone_call, credentials, spawn, still_so
 from agent_exec.errors import Closed, LaunchError, Step, TemplateError
 from agent_exec.model.plan import CallPlan, SpawnPlan
 
@@ -27,6 +27,7 @@ __all__ = [
     "launch_failure",
     "refusal",
     "spawn",
+    "still_so",
 ]
 
 IMAGE: str = __file__

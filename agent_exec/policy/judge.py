@@ -9,6 +9,7 @@ from agent_exec.model.decision import Decision, Executor, Verdict
 from agent_exec.model.request import Command
 from agent_exec.policy.analyse import analyse
 from agent_exec.policy.decide import Planned, decide
+from agent_exec.policy.eyes import Eyes
 from agent_exec.policy.look import look, make_settings
 from agent_exec.policy.policy import Policy
 from agent_exec.policy.tables import Tables
@@ -40,6 +41,7 @@ class Judge:
         planned: Planned,
         variables: Mapping[str, str],
         executor: Executor = Executor.OURS,
+        eyes: Eyes | None = None,
     ) -> Decision:
         """The decision on one call. Never raises.
 
@@ -49,12 +51,13 @@ class Judge:
             planned: How it would run.
             variables: Those that the call sets.
             executor: Who would run it.
+            eyes: What looks.
         """
         refused = [name for name in variables if not self._may_set(name)]
         inside = {**self._variables, **variables} if variables else self._variables
         known = executor is Executor.OURS
         analysed = analyse(commands, self._tables, cwd=cwd, variables=inside, known=known)
-        facts = look(analysed, self._look_settings, cwd=cwd)
+        facts = look(analysed, self._look_settings, cwd=cwd, eyes=eyes)
         decision = decide(self.policy, analysed, facts, cwd=cwd, planned=planned, executor=executor)
         if not refused:
             return decision

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
+from agent_exec.policy.eyes import Eyes
 from agent_exec.policy.facts import (
     Facts,
     GitFacts,
@@ -65,14 +66,18 @@ def make_settings(path: Sequence[str], worktree: str, trust: Trust) -> LookSetti
     return LookSettings(worktree, tuple(kept), real, chains, trust)
 
 
-def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> Facts:
+def look(
+    analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str, eyes: Eyes | None = None
+) -> Facts:
     """Find out what `analysed` rests on. Never raises: what cannot be seen is not there.
 
     Args:
         analysed: The commands of one call.
         settings: Of the worktree and its policy.
         cwd: Absolute, without links; where commands work that name no other directory.
+        eyes: What looks.
     """
+    eyes = Eyes() if eyes is None else eyes
     paths: dict[str, tuple[str, ...]] = {}
     entries: dict[str, tuple[str, ...]] = {}
     programs: dict[str, Program | None] = {}
@@ -90,23 +95,25 @@ def look(analysed: Sequence[Analysed], settings: LookSettings, *, cwd: str) -> F
                 if named not in known:
                     # The kernel begins there, too: the child's directory is opened before.
                     start = cwd if here == cwd and not effect.path.startswith("/") else "/"
-                    known[named] = _all_real(named, start, itself=removed)
+                    known[named] = _all_real(named, start, eyes, itself=removed)
         for folder in found.plain:
             named = absolute(folder, here)
             if named not in plain:
+                eyes.lose()
                 plain[named] = _has_plain_names(named)
         for folder in found.closed:
             named = absolute(folder, here)
             if named not in links:
+                eyes.lose()
                 links[named] = _links(named)
         if is_git(found):
             folder = git_folder(found, here)
             if folder not in git:
-                git[folder] = look_git(folder)
+                git[folder] = look_git(folder, eyes)
         if command.argv and not command.builtin:
             key = program_key(command.argv[0], here)
             if key not in programs:
-                programs[key] = _program(command.argv[0], here, settings)
+                programs[key] = _program(command.argv[0], here, settings, eyes)
     return Facts(paths, entries, programs, plain, links, git)
 
 
@@ -117,14 +124,15 @@ def _links(named: str) -> tuple[str, ...]:
         return ()
 
 
-def _all_real(named: str, start: str, *, itself: bool) -> tuple[str, ...]:
+def _all_real(named: str, start: str, eyes: Eyes, *, itself: bool) -> tuple[str, ...]:
     try:
         if _GLOB.search(named) is None:
-            return (_real(named, start, itself=itself),)
+            return (_real(named, start, eyes, itself=itself),)
+        eyes.lose()
         # A file may also be called so.
-        real = {_real(named, start, itself=itself): None}
+        real = {_real(named, start, eyes, itself=itself): None}
         for match in glob.iglob(_BRACKETS.sub("?", named)):
-            real[_real(match, start, itself=itself)] = None
+            real[_real(match, start, eyes, itself=itself)] = None
             if len(real) > _MOST_MATCHES:
                 return ()
         return tuple(real)
@@ -132,13 +140,13 @@ def _all_real(named: str, start: str, *, itself: bool) -> tuple[str, ...]:
         return ()
 
 
-def _real(named: str, start: str, *, itself: bool) -> str:
+def _real(named: str, start: str, eyes: Eyes, *, itself: bool) -> str:
     if itself:
         # With a slash at the end the kernel follows a link.
         folder, _, name = named.rpartition("/")
         if name not in ("", ".", ".."):
-            return f"{real_path(folder or '/', start).rstrip('/')}/{name}"
-    return real_path(named, start)
+            return f"{real_path(folder or '/', start, eyes).rstrip('/')}/{name}"
+    return real_path(named, start, eyes)
 
 
 def _has_plain_names(named: str) -> bool:
@@ -153,43 +161,43 @@ def _has_plain_names(named: str) -> bool:
     return True
 
 
-def _program(name: str, cwd: str, settings: LookSettings) -> Program | None:
+def _program(name: str, cwd: str, settings: LookSettings, eyes: Eyes) -> Program | None:
     if "/" in name:
-        return _at(absolute(name, cwd), None, settings)
+        return _at(absolute(name, cwd), None, settings, eyes)
     for folder in settings.folders:
-        found = _at(f"{folder}/{name}", settings.real_folders[folder], settings)
+        found = _at(f"{folder}/{name}", settings.real_folders[folder], settings, eyes)
         if found is not None:
             return found
     return None
 
 
-def _at(candidate: str, folder: str | None, settings: LookSettings) -> Program | None:
+def _at(candidate: str, folder: str | None, settings: LookSettings, eyes: Eyes) -> Program | None:
     """The program there, if there is one. `folder`: where it lies, if that is known."""
     try:
         # The first question, because most answers are no, and lstat would raise.
-        if not os.access(candidate, os.X_OK):
+        if not eyes.may_execute(candidate):
             return None
-        status = os.lstat(candidate)
+        status = eyes.lstat(candidate)
         is_link = stat.S_ISLNK(status.st_mode)
         if is_link:
-            status = os.stat(candidate)
+            status = eyes.stat(candidate)
     except (OSError, ValueError):
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
     above, _, name = candidate.rpartition("/")
     if folder is None:
-        folder = real_path(above or "/")
+        folder = real_path(above or "/", eyes=eyes)
     real = (
-        real_path(candidate)
+        real_path(candidate, eyes=eyes)
         if is_link or name in ("", ".", "..")
         else f"{folder.rstrip('/')}/{name}"
     )
-    return Program(candidate, real, _distrusted(folder, real, status, settings))
+    return Program(candidate, real, _distrusted(folder, real, status, settings, eyes))
 
 
 def _distrusted(
-    folder: str, real: str, status: os.stat_result, settings: LookSettings
+    folder: str, real: str, status: os.stat_result, settings: LookSettings, eyes: Eyes
 ) -> str | None:
     if is_beneath(real, settings.worktree):
         return "it lies in the worktree"
@@ -204,7 +212,7 @@ def _distrusted(
     chain = settings.chains.get(above) or _chain(above)
     for place in chain if above == folder else (*chain, *settings.chains[folder]):
         try:
-            seen = os.stat(place)
+            seen = eyes.stat(place)
         except OSError:
             return f"{place} cannot be looked at"
         because = _distrusted_place(place, seen, trust)

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator
 
 from agent_exec.policy import git_config, git_index
+from agent_exec.policy.eyes import Eyes
 from agent_exec.policy.facts import GitFacts
 from agent_exec.policy.git_keys import is_answered, names_a_file
 
@@ -32,11 +33,12 @@ class _UnclearError(Exception):
     """The reason is its message."""
 
 
-def look_git(cwd: str) -> GitFacts:
-    """The facts for a command in `cwd` (absolute). Never raises."""
+def look_git(cwd: str, eyes: Eyes | None = None) -> GitFacts:
+    """The facts for a command in `cwd` (absolute), as `eyes` see them. Never raises."""
+    eyes = Eyes() if eyes is None else eyes
     try:
-        found = _find(os.path.realpath(cwd))
-        keys = {} if found is None else dict.fromkeys(_keys(*found))
+        found = _find(eyes.realpath(cwd), eyes)
+        keys = {} if found is None else dict.fromkeys(_keys(*found, eyes))
     except _UnclearError as reason:
         return GitFacts((), str(reason))
     except (OSError, ValueError) as error:
@@ -44,13 +46,13 @@ def look_git(cwd: str) -> GitFacts:
     return GitFacts(tuple(keys), None)
 
 
-def _find(folder: str) -> tuple[str, str] | None:
+def _find(folder: str, eyes: Eyes) -> tuple[str, str] | None:
     """The work tree and the directory of its repository."""
     for _ in range(_MOST_LEVELS):
-        repository = _repository_of(folder)
+        repository = _repository_of(folder, eyes)
         if repository is not None:
             return folder, repository
-        if _looks_bare(folder):
+        if _looks_bare(folder, eyes):
             raise _UnclearError(f"{folder} looks like a repository without a work tree")
         if folder == "/":
             return None
@@ -58,53 +60,57 @@ def _find(folder: str) -> tuple[str, str] | None:
     raise _UnclearError("too many directories above")
 
 
-def _repository_of(folder: str) -> str | None:
+def _repository_of(folder: str, eyes: Eyes) -> str | None:
     """What ``.git`` in `folder` is or leads to."""
     place = f"{folder}/.git"
     try:
-        status = os.stat(place)
+        status = eyes.stat(place)
     except (FileNotFoundError, NotADirectoryError):
-        if os.path.lexists(place):
+        if eyes.is_there(place):
             raise _UnclearError(f"{place} leads nowhere") from None
         return None
     if stat.S_ISDIR(status.st_mode):
         repository = place
     else:
-        text = _read(place, git_config.MOST_BYTES)
+        text = _read(place, git_config.MOST_BYTES, eyes)
         if not text.startswith(b"gitdir: "):
             raise _UnclearError(f"{place} is no link to a repository")
         target = os.fsdecode(text.removeprefix(b"gitdir: ").rstrip(b"\r\n"))
         repository = os.path.join(folder, target)
-    if not _is_repository(repository):
+    if not _is_repository(repository, eyes):
         raise _UnclearError(f"{place} is no repository that we understand")
-    return os.path.realpath(repository)
+    return eyes.realpath(repository)
 
 
-def _is_repository(folder: str) -> bool:
-    common = _common(folder)
-    if not all(os.access(f"{common}/{name}", os.X_OK) for name in ("objects", "refs")):
+def _is_repository(folder: str, eyes: Eyes) -> bool:
+    common = _common(folder, eyes)
+    if not all(eyes.may_execute(f"{common}/{name}") for name in ("objects", "refs")):
         return False
     head = f"{folder}/HEAD"
-    if os.path.islink(head):
-        return os.readlink(head).startswith("refs/")
-    return os.path.isfile(head) and _HEAD.match(_read(head, 4096)) is not None
-
-
-def _looks_bare(folder: str) -> bool:
-    if not os.path.lexists(f"{folder}/HEAD"):
+    try:
+        mode = eyes.lstat(head).st_mode
+    except OSError:
         return False
-    has_objects = os.path.lexists(f"{folder}/objects") and os.path.lexists(f"{folder}/refs")
-    return has_objects or os.path.lexists(f"{folder}/commondir")
+    if stat.S_ISLNK(mode):
+        return eyes.readlink(head).startswith("refs/")
+    return stat.S_ISREG(mode) and _HEAD.match(_read(head, 4096, eyes)) is not None
 
 
-def _common(repository: str) -> str:
+def _looks_bare(folder: str, eyes: Eyes) -> bool:
+    if not eyes.is_there(f"{folder}/HEAD"):
+        return False
+    has_objects = eyes.is_there(f"{folder}/objects") and eyes.is_there(f"{folder}/refs")
+    return has_objects or eyes.is_there(f"{folder}/commondir")
+
+
+def _common(repository: str, eyes: Eyes) -> str:
     file = f"{repository}/commondir"
-    if not os.path.lexists(file):
+    if not eyes.is_there(file):
         return repository
-    return os.path.join(repository, os.fsdecode(_read(file, 4096).rstrip(b"\r\n")))
+    return os.path.join(repository, os.fsdecode(_read(file, 4096, eyes).rstrip(b"\r\n")))
 
 
-def _keys(folder: str, repository: str) -> Iterator[str]:
+def _keys(folder: str, repository: str, eyes: Eyes) -> Iterator[str]:
     """Of a repository, and of those that its index names."""
     waiting = [(folder, repository)]
     seen: set[str] = set()
@@ -116,24 +122,24 @@ def _keys(folder: str, repository: str) -> Iterator[str]:
         if len(seen) > _MOST_REPOSITORIES:
             raise _UnclearError("too many repositories inside the repository")
         hash_size = _HASH_SIZES["sha1"]
-        for file, key, value in _settings(repository):
-            _check(file, key, value, folder, repository)
+        for file, key, value in _settings(repository, eyes):
+            _check(file, key, value, folder, repository, eyes)
             if key == _OBJECT_FORMAT:
                 hash_size = _HASH_SIZES.get(value.lower(), 0)
             yield key
-        for path in _inner(repository, hash_size):
+        for path in _inner(repository, hash_size, eyes):
             inner = os.path.join(folder, os.fsdecode(path))
-            found = _repository_of(inner)
+            found = _repository_of(inner, eyes)
             if found is not None:
                 waiting.append((inner, found))
 
 
-def _settings(repository: str) -> Iterator[tuple[str, str, str]]:
+def _settings(repository: str, eyes: Eyes) -> Iterator[tuple[str, str, str]]:
     """(file, key, value) of everything that the files of a repository set."""
-    for file in (f"{_common(repository)}/config", f"{repository}/config.worktree"):
-        if not os.path.lexists(file):
+    for file in (f"{_common(repository, eyes)}/config", f"{repository}/config.worktree"):
+        if not eyes.is_there(file):
             continue
-        text = _read(file, git_config.MOST_BYTES).decode("utf-8", "surrogateescape")
+        text = _read(file, git_config.MOST_BYTES, eyes).decode("utf-8", "surrogateescape")
         found = git_config.read_config(text)
         if found is None:
             raise _UnclearError(f"{file} is no configuration that we understand")
@@ -141,14 +147,14 @@ def _settings(repository: str) -> Iterator[tuple[str, str, str]]:
             yield file, key, value
 
 
-def _check(file: str, key: str, value: str, folder: str, repository: str) -> None:
+def _check(file: str, key: str, value: str, folder: str, repository: str, eyes: Eyes) -> None:
     """Complain of a setting that a hardened command may obey, to our harm."""
     if key == "core.worktree":
         # Of a submodule: it leads back to where the command works.
-        fine = os.path.realpath(os.path.join(repository, value)) == os.path.realpath(folder)
+        fine = eyes.realpath(os.path.join(repository, value)) == eyes.realpath(folder)
     elif names_a_file(key):
-        top = os.path.realpath(folder)
-        inside = os.path.realpath(os.path.join(top, value)).startswith(f"{top}/")
+        top = eyes.realpath(folder)
+        inside = eyes.realpath(os.path.join(top, value)).startswith(f"{top}/")
         fine = inside and value[0] not in _EXPANDED
     elif key == "diff.submodule":
         fine = value != "diff"  # which starts another git in each of them
@@ -158,25 +164,33 @@ def _check(file: str, key: str, value: str, folder: str, repository: str) -> Non
         raise _UnclearError(f"{file} sets {key}, which may run or read something else")
 
 
-def _inner(repository: str, hash_size: int) -> tuple[bytes, ...]:
+def _inner(repository: str, hash_size: int, eyes: Eyes) -> tuple[bytes, ...]:
     file = f"{repository}/index"
-    if not os.path.lexists(file):
+    if not eyes.is_there(file):
         return ()
-    content = _read(file, git_index.MOST_BYTES)
+    content = _read(file, git_index.MOST_BYTES, eyes)
     # An index may be in two files, or name directories of which it does not say what is in them.
-    if b"link" in content and any(n.startswith("sharedindex.") for n in os.listdir(repository)):
-        raise _UnclearError(f"{file} is split")
+    if b"link" in content:
+        eyes.lose()
+        if any(name.startswith("sharedindex.") for name in os.listdir(repository)):
+            raise _UnclearError(f"{file} is split")
     links = git_index.inner_repositories(content, hash_size=hash_size)
     if links is None:
         raise _UnclearError(f"{file} is no index that we understand")
     return links
 
 
-def _read(file: str, most: int) -> bytes:
+def _read(file: str, most: int, eyes: Eyes) -> bytes:
     """All of a regular file. One that is no file would keep us waiting."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        eyes.lose()
+        raise
     with open(descriptor, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        eyes.opened(file, status)
+        if not stat.S_ISREG(status.st_mode):
             raise _UnclearError(f"{file} is no regular file")
         content = opened.read(most + 1)
     if len(content) > most:

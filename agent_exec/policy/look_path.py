@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from agent_exec.policy.eyes import Eyes
 from agent_exec.policy.paths import is_beneath
 
 # The kernel's limit of links in one path.
@@ -13,7 +14,7 @@ NOWHERE = "?"
 """How a path begins that leads every process somewhere else: it is beneath no directory."""
 
 
-def real_path(path: str, known: str = "/") -> str:
+def real_path(path: str, known: str = "/", eyes: Eyes | None = None) -> str:
     """`path` without links, as far as it exists; the rest as it is.
 
     As `os.path.realpath`, but for the links of ``/proc`` to the directory, root and files of
@@ -22,6 +23,7 @@ def real_path(path: str, known: str = "/") -> str:
     Args:
         path: Absolute.
         known: A directory that was seen to be without links just now; not looked at again.
+        eyes: What looks.
 
     Raises:
         OSError: A part of it cannot be looked at.
@@ -30,6 +32,7 @@ def real_path(path: str, known: str = "/") -> str:
     Source:
         path_resolution(7); proc(5), /proc/self, /proc/pid/cwd, /proc/pid/fd.
     """
+    readlink = os.readlink if eyes is None else eyes.readlink
     real, below = "", path
     if known != "/" and path.startswith(f"{known}/"):
         real, below = known, path[len(known) :]
@@ -45,7 +48,7 @@ def real_path(path: str, known: str = "/") -> str:
             continue
         here = f"{real}/{name}"
         try:
-            target = os.readlink(here)
+            target = readlink(here)
         except OSError:  # no link, or not there
             real = here
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from agent_exec.errors import InvalidCall, LaunchError, Step, TemplateError
@@ -61,8 +60,7 @@ class Bound:
             settings.limits.timeout_s if timeout_s is None else timeout_s,
             settings.survivors,
         )
-        with ExitStack() as undo:
-            undo.callback(self.release, ran=False)
+        try:
             for command in grant.request.commands:
                 self.leases.append(
                     lease_approved(
@@ -70,7 +68,9 @@ class Bound:
                     )
                 )
             self.plan = self._plan()
-            undo.pop_all()
+        except BaseException:
+            self.release(ran=False)
+            raise
 
     def renew(self, grant: Grant, refusal: TemplateError) -> None:
         """Replace the templates that a launcher refused; nothing has started.
@@ -127,7 +127,6 @@ class Bound:
     def _stages(self, directory: int) -> tuple[SpawnPlan, ...]:
         request, settings = self.grant.request, self._settings
         words, mark, env = settings.environment.words, self._mark(), request.call.env or {}
-        envp = words(mark, request.cwd, env)
         decision = self.grant.decision
         needed = [ruling.variables for ruling in decision.commands if ruling.of is None]
         if request.needs_shell is not None:
@@ -135,9 +134,7 @@ class Bound:
         rights = [ruling.rights for ruling in decision.commands if ruling.of is None]
         if request.needs_shell is not None:
             rights = [decision.rights]
-        hardened = [
-            words(mark, request.cwd, {**env, **dict(each)}) if each else envp for each in needed
-        ]
+        hardened = [words(mark, request.cwd, env, each) for each in needed]
         confining, own = self.confining, "TMPDIR" in env
         actions = (Action.fchdir(directory),)
         dies = settings.survivors is Survivors.KILL

@@ -12,6 +12,7 @@ from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Executor, Route, Verdict, strictest
 from agent_exec.model.request import Command, ExecRequest
 from agent_exec.policy.decide import Planned
+from agent_exec.policy.eyes import Eyes
 from agent_exec.policy.judge import Judge
 from agent_exec.policy.load import load_policy
 from agent_exec.policy.load_tables import load_tables
@@ -106,21 +107,27 @@ class Checker:
             request = request._replace(script=None, needs_shell=because)
         return request
 
-    def decide(self, request: ExecRequest, *, executor: Executor = Executor.OURS) -> Decision:
-        """The decision on a request. Never raises."""
-        decision = self._decide(request, executor)
+    def decide(
+        self,
+        request: ExecRequest,
+        *,
+        executor: Executor = Executor.OURS,
+        eyes: Eyes | None = None,
+    ) -> Decision:
+        """The decision on a request, as `eyes` see its files. Never raises."""
+        decision = self._decide(request, executor, eyes)
         if request.text is None or request.call.command is not None:
             return decision
         # A text out of the words of a shell: rules on that shell count, though none may run.
         shell = request._replace(
             commands=(Command(request.call.stages[0], None),), script=None, needs_shell=None
         )
-        outer = self._decide(shell, executor)
+        outer = self._decide(shell, executor, eyes)
         if strictest(decision.verdict, outer.verdict) is decision.verdict:
             return decision
         return decision._replace(verdict=outer.verdict, because=outer.because)
 
-    def _decide(self, request: ExecRequest, executor: Executor) -> Decision:
+    def _decide(self, request: ExecRequest, executor: Executor, eyes: Eyes | None) -> Decision:
         route = Route.DIRECT if request.needs_shell is None else Route.SHELL
         nothing = request.script is not None and not request.commands
         decision = self._judge.judge(
@@ -129,6 +136,7 @@ class Checker:
             planned=Planned(route, request.needs_shell, request.complete, nothing),
             variables=request.call.env or {},
             executor=executor,
+            eyes=eyes,
         )
         if decision.verdict is Verdict.ALLOW and executor is Executor.OURS and self._unmet:
             lacks = ", ".join(self._unmet)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent_exec.model.outcome import Captured
 
@@ -11,8 +11,7 @@ _CONTINUATION = range(0x80, 0xC0)
 _MOST_CONTINUATIONS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """`head`, then `dropped` bytes that were not kept, then `tail`.
 
     Where nothing was dropped, `head` is everything and `tail` is empty.
@@ -31,7 +30,7 @@ def decode(captured: Captured) -> Text:
     """
     if captured.dropped == 0:
         whole = captured.head + captured.tail
-        return Text(head=whole.decode("utf-8", "replace"), tail="", dropped=0)
+        return Text(whole.decode("utf-8", "replace"), "", 0)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     head = decoder.decode(captured.head)
     begun, _ = decoder.getstate()

@@ -6,7 +6,7 @@ import fnmatch
 import itertools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agent_exec.policy.policy import Policy
@@ -20,6 +20,7 @@ the inner ones leave behind.
 """
 
 _MARKS = re.compile(rf"{MARK}(?:_[0-9]+)?")
+_MOST_KEPT = 64
 _NOT_INHERITED = frozenset({b"PWD", b"OLDPWD"})
 _SYSTEM_FOLDERS = (
     *("/bin", "/sbin", "/usr/bin", "/usr/sbin"),
@@ -74,6 +75,8 @@ class ChildEnvironment:
         self._worktree = worktree
         self._mark = _free_mark(variables)
         self._words = self._join(self._variables, worktree)
+        # Of calls that set nothing themselves: git's hardening is dozens of variables.
+        self._kept: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[bytes, ...]] = {}
         path = self._variables.get(b"PATH")
         self._path = self._split(os.defpath if path is None else os.fsdecode(path))
 
@@ -95,14 +98,38 @@ class ChildEnvironment:
         """The environment of a call that works in `cwd` and sets nothing, but for its mark."""
         return {"PWD": cwd, **self._text}
 
-    def words(self, mark: bytes, cwd: str, extra: Mapping[str, str]) -> tuple[bytes, ...]:
-        """The environment of one call: the snapshot, `extra` over it, PWD and the mark."""
-        if not extra and cwd == self._worktree:
+    def words(
+        self,
+        mark: bytes,
+        cwd: str,
+        extra: Mapping[str, str],
+        hardening: tuple[tuple[str, str], ...] = (),
+    ) -> tuple[bytes, ...]:
+        """The environment of one command: the snapshot, `extra` over it, PWD and the mark.
+
+        Args:
+            mark: See `mark`.
+            cwd: Where it works.
+            extra: What the call sets.
+            hardening: What the decision sets, over that.
+        """
+        if extra:
+            return (*self._joined(cwd, (*extra.items(), *hardening)), mark)
+        if not hardening and cwd == self._worktree:
             return (*self._words, mark)
+        words = self._kept.get((cwd, hardening))
+        if words is None:
+            words = self._joined(cwd, hardening)
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[cwd, hardening] = words
+        return (*words, mark)
+
+    def _joined(self, cwd: str, extra: Iterable[tuple[str, str]]) -> tuple[bytes, ...]:
         variables = dict(self._variables)
-        for name, value in extra.items():
+        for name, value in extra:
             variables[os.fsencode(name)] = os.fsencode(value)
-        return (*self._join(variables, cwd), mark)
+        return self._join(variables, cwd)
 
     def _split(self, path: str) -> SearchPath:
         folders = [entry for entry in path.split(os.pathsep) if os.path.isabs(entry)]

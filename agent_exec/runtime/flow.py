@@ -10,10 +10,12 @@ from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.outcome import Ended
 from agent_exec.model.question import Answer
 from agent_exec.model.result import ToolResult
+from agent_exec.policy.eyes import Eyes
 from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, ask, ask_sync
 from agent_exec.runtime.audit.log import AuditLog
 from agent_exec.runtime.audit.record import CallRecord
 from agent_exec.runtime.checker import Checker
+from agent_exec.runtime.familiar import FamiliarCalls, key_of
 from agent_exec.runtime.live import Live
 from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.renewal import Updates
@@ -32,6 +34,7 @@ class Flow:
         updates: Judges programs that were replaced.
         log: Where every call is recorded; None: nowhere.
         tracing: Makes spans.
+        familiar: Calls that were judged before.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Flow:
         updates: Updates,
         log: AuditLog | None,
         tracing: Tracing,
+        familiar: FamiliarCalls,
     ) -> None:
         self._checker = checker
         self._asking = asking
@@ -49,22 +53,39 @@ class Flow:
         self._updates = updates
         self._log = log
         self._tracing = tracing
+        self._familiar = familiar
 
     def judged(self, call: ToolCall, id_: str) -> Judged:
         """The call, resolved, and what is decided on it now. Raises as `resolve`."""
+        key = key_of(call)
+        familiar = None if key is None else self._familiar.recall(key)
+        if familiar is not None:
+            return familiar.asked(call, id_), self._updates.judge(familiar.decision)
+        eyes = Eyes()
         request = resolve(
             call,
             id_=id_,
             worktree=self._checker.worktree,
             environment=self._checker.environment,
+            eyes=eyes,
         )
         request = self._checker.by_policy(request)
-        return request, self._updates.judge(self._checker.decide(request))
+        decision = self._checker.decide(request, eyes=eyes)
+        if key is not None:
+            self._familiar.keep(key, request, decision, eyes)
+        return request, self._updates.judge(decision)
 
     def watched(self, live: Live) -> Flow:
         """The same for one call, which `live` looks at."""
-        runner = self._runner.watched(live)
-        return Flow(self._checker, self._asking, runner, self._updates, self._log, self._tracing)
+        return Flow(
+            self._checker,
+            self._asking,
+            self._runner.watched(live),
+            self._updates,
+            self._log,
+            self._tracing,
+            self._familiar,
+        )
 
     async def run(
         self, call: ToolCall, id_: str, approver: Approver | None, asked_by: str | None = None

@@ -52,6 +52,9 @@ def render(
     )
 
 
+_NOTHING = Output()
+
+
 def _status(stage: StageOutcome) -> int | None:
     return stage.exit_code if stage.signal is None else 128 + stage.signal
 
@@ -77,8 +80,10 @@ def _stage(outcome: Outcome, command: Command, stage: StageOutcome, lease: Lease
 
 def output(captured: Captured, file: str | None) -> Output:
     """One output as text."""
-    text = decode(captured)
     size = len(captured.head) + captured.dropped + len(captured.tail)
+    if size == 0 and file is None:
+        return _NOTHING
+    text = decode(captured)
     return Output(text.head, text.tail, text.dropped, file, size)
 
 

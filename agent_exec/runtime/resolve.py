@@ -11,6 +11,7 @@ from agent_exec.errors import InvalidCall, ProgramNotFound, TemplateError
 from agent_exec.model.call import ToolCall
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.request import Command, ExecRequest, FileUse, Source
+from agent_exec.policy.eyes import Eyes
 from agent_exec.runtime.checks import duration, wrong
 from agent_exec.runtime.environment import ChildEnvironment, SearchPath, is_mark
 from agent_exec.runtime.mistakes import refuse_shell_syntax, split_line
@@ -30,6 +31,7 @@ def resolve(
     environment: ChildEnvironment,
     find_programs: bool = True,
     by_host: bool = False,
+    eyes: Eyes | None = None,
 ) -> ExecRequest:
     """Find everything before anything is started.
 
@@ -40,6 +42,7 @@ def resolve(
         environment: That of the tool; its PATH, or the call's, is where names are looked up.
         find_programs: Without, one that is nowhere is no error.
         by_host: Somebody else runs it, in an environment that is not known here.
+        eyes: What looks.
 
     Raises:
         InvalidCall: No stages, an empty argv, what cannot be given to a program, shell
@@ -47,6 +50,7 @@ def resolve(
         ProgramNotFound: A program is nowhere.
         TemplateError: EACCES: one was named by path, and is a directory or not executable.
     """
+    eyes = Eyes() if eyes is None else eyes
     if call.command is None:
         _check_stages(call.stages)
     else:
@@ -61,7 +65,7 @@ def resolve(
         raise wrong("keep_output", call.keep_output, "true or false")
     if call.stdout_file is not None:
         _check_stdout_file(call)
-    cwd = worktree if call.cwd is None else _directory(call.cwd, worktree)
+    cwd = worktree if call.cwd is None else _directory(call.cwd, worktree, eyes)
     stdin = _input(call.stdin)
     _check_background(call)
     if call.command is not None:
@@ -70,8 +74,10 @@ def resolve(
         unwrapped = _unwrapped(call, id_, cwd, stdin, environment)
         if unwrapped is not None:
             return unwrapped
+    if call.env and "PATH" in call.env:
+        eyes.lose()  # which of its directories lie in the worktree is looked up, too
     path = environment.search_path(call.env or {})
-    commands = [_command(argv, cwd, path, find=find_programs) for argv in call.stages]
+    commands = [_command(argv, cwd, path, eyes, find=find_programs) for argv in call.stages]
     if call.stdout_file is not None:
         commands[-1] = commands[-1]._replace(files=_written(call))
     return ExecRequest(
@@ -176,7 +182,7 @@ def _in_context(
     return tuple(commands)
 
 
-def find_program(name: str, *, cwd: str, path: SearchPath) -> str:
+def find_program(name: str, *, cwd: str, path: SearchPath, eyes: Eyes | None = None) -> str:
     """The absolute path of a program.
 
     A name without a slash is looked up in `path`; one with a slash is relative to `cwd`.
@@ -185,19 +191,27 @@ def find_program(name: str, *, cwd: str, path: SearchPath) -> str:
     Raises:
         ProgramNotFound, TemplateError: As `resolve`.
     """
+    eyes = Eyes() if eyes is None else eyes
     if "/" in name:
-        return _named_by_path(os.path.join(cwd, name))
-    found = next(_programs(name, path.folders), None)
+        return _named_by_path(os.path.join(cwd, name), eyes)
+    found = next(_programs(name, path.folders, eyes), None)
     if found is None:
-        raise ProgramNotFound(name, path.folders, tuple(_programs(name, path.inside)))
+        raise ProgramNotFound(name, path.folders, tuple(_programs(name, path.inside, eyes)))
     return found
 
 
-def _programs(name: str, folders: Sequence[str]) -> Iterator[str]:
+def _programs(name: str, folders: Sequence[str], eyes: Eyes) -> Iterator[str]:
     for folder in folders:
         candidate = f"{folder}/{name}"
-        if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
+        if eyes.may_execute(candidate) and not _is_directory(candidate, eyes):
             yield candidate
+
+
+def _is_directory(path: str, eyes: Eyes) -> bool:
+    try:
+        return stat.S_ISDIR(eyes.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _check_stages(stages: Sequence[Sequence[str]]) -> None:
@@ -229,10 +243,10 @@ def _check_text(text: str, stages: Sequence[Sequence[str]]) -> None:
     _check_word(text, "command")
 
 
-def _command(argv: Sequence[str], cwd: str, path: SearchPath, *, find: bool) -> Command:
+def _command(argv: Sequence[str], cwd: str, path: SearchPath, eyes: Eyes, *, find: bool) -> Command:
     def is_program(name: str) -> bool:
         try:
-            find_program(name, cwd=cwd, path=path)
+            find_program(name, cwd=cwd, path=path, eyes=eyes)
         except (ProgramNotFound, TemplateError):
             return False
         return True
@@ -254,7 +268,7 @@ def _command(argv: Sequence[str], cwd: str, path: SearchPath, *, find: bool) -> 
     if not find:
         return Command(argv, None)
     try:
-        program = find_program(argv[0], cwd=cwd, path=path)
+        program = find_program(argv[0], cwd=cwd, path=path, eyes=eyes)
     except ProgramNotFound:
         words = split_line(argv[0])
         if len(words) == 1:
@@ -265,25 +279,25 @@ def _command(argv: Sequence[str], cwd: str, path: SearchPath, *, find: bool) -> 
     return Command(argv, program)
 
 
-def _named_by_path(candidate: str) -> str:
+def _named_by_path(candidate: str, eyes: Eyes) -> str:
     try:
-        status = os.stat(candidate)
+        status = eyes.stat(candidate)
     except (FileNotFoundError, NotADirectoryError):
         raise ProgramNotFound(candidate) from None
     except OSError as error:
         raise TemplateError(candidate, error.errno or errno.EIO) from None
     if stat.S_ISDIR(status.st_mode):
         raise TemplateError(candidate, errno.EACCES, "a directory")
-    if not os.access(candidate, os.X_OK):
+    if not eyes.may_execute(candidate):
         raise TemplateError(candidate, errno.EACCES, "not executable")
     return candidate
 
 
-def _directory(cwd: str | os.PathLike[str], worktree: str) -> str:
+def _directory(cwd: str | os.PathLike[str], worktree: str, eyes: Eyes) -> str:
     """Without links and dots: it is also the child's PWD, which may have none."""
     path = os.fspath(cwd) if isinstance(cwd, os.PathLike) else cwd
     _check_word(path, "cwd")
-    return os.path.realpath(os.path.join(worktree, path))
+    return eyes.realpath(os.path.join(worktree, path))
 
 
 def _check_background(call: ToolCall) -> None:

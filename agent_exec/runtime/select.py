@@ -1,13 +1,19 @@
-"""The engine that goes with a launcher."""
+"""What this system has of that for which there is a C core, and else another way."""
 
 from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from functools import partial
 
 from agent_exec.errors import Unsupported
 from agent_exec.launch.base import Launcher
 from agent_exec.launch.select import select_general, why_not_kernel
 from agent_exec.model.outcome import LauncherName
 from agent_exec.model.plan import Containment
+from agent_exec.policy.eyes import Glance, is_still_so
 from agent_exec.runtime.engine import Engine
+from agent_exec.runtime.familiar import Witness
 
 
 def select_engine(
@@ -46,3 +52,12 @@ def select_engine(
             engine.close()
             raise Unsupported(f"calls cannot have cgroups of their own: {why_not}")
     return engine, launcher
+
+
+def select_witness() -> Callable[[tuple[Glance, ...]], Witness]:
+    """What makes, of what was looked at, a question whether all of it is still so."""
+    if importlib.util.find_spec("agent_exec._native") is None:
+        return lambda glances: partial(is_still_so, glances)
+    from agent_exec.launch.glances import asker  # noqa: PLC0415 - absent on some systems
+
+    return asker

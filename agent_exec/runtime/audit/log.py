@@ -6,7 +6,8 @@ import os
 import time
 
 from agent_exec.model.result import ToolResult
-from agent_exec.runtime.audit.record import CallRecord, as_line
+from agent_exec.runtime.audit.line import LineMaker
+from agent_exec.runtime.audit.record import CallRecord
 from agent_exec.runtime.audit.writer import AuditWriter
 from agent_exec.schema.redact import Redactor
 
@@ -32,20 +33,15 @@ class AuditLog:
         redact: Redactor,
     ) -> None:
         self._writer = writer
-        self._redact = redact
+        self._asked_by = asked_by
         self._closed = False
-        self._about = {
-            "asked_by": asked_by,
-            "worktree": os.fsencode(worktree).decode("utf-8", "replace"),
-            "policy": policy,
-        }
+        shown = os.fsencode(worktree).decode("utf-8", "replace")
+        self._lines = LineMaker(redact, worktree=shown, policy=policy)
 
     def write(self, record: CallRecord, result: ToolResult) -> None:
         """A call has ended, or was refused."""
-        shown = {**record.to_json(result), **self._about, "pid": os.getpid()}
-        if record.asked_by is not None:
-            shown["asked_by"] = record.asked_by
-        self._writer.write(as_line(shown, self._redact), time.time())
+        asked_by = self._asked_by if record.asked_by is None else record.asked_by
+        self._writer.write(self._lines.line(record, result, asked_by, os.getpid()), time.time())
         if self._closed:
             self._writer.close()
 

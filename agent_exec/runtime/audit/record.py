@@ -1,21 +1,16 @@
-"""A call and what became of it, as one object."""
+"""A call on its way through the steps: what there will be to say of it."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision
 from agent_exec.model.question import Answer
-from agent_exec.model.result import ToolResult
 from agent_exec.runtime.tracing import CallSpan
-from agent_exec.schema.redact import Redactor, without_secrets
-
-VERSION = 1
 
 
 class CallRecord:
@@ -58,52 +53,30 @@ class CallRecord:
         self.answer = answer
         self._waited_s = time.perf_counter() - self._began - self._decided_s
 
-    def _shown_call(self) -> dict[str, Any]:
+    def shown_call(self) -> dict[str, Any]:
+        """The call as it is recorded: input by its digest only."""
         try:
             return _shown(self.call)
         except (AttributeError, TypeError, ValueError):
             # It was refused for that: nothing in it need have the type that it should have.
             return {"nonsense": repr(self.call)[:_LONGEST_NONSENSE]}
 
-    def to_json(self, result: ToolResult) -> dict[str, Any]:
-        """The record. Outputs are not in it, and input by its digest only."""
-        stages = result.stages
+    def times(self) -> Times:
+        """How long it took so far, in milliseconds."""
         whole = time.perf_counter() - self._began
-        return {
-            "v": VERSION,
-            "time": _iso(self.began),
-            "id": result.id or self.id,
-            "call": self._shown_call(),
-            "decision": None if self.decision is None else self.decision.to_json(),
-            "answer": None if self.answer is None else self.answer.to_json(),
-            "ended": result.ended.value,
-            "status": result.status,
-            "launcher": stages[0].launcher.value if stages else None,
-            "templates": [
-                None if each.template is None else each.template.value for each in stages
-            ],
-            "recreated": [each.because for each in stages],
-            "bytes": {"stdout": result.stdout.size, "stderr": result.stderr.size},
-            "error": result.error,
-            "times": {
-                "decide_ms": round(self._decided_s * 1000, 3),
-                "wait_ms": round(self._waited_s * 1000, 3),
-                "run_ms": round((whole - self._decided_s - self._waited_s) * 1000, 3),
-            },
-        }
+        decided, waited = self._decided_s, self._waited_s
+        return Times(decided * 1000, waited * 1000, (whole - decided - waited) * 1000)
+
+
+class Times(NamedTuple):
+    """Of the parts of a call, in milliseconds."""
+
+    decide: float
+    wait: float
+    run: float
 
 
 _LONGEST_NONSENSE = 1000
-# repr: a call that made no sense may hold anything.
-_to_json = json.JSONEncoder(separators=(",", ":"), default=repr).encode
-
-
-def as_line(record: dict[str, Any], redact: Redactor) -> bytes:
-    """JSON in one line, ASCII: whatever reads it later, no word of a call can break it."""
-    line = _to_json(record)
-    if redact.may_touch(line):
-        line = _to_json(without_secrets(record, redact))
-    return line.encode()
 
 
 def _shown(call: ToolCall) -> dict[str, Any]:
@@ -120,9 +93,3 @@ def _shown(call: ToolCall) -> dict[str, Any]:
 
 def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode() if not text.isascii() else text
-
-
-def _iso(seconds: float) -> str:
-    whole = int(seconds)
-    milliseconds = int((seconds - whole) * 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{milliseconds:03d}Z"

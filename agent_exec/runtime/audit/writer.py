@@ -12,6 +12,7 @@ from agent_exec.runtime.audit.files import MOST_BYTES, file_name, remove_old
 _MOST_FILES = 10_000
 # After a failure (a full disk, a folder that is gone), the next try is that much later.
 _REST_S = 5.0
+_DAY_S = 24 * 3600
 
 
 class AuditWriter:
@@ -34,6 +35,7 @@ class AuditWriter:
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._day = ""
+        self._day_ends = 0.0
         self._number = 0
         self._rests_until = 0.0
         self.lost = 0
@@ -72,8 +74,10 @@ class AuditWriter:
         self._close()
 
     def _append(self, text: bytes, now: float) -> None:
-        day = time.strftime("%Y-%m-%d", time.gmtime(now))
-        if self._fd is None or day != self._day:
+        # The clock may also be set back.
+        if self._fd is None or not self._day_ends - _DAY_S <= now < self._day_ends:
+            day = time.strftime("%Y-%m-%d", time.gmtime(now))
+            self._day_ends = (now // _DAY_S + 1) * _DAY_S
             self._close()
             if day != self._day:
                 self._day, self._number = day, 0
