@@ -252,7 +252,7 @@ class TemplateCache:
         return template.executable.credentials == self._credentials()
 
     def _make(self, program: str, use: TemplateUse, *, hot: bool) -> Lease:
-        template = Template.create(program, credentials=self._credentials())
+        template = Template.create(program, credentials=self._credentials(), busy=True)
         with self._alone():
             rival = self._entries.get(program) if hot else None
             if rival is not None and rival.template.is_twin_of(template):

@@ -35,11 +35,16 @@ class Pinned:
     script: bool
 
 
-def pin_path(path: str | bytes | os.PathLike[str]) -> Pinned:
+def pin_path(path: str | bytes | os.PathLike[str], *, busy: bool = False) -> Pinned:
     """Open the program at an absolute path; links are followed, the path is kept as given.
 
     A file that may be executed but not read is opened with O_PATH; its format is then
     found out by the launch.
+
+    Args:
+        path: Of the program.
+        busy: Also one that somebody has open for writing: a process that was forked in the
+            wrong moment may hold a writer's descriptor, and a launch waits for that to end.
 
     Raises:
         TemplateError: EINVAL for what is no path, and for one that is empty, relative, too
@@ -62,7 +67,7 @@ def pin_path(path: str | bytes | os.PathLike[str]) -> Pinned:
         fd = _open(name)
     except OSError as error:
         raise TemplateError(shown, error.errno or errno.EIO) from None
-    return _checked(fd, name, None, shown)
+    return _checked(fd, name, None, shown, busy=busy)
 
 
 def pin_descriptor(execfd: int) -> Pinned:
@@ -140,10 +145,12 @@ def _open(name: bytes) -> int:
         os.close(fd)
 
 
-def _checked(fd: int, path: bytes | None, execfd: int | None, shown: str) -> Pinned:
+def _checked(
+    fd: int, path: bytes | None, execfd: int | None, shown: str, *, busy: bool = False
+) -> Pinned:
     try:
         status = os.fstat(fd)
-        _check_permission(fd, path, status, shown)
+        _check_permission(fd, path, status, shown, busy=busy)
         script = _check_format(fd, path, shown)
     except OSError as error:
         os.close(fd)
@@ -154,13 +161,15 @@ def _checked(fd: int, path: bytes | None, execfd: int | None, shown: str) -> Pin
     return Pinned(fd, path, execfd, Identity.of(status), script)
 
 
-def _check_permission(fd: int, path: bytes | None, status: os.stat_result, shown: str) -> None:
+def _check_permission(
+    fd: int, path: bytes | None, status: os.stat_result, shown: str, *, busy: bool
+) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise TemplateError(shown, errno.EACCES, "not a regular file")
     refusal = _ask_kernel(fd)
     if refusal is None:
         refusal = 0 if _may_execute(fd, path, status) else errno.EACCES
-    if refusal:
+    if refusal and not (busy and refusal == errno.ETXTBSY):
         raise TemplateError(shown, refusal)
 
 

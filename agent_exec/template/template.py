@@ -39,18 +39,22 @@ class Template:
         )
 
     @classmethod
-    def create(cls, source: Word | os.PathLike[str] | int, *, credentials: bytes) -> Self:
+    def create(
+        cls, source: Word | os.PathLike[str] | int, *, credentials: bytes, busy: bool = False
+    ) -> Self:
         """Pin the program at an absolute path, or behind a descriptor.
 
         Args:
             source: The path, or a descriptor open for reading; that stays the caller's.
             credentials: What `Launcher.credentials` says of the caller.
+            busy: Also a path that somebody is writing to; see `pin_path`.
 
         Raises:
             TemplateError: See `agent_exec.template.pin`.
         """
-        pinned = pin_descriptor(source) if isinstance(source, int) else pin_path(source)
-        return cls(pinned, credentials)
+        if isinstance(source, int):
+            return cls(pin_descriptor(source), credentials)
+        return cls(pin_path(source, busy=busy), credentials)
 
     @property
     def executable(self) -> Executable:

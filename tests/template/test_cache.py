@@ -412,3 +412,16 @@ def test_threads_and_evictions_never_meet_a_closed_template(
         list(pool.map(work, range(6)))
     assert cache.stats.templates == 2
     cache.close()
+
+
+def test_a_program_that_somebody_has_open_for_writing_is_left_to_the_launch(
+    tmp_path: Path,
+) -> None:
+    """It may be a descriptor that a fork in the wrong moment has copied: a launch waits for it."""
+    program = tmp_path / "program"
+    program.write_bytes(Path("/bin/true").read_bytes())
+    program.chmod(0o755)
+    cache = TemplateCache(str(tmp_path), hot_after=1, credentials=lambda: b"")
+    with program.open("ab"), cache.lease(str(program)) as lease:
+        assert lease.template.name == str(program)
+    cache.close()
