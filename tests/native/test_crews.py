@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from realproc import (
 )
 
 from agent_exec.model.action import Action, OpenHow
-from agent_exec.model.confinement import Confinement
+from agent_exec.model.confinement import Confinement, Filter
 from agent_exec.model.outcome import Ended, Outcome
 from agent_exec.model.plan import CallPlan
 from agent_exec.runtime.engine import Engine
@@ -43,7 +44,7 @@ def engine_name() -> str:
 
 def crewed() -> int:
     """How many threads of ours carry a filter."""
-    return sum(mode == 2 for mode in seccomp_modes().values())
+    return len(spawners())
 
 
 async def run_until(engine: Engine, plan: CallPlan, true: Callable[[], bool]) -> None:
@@ -81,11 +82,15 @@ def test_a_spawner_is_made_and_the_hosts_threads_stay_as_they_are(
 @pytest.mark.anyio
 async def test_children_of_two_filters_and_of_none_side_by_side(tmp_path: Path) -> None:
     strict, wide = make_filter(), make_filter(write=True)
-    expected = {strict: ("2", False), wide: ("2", True), None: ("0", True)}
+    expected: dict[Filter | None, tuple[str, bool]] = {
+        strict: ("2", False),
+        wide: ("2", True),
+        None: ("0", True),
+    }
     engine = make_engine("native")
-    wrong = []
+    wrong: list[tuple[Filter | None, tuple[str, bool]]] = []
 
-    async def some(kinds: list[object]) -> None:
+    async def some(kinds: list[Filter | None]) -> None:
         for _, kind in zip(range(30), cycle(kinds), strict=False):
             said = rights(await engine.run(calls[kind]))
             if said != expected[kind]:
@@ -146,21 +151,19 @@ async def test_many_filters_leave_no_more_threads_than_a_few_crews() -> None:
 async def test_a_retired_crew_makes_room_for_the_filter_that_asks() -> None:
     engine = make_engine("native")
     with Plans(make_launcher("native")) as plans:
-
-        def call() -> CallPlan:
-            return plans.call(plans.sh("exit 0", confinement=Confinement(filter=make_filter())))
-
-        for _ in range(MOST_CREWS):
-            before = crewed()
-            await run_until(engine, call(), lambda before=before: crewed() > before)
-        newest = call()
-        before = {tid for tid, mode in seccomp_modes().items() if mode == 2}
-        await run_until(
-            engine,
-            newest,
-            lambda: bool({tid for tid, mode in seccomp_modes().items() if mode == 2} - before),
-        )
+        for _ in range(MOST_CREWS + 2):
+            before = spawners()
+            plan = plans.call(plans.sh("exit 0", confinement=Confinement(filter=make_filter())))
+            await run_until(engine, plan, partial(has_new, before))
     engine.close()
+
+
+def spawners() -> set[int]:
+    return {thread for thread, mode in seccomp_modes().items() if mode == 2}
+
+
+def has_new(before: set[int]) -> bool:
+    return bool(spawners() - before)
 
 
 @pytest.mark.anyio
@@ -259,7 +262,7 @@ async def test_closing_ends_what_a_spawner_has_started() -> None:
 
 
 def children() -> list[str]:
-    names = []
+    names: list[str] = []
     for task in os.listdir("/proc/self/task"):
         with suppress(OSError):
             pids = Path(f"/proc/self/task/{task}/children").read_text().split()
