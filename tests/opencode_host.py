@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from daemon_host import Home, home_in
 
 PATIENCE_S = 120.0
 """It takes some seconds to start, and more where others work, too."""
+_T = TypeVar("_T")
 _QUIET = ("AUTOUPDATE", "MODELS_FETCH", "LSP_DOWNLOAD", "SHARE", "DEFAULT_PLUGINS")
 MODEL = Path(__file__).parent / "programs" / "scripted_model.py"
 
@@ -121,7 +122,7 @@ class Session:
 
         return self.wait(result)
 
-    def wait(self, look: Callable[[], Any]) -> Any:
+    def wait(self, look: Callable[[], _T | None]) -> _T:
         """The first thing that `look` finds."""
         deadline = time.monotonic() + PATIENCE_S
         while not (found := look()):

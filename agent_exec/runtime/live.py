@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import sys
 from collections.abc import Callable
 from typing import Self
 
@@ -92,7 +91,7 @@ class _Stream:
 
 
 def _unnamed_file() -> int:
-    if sys.platform == "linux":
+    if hasattr(os, "memfd_create"):
         return os.memfd_create("agent_exec-live", os.MFD_CLOEXEC)
     import tempfile  # noqa: PLC0415 - takes longer to import than all else here
 

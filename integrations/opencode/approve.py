@@ -110,8 +110,8 @@ class Approver:
             decision = self._decided(question)
         except (AgentExecError, KeyError, TypeError, ValueError) as error:
             return Verdict.ASK, (f"it cannot be understood: {error}",)
-        error = () if decision.error is None else (decision.error,)
-        return decision.verdict, (*error, *decision.because)
+        mistake = () if decision.error is None else (decision.error,)
+        return decision.verdict, (*mistake, *decision.because)
 
     def _decided(self, question: Pending) -> Decision:
         if question.permission == OURS:

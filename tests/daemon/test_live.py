@@ -104,7 +104,7 @@ def test_no_secret_and_no_control_sequence_is_told(home: Home) -> None:
 
 def test_a_client_that_does_not_read_holds_up_no_call(served: Home) -> None:
     with served.connect() as slow, served.connect() as other:
-        where = {"worktree": str(served.worktree), "policy": "open"}
+        where: dict[str, Any] = {"worktree": str(served.worktree), "policy": "open"}
         # More at once than a socket takes.
         script = "n=0; while [ $n -lt 40 ]; do seq 3000; n=$((n + 1)); done; touch written"
         calls = [asked(served, slow, argv=["sh", "-c", script]) for _ in range(4)]

@@ -1,7 +1,8 @@
 """The real opencode, whose model does what the test says, through agent_exec.
 
-One server for all of it. Each test has a session of its own, in one of two projects: one with the
-tool and the guard, one where our tool stands in for the built-in bash.
+One server for all of it. Each test has a session of its own, in one of three projects: one with
+the tool and the guard, one where our tool stands in for the built-in bash, and one that has the
+tool by MCP and whose user wants to be asked about bash.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 import pytest
 from opencode_host import Opencode, Session, find_opencode, opencode_in
@@ -35,7 +38,7 @@ rules:
 SETTINGS = """{
   "$schema": "https://opencode.ai/config.json", // or opencode would add it
   // For the built-in tool.
-  "permission": {"bash": "allow"},
+  "permission": {"bash": "VERDICT"},
 }
 """
 
@@ -45,6 +48,8 @@ class Projects:
     opencode: Opencode
     guarded: Path
     replaced: Path
+    asking: Path
+    policy: Path
     before: dict[Path, dict[str, bytes]]
 
     def session(self) -> Session:
@@ -67,13 +72,17 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Projects]:
         home = opencode.home
         policy = folder / "policy.yaml"
         policy.write_text(POLICY)
-        made = [home.worktree, folder / "replaced"]
+        made = {
+            home.worktree: ("allow",),
+            folder / "replaced": ("allow", "--shell", "replace"),
+            folder / "asking": ("ask", "--mcp"),
+        }
         before = {}
-        for project, options in zip(made, [(), ("--shell", "replace")], strict=True):
+        for project, (verdict, *options) in made.items():
             project.mkdir(exist_ok=True)
             subprocess.run(["git", "init", "-q", project], env=home.environ, check=True)
             (project / "greeting.txt").write_text("hello, worktree\n")
-            (project / "opencode.jsonc").write_text(SETTINGS)
+            (project / "opencode.jsonc").write_text(SETTINGS.replace("VERDICT", verdict))
             before[project] = files_of(project)
             done = home.cli(
                 "opencode", "install", "--offline", "--policy", str(policy), *options, cwd=project
@@ -85,7 +94,8 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Projects]:
             for project in made:
                 call = {"argv": ["true"]}
                 client.request("check", worktree=str(project), policy=str(policy), call=call)
-        yield Projects(opencode, *made, before)
+        guarded, replaced, asking = made
+        yield Projects(opencode, guarded, replaced, asking, policy, before)
 
 
 def tails(project: Path) -> list[str]:
@@ -201,19 +211,39 @@ def test_our_bash_stands_in_for_the_built_in_one(projects: Projects) -> None:
     assert session.ended()["status"] == "error"
 
 
-@pytest.mark.skipif(find_spec("opencode_ai") is None, reason="needs opencode-ai")
-def test_a_policy_answers_where_nobody_sits_at_it(projects: Projects) -> None:
+def test_the_tool_may_come_from_an_mcp_server(projects: Projects) -> None:
+    session = projects.opencode.session(projects.asking)
+    state = session.call("agentexec_exec", argv=["cat", "greeting.txt"])
+    assert state["output"].endswith("stdout:\nhello, worktree"), state
+
+
+@contextmanager
+def approving(projects: Projects, project: Path, policy: str) -> Iterator[IO[str]]:
+    """What ``agent-exec opencode approve`` prints while it answers for `project`."""
     opencode = projects.opencode
-    words = ["opencode", "approve", "--server", opencode.url, "--policy", "workspace"]
+    words = ["opencode", "approve", "--server", opencode.url, "--policy", policy]
     approver = subprocess.Popen(
         [sys.executable, "-P", "-m", "agent_exec", *words],
-        cwd=projects.guarded,
+        cwd=project,
         env=opencode.home.environ,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert approver.stdout is not None
     try:
+        yield approver.stdout
+    finally:
+        approver.send_signal(signal.SIGTERM)
+        approver.wait(10)
+        approver.stdout.close()
+
+
+needs_sdk = pytest.mark.skipif(find_spec("opencode_ai") is None, reason="needs opencode-ai")
+
+
+@needs_sdk
+def test_a_policy_answers_where_nobody_sits_at_it(projects: Projects) -> None:
+    with approving(projects, projects.guarded, "workspace") as said:
         allowed = projects.session()
         state = allowed.call("exec", argv=["touch", "by-policy"])
         assert state["status"] == "completed", state
@@ -221,12 +251,17 @@ def test_a_policy_answers_where_nobody_sits_at_it(projects: Projects) -> None:
         refused = projects.session()
         state = refused.call("exec", argv=["curl", "http://127.0.0.1:9/"])
         assert (state["status"], "nobody is there" in state["error"]) == ("error", True), state
-        said = [json.loads(approver.stdout.readline())["reply"] for _ in range(2)]
-        assert said == ["once", "reject"]
-    finally:
-        approver.send_signal(signal.SIGTERM)
-        approver.wait(10)
-        approver.stdout.close()
+        assert [json.loads(said.readline())["reply"] for _ in range(2)] == ["once", "reject"]
+
+
+@needs_sdk
+def test_it_answers_for_what_the_guard_has_rewritten(projects: Projects) -> None:
+    with approving(projects, projects.asking, str(projects.policy)) as said:
+        session = projects.opencode.session(projects.asking)
+        state = session.call("bash", command="cat greeting.txt")
+        assert (state["status"], state["output"].strip()) == ("completed", "hello, worktree")
+        answered = json.loads(said.readline())
+        assert (answered["permission"], answered["reply"]) == ("bash", "once")
 
 
 def test_what_was_installed_is_taken_back_byte_for_byte(projects: Projects) -> None:

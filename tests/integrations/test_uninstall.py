@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from daemon_host import Home
@@ -50,7 +51,7 @@ def used(home: Home, agent_exec: AgentExec) -> None:
     event = json.dumps({"tool_name": "Bash", "tool_input": {"command": "git status"}})
     agent_exec("hook", "claude-code", input=event.encode())
     with home.connect() as client:
-        where = {"worktree": str(home.worktree), "policy": "default"}
+        where: dict[str, Any] = {"worktree": str(home.worktree), "policy": "default"}
         client.request("call", arguments={"argv": ["seq", "100000"]}, **where)
         decided = client.request("decide", arguments={"argv": ["mkdir", "-p", "."]}, **where)
         client.request("approver", asked=False)
