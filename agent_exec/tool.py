@@ -309,8 +309,11 @@ class ExecTool:
 
     def _sealed(self, call: ToolCall, judged: Judged) -> Decision:
         """The decision as it is stored: allowed, too, where that was approved for good."""
-        basis = self._asking.basis(judged)
         decision = judged[1]
+        if decision.verdict is not Verdict.ASK:
+            # What a rule says does not rest on what is in files.
+            return decision._replace(call=call)
+        basis = self._asking.basis(judged)
         if self._asking.remembers(basis, decision):
             because = ("it was approved for good",)
             decision = decision._replace(verdict=Verdict.ALLOW, because=because)

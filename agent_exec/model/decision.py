@@ -96,7 +96,7 @@ class Decision(NamedTuple):
     call: ToolCall | None = None
     """What was decided on, where that is to be run later (`ExecTool.decide`)."""
     seal: str | None = None
-    """Digest of the call and the files that the decision rests on; with a call only."""
+    """Digest of the call and the files that an approval rests on; None where none is needed."""
 
     def to_json(self) -> dict[str, object]:
         """The object of ``check --json``, without its ``id``; and the call, if it is kept."""

@@ -5,6 +5,7 @@ One that takes long, and so has a main guard, is only imported.
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -16,10 +17,14 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md"])
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
+FRAMEWORKS = sorted((DOCS / "examples" / "frameworks").glob("*.py"))
+"""What these need is no part of the extra `test`."""
 LONG = [example for example in EXAMPLES if "__main__" in example.read_text("utf-8")]
 
 CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
-CODE_AND_OUTPUT = re.compile(r"```python\n(.*?)```\n\nIt prints:\n\n```text\n(.*?)```", re.DOTALL)
+CODE_AND_OUTPUT = re.compile(
+    r"```python\n((?:(?!```).)*)```\n\nIt prints:\n\n```text\n(.*?)```", re.DOTALL
+)
 
 
 def _id(path: Path) -> str:
@@ -67,13 +72,31 @@ def test_an_example_prints_what_its_page_says(example: Path, tmp_path: Path) -> 
     assert (done.stdout, done.stderr) == (output_on_a_page(example), "")
 
 
+@pytest.mark.foreign
+@pytest.mark.parametrize("example", FRAMEWORKS, ids=_id)
+def test_an_example_of_a_framework_prints_what_its_page_says(example: Path, tmp_path: Path) -> None:
+    (needed,) = re.findall(r"agent_exec\.integrations\.(\w+)", example.read_text("utf-8"))
+    try:
+        importlib.import_module(f"agent_exec.integrations.{needed}")
+    except ImportError as error:
+        pytest.skip(str(error))
+    (tmp_path / "greeting.txt").write_text("hello, worktree\n")
+    # Warnings in packages of others are theirs.
+    done = run(tmp_path, "-W", "default", example)
+    assert done.stdout == output_on_a_page(example)
+
+
 @pytest.mark.parametrize("example", LONG, ids=_id)
 def test_an_example_that_takes_long_can_be_imported(example: Path, tmp_path: Path) -> None:
     done = run(tmp_path, "-c", f"import runpy; runpy.run_path({str(example)!r})")
     assert (done.stdout, done.stderr) == ("", "")
 
 
+def is_shown(code: str) -> bool:
+    return any(holds(example, code) for example in [*EXAMPLES, *FRAMEWORKS])
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_id)
 def test_code_on_a_page_is_part_of_an_example(page: Path) -> None:
     shown = CODE.findall(page.read_text("utf-8"))
-    assert [code for code in shown if not any(holds(example, code) for example in EXAMPLES)] == []
+    assert [code for code in shown if not is_shown(code)] == []

@@ -1,0 +1,1 @@
+"""What the adapters for agent frameworks share. No framework is imported here."""
