@@ -1,9 +1,10 @@
 # The adapters, each with its own framework.
 
-FRAMEWORK_TESTS=(tests/integrations/test_pydantic_ai.py)
+FRAMEWORKS=pydantic-ai,openai-agents,langchain,deepagents
+FRAMEWORK_TESTS=(tests/integrations/test_{pydantic_ai,openai_agents,langchain,deepagents}.py)
 
 stage_frameworks() {
-    make_env frameworks "$MAIN_PYTHON" "${WHEEL}[test,pydantic-ai]"
+    make_env frameworks "$MAIN_PYTHON" "${WHEEL}[test,$FRAMEWORKS]"
     # Here nothing may skip at all. Warnings in packages of others are theirs.
     MUST_WORK=all run_pytest frameworks 900 -W default "${FRAMEWORK_TESTS[@]}" \
         tests/docs/test_examples.py -k "framework or not examples"

@@ -60,10 +60,7 @@ def worktree(tmp_path: Path) -> Path:
 
 
 class AgentSuite(ABC):
-    """The tests. A framework that asks nobody overrides `asks`."""
-
-    asks = True
-    """Whether the framework asks people itself, and stores its state meanwhile."""
+    """Of every framework."""
 
     @abstractmethod
     async def run(self, tool: ExecTool, arguments: Arguments) -> str | Asked:
@@ -73,28 +70,11 @@ class AgentSuite(ABC):
             str | Asked: What the model was given back, or what the run waits for.
         """
 
-    async def resume(self, tool: ExecTool, asked: Asked, *, approved: bool) -> str | Asked:
-        """Go on, in what may be another process. What `run` returns."""
-        raise NotImplementedError
-
     def result(self, worktree: Path, arguments: Arguments, **options: Any) -> str:
         """What the model is given back for a call that nobody is asked about."""
         told = with_tool(worktree, lambda tool: self.run(tool, arguments), **options)
         assert isinstance(told, str)
         return told
-
-    def asked(self, worktree: Path, arguments: Arguments) -> Asked:
-        """What is asked about a call."""
-        if not self.asks:
-            pytest.skip("this framework asks nobody")
-        asked = with_tool(worktree, lambda tool: self.run(tool, arguments))
-        assert isinstance(asked, Asked)
-        json.loads(asked.state)
-        return asked
-
-    def answered(self, worktree: Path, asked: Asked, *, approved: bool) -> str | Asked:
-        """What comes of the answer."""
-        return with_tool(worktree, lambda tool: self.resume(tool, asked, approved=approved))
 
     def test_a_call_that_is_allowed(self, worktree: Path) -> None:
         told = self.result(worktree, {"argv": ["cat", "a.txt"]})
@@ -144,6 +124,18 @@ class AgentSuite(ABC):
         assert told.endswith("last")
         assert len(told) < 40_000
 
+    def test_many_runs_at_once_are_not_mixed_up(self, worktree: Path) -> None:
+        async def use(tool: ExecTool) -> list[str | Asked]:
+            runs = [self.run(tool, {"argv": ["printf", f"n{n}"]}) for n in range(8)]
+            return await asyncio.gather(*runs)
+
+        told = with_tool(worktree, use)
+        assert [str(each).rpartition("\n")[2] for each in told] == [f"n{n}" for n in range(8)]
+
+
+class CancellingSuite(AgentSuite):
+    """Of those that cancel a run."""
+
     def test_a_run_that_is_cancelled_leaves_no_process(self, worktree: Path) -> None:
         async def use(tool: ExecTool) -> None:
             running = asyncio.ensure_future(self.run(tool, LONG_TREE))
@@ -160,13 +152,24 @@ class AgentSuite(ABC):
         with pytest.raises(asyncio.CancelledError):
             await running
 
-    def test_many_runs_at_once_are_not_mixed_up(self, worktree: Path) -> None:
-        async def use(tool: ExecTool) -> list[str | Asked]:
-            runs = [self.run(tool, {"argv": ["printf", f"n{n}"]}) for n in range(8)]
-            return await asyncio.gather(*runs)
 
-        told = with_tool(worktree, use)
-        assert [str(each).rpartition("\n")[2] for each in told] == [f"n{n}" for n in range(8)]
+class AskingSuite(AgentSuite):
+    """Of those that ask people themselves, and store their state meanwhile."""
+
+    @abstractmethod
+    async def resume(self, tool: ExecTool, asked: Asked, *, approved: bool) -> str | Asked:
+        """Go on, in what may be another process. What `run` returns."""
+
+    def asked(self, worktree: Path, arguments: Arguments) -> Asked:
+        """What is asked about a call."""
+        asked = with_tool(worktree, lambda tool: self.run(tool, arguments))
+        assert isinstance(asked, Asked)
+        json.loads(asked.state)
+        return asked
+
+    def answered(self, worktree: Path, asked: Asked, *, approved: bool) -> str | Asked:
+        """What comes of the answer."""
+        return with_tool(worktree, lambda tool: self.resume(tool, asked, approved=approved))
 
     def test_what_is_approved_runs(self, worktree: Path) -> None:
         asked = self.asked(worktree, {"argv": ["touch", "new"], "justification": "I need it"})

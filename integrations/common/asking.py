@@ -87,6 +87,11 @@ def restored(kept: object) -> tuple[Question | None, Answer]:
         return None, ONCE
 
 
+def is_of(name: str, id_: str) -> bool:
+    """Whether `name` is the id of that call, or of one of its parts."""
+    return name == id_ or name.startswith(f"{id_}.")
+
+
 class Waiting:
     """Questions that wait for an answer in this process, by the id of their call.
 
@@ -102,9 +107,9 @@ class Waiting:
             del self._questions[next(iter(self._questions))]
         self._questions[id_] = question
 
-    def find(self, id_: str) -> Question | None:
-        """The one of that call; it goes on waiting."""
-        return self._questions.get(id_)
+    def find(self, id_: str) -> list[Question]:
+        """Those of that call, which go on waiting; of its parts, whose ids are ``id.number``."""
+        return [each for name, each in self._questions.items() if is_of(name, id_)]
 
     def take(self, id_: str) -> Question | None:
         """The one of that call, which waits no longer."""

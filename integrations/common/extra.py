@@ -21,6 +21,12 @@ class Requirement(NamedTuple):
 
 
 EXTRAS = {
+    "deepagents": (Requirement("deepagents", "0.7.32", "0.8"),),
+    "langchain": (
+        Requirement("langchain-core", "1.8", "2"),
+        Requirement("langgraph", "1.2.12", "2"),
+    ),
+    "openai-agents": (Requirement("openai-agents", "0.24", "0.25"),),
     "pydantic-ai": (Requirement("pydantic-ai-slim", "2.60", "3"),),
 }
 

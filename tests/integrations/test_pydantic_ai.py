@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from framework_suite import AgentSuite, Arguments, Asked, with_tool, worktree
+from framework_suite import Arguments, Asked, AskingSuite, CancellingSuite, with_tool, worktree
 
 from agent_exec import Answer, ExecTool, Reply
 
@@ -79,7 +79,7 @@ async def resumed(
     return outcome(await agent(tool).run(message_history=history, deferred_tool_results=results))
 
 
-class TestPydanticAI(AgentSuite):
+class TestPydanticAI(AskingSuite, CancellingSuite):
     async def run(self, tool: ExecTool, arguments: Arguments) -> str | Asked:
         return outcome(await agent(tool, arguments).run("go on"))
 
