@@ -21,7 +21,9 @@ class Requirement(NamedTuple):
 
 
 EXTRAS = {
+    "autogen": (Requirement("autogen-core", "0.7.5", "0.8"),),
     "deepagents": (Requirement("deepagents", "0.7.32", "0.8"),),
+    "inspect-ai": (Requirement("inspect-ai", "0.3.285", "0.4"),),
     "langchain": (
         Requirement("langchain-core", "1.8", "2"),
         Requirement("langgraph", "1.2.12", "2"),

@@ -49,7 +49,7 @@ def run(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str
         check=True,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=55,
     )
 
 

@@ -1,0 +1,213 @@
+"""The workbench, the tool and the code executor under the real AutoGen, with a scripted model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio import to_thread
+from framework_suite import LONG_TREE, AgentSuite, Arguments, Asked, with_tool, worktree
+from mcp_wire import wait_for_tails
+
+from agent_exec import Answer, ExecTool, Reply
+
+pytest.importorskip("autogen_core")
+pytest.importorskip("autogen_agentchat")
+
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.messages import ToolCallExecutionEvent
+from autogen_core import CancellationToken, FunctionCall
+from autogen_core.code_executor import CodeBlock
+from autogen_core.models import (
+    ChatCompletionClient,
+    CreateResult,
+    ModelFamily,
+    ModelInfo,
+    RequestUsage,
+)
+
+from agent_exec.integrations.autogen import ExecAutoGenTool, ExecCodeExecutor, ExecWorkbench
+
+__all__ = ["worktree"]
+pytestmark = [pytest.mark.foreign, pytest.mark.filterwarnings("default")]
+
+NOTHING = RequestUsage(prompt_tokens=0, completion_tokens=0)
+
+
+class Script(ChatCompletionClient):
+    """A model that calls `exec` once, and then says that it is done."""
+
+    def __init__(self, arguments: Arguments) -> None:
+        self._left: list[Any] = [
+            [FunctionCall(id="call-0", name="exec", arguments=json.dumps(dict(arguments)))]
+        ]
+
+    async def create(self, _messages: Sequence[Any], **_: Any) -> CreateResult:
+        content = self._left.pop() if self._left else "done"
+        finish: Any = "stop" if content == "done" else "function_calls"
+        return CreateResult(finish_reason=finish, content=content, usage=NOTHING, cached=False)
+
+    def create_stream(self, *_: Any, **__: Any) -> AsyncGenerator[str | CreateResult, None]:
+        raise NotImplementedError
+
+    async def close(self) -> None: ...
+
+    def actual_usage(self) -> RequestUsage:
+        return NOTHING
+
+    def total_usage(self) -> RequestUsage:
+        return NOTHING
+
+    def count_tokens(self, *_: Any, **__: Any) -> int:
+        return 0
+
+    def remaining_tokens(self, *_: Any, **__: Any) -> int:
+        return 1
+
+    @property
+    def capabilities(self) -> Any:
+        return self.model_info
+
+    @property
+    def model_info(self) -> ModelInfo:
+        return ModelInfo(
+            vision=False,
+            function_calling=True,
+            json_output=False,
+            family=ModelFamily.UNKNOWN,
+            structured_output=False,
+        )
+
+
+class TestAutoGenWorkbench(AgentSuite):
+    def tools(self, tool: ExecTool) -> Mapping[str, Any]:
+        return {"workbench": ExecWorkbench(tool)}
+
+    async def run(
+        self, tool: ExecTool, arguments: Arguments, token: CancellationToken | None = None
+    ) -> str | Asked:
+        agent = AssistantAgent("coder", model_client=Script(arguments), **self.tools(tool))
+        result = await agent.run(task="go on", cancellation_token=token)
+        (event,) = [each for each in result.messages if isinstance(each, ToolCallExecutionEvent)]
+        return str(event.content[0].content)
+
+    @pytest.mark.parametrize("reply", [Reply.ONCE, Reply.NEVER])
+    def test_the_approver_of_the_tool_is_asked(self, worktree: Path, reply: Reply) -> None:
+        told = self.result(
+            worktree, {"argv": ["touch", "new"]}, approver=lambda _question: Answer(reply)
+        )
+        assert told.startswith("exit status 0" if reply is Reply.ONCE else "refused: ")
+        assert (worktree / "new").exists() is (reply is Reply.ONCE)
+
+    def test_a_token_that_is_cancelled_leaves_no_process(self, worktree: Path) -> None:
+        async def use(tool: ExecTool) -> None:
+            token = CancellationToken()
+            running = asyncio.ensure_future(self.run(tool, LONG_TREE, token))
+            await to_thread.run_sync(partial(wait_for_tails, worktree, count=2))
+            token.cancel()
+            await to_thread.run_sync(partial(wait_for_tails, worktree, count=0))
+            await self.ended(running)
+
+        with_tool(worktree, use, policy="open", grace_s=0.0)
+
+    async def ended(self, running: asyncio.Future[Any]) -> None:
+        """The agent goes on, to a model that sees the token itself."""
+        assert await running == "cancelled, and ended"
+
+    def test_a_token_that_was_cancelled_before_starts_nothing(self, worktree: Path) -> None:
+        async def use(tool: ExecTool) -> None:
+            token = CancellationToken()
+            token.cancel()
+            calls = {"argv": ["touch", "new"]}
+            done = await ExecWorkbench(tool).call_tool("exec", calls, token)
+            assert done.to_text() == "cancelled, and ended"
+
+        with_tool(worktree, use, policy="open")
+        assert not (worktree / "new").exists()
+
+
+class TestAutoGenTool(TestAutoGenWorkbench):
+    def tools(self, tool: ExecTool) -> Mapping[str, Any]:
+        return {"tools": [ExecAutoGenTool(tool)]}
+
+    async def ended(self, running: asyncio.Future[Any]) -> None:
+        """`AssistantAgent` waits for ever for a tool that was cancelled."""
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+
+@pytest.mark.parametrize("token", [None, CancellationToken()], ids=["no-token", "token"])
+def test_a_call_whose_task_is_cancelled_leaves_no_process(
+    worktree: Path, token: CancellationToken | None
+) -> None:
+    async def use(tool: ExecTool) -> None:
+        call = ExecWorkbench(tool).call_tool("exec", LONG_TREE, token)
+        running = asyncio.ensure_future(call)
+        await to_thread.run_sync(partial(wait_for_tails, worktree, count=2))
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await to_thread.run_sync(partial(wait_for_tails, worktree, count=0))
+
+    with_tool(worktree, use, policy="open", grace_s=0.0)
+
+
+def test_what_did_not_run_is_an_error_and_what_failed_is_none(worktree: Path) -> None:
+    async def use(tool: ExecTool) -> list[bool]:
+        workbench = ExecWorkbench(tool)
+        calls: list[dict[str, Any]] = [{"argv": ["cat", "missing"]}, {"argv": ["rm", "a.txt"]}, {}]
+        return [(await workbench.call_tool("exec", each)).is_error for each in calls]
+
+    assert with_tool(worktree, use) == [False, True, True]
+
+
+@pytest.mark.parametrize("how", [ExecAutoGenTool, ExecWorkbench])
+def test_the_definition_is_ours(worktree: Path, how: Any) -> None:
+    async def use(tool: ExecTool) -> None:
+        made = how(tool)
+        schema = made.schema if how is ExecAutoGenTool else (await made.list_tools())[0]
+        shown = tool.definition("openai")[0]
+        assert (schema["name"], schema["description"]) == ("exec", shown["description"])
+        assert schema["strict"] is True
+        assert schema["parameters"] == shown["parameters"]
+
+    with_tool(worktree, use)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "status", "output"),
+    [
+        pytest.param([("bash", "cat a.txt | wc -l")], 0, "stdout:\n1", id="text"),
+        pytest.param([("python", "print(6 * 7)")], 0, "stdout:\n42", id="python"),
+        pytest.param([("sh", "cat missing"), ("sh", "cat a.txt")], 1, "No such file", id="fails"),
+        pytest.param([("cobol", "STOP RUN")], 126, "there is no 'cobol' here", id="language"),
+        pytest.param([], 0, "", id="nothing"),
+    ],
+)
+def test_blocks_run_up_to_the_first_that_fails(
+    worktree: Path, blocks: list[tuple[str, str]], status: int, output: str
+) -> None:
+    async def use(tool: ExecTool) -> Any:
+        given = [CodeBlock(code=code, language=language) for language, code in blocks]
+        return await ExecCodeExecutor(tool).execute_code_blocks(given, CancellationToken())
+
+    done = with_tool(worktree, use, policy="open")
+    assert done.exit_code == status
+    assert done.output.endswith(output) or output in done.output
+    assert "one" not in done.output
+
+
+def test_a_block_that_is_denied(worktree: Path) -> None:
+    async def use(tool: ExecTool) -> Any:
+        block = CodeBlock(code="rm a.txt", language="bash")
+        return await ExecCodeExecutor(tool).execute_code_blocks([block], CancellationToken())
+
+    done = with_tool(worktree, use, policy="read-only")
+    assert (done.exit_code, done.output[:9]) == (126, "refused: ")
+    assert (worktree / "a.txt").exists()
