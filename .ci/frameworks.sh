@@ -1,8 +1,8 @@
 # The adapters, each with its own framework.
 
-FRAMEWORKS=pydantic-ai,openai-agents,langchain,deepagents,autogen,inspect-ai
+FRAMEWORKS=pydantic-ai,openai-agents,langchain,deepagents,autogen,inspect-ai,agent-framework,ag2
 FRAMEWORK_TESTS=(tests/integrations/test_{pydantic_ai,openai_agents,langchain,deepagents}.py
-    tests/integrations/test_{autogen,inspect_ai,extra}.py)
+    tests/integrations/test_{autogen,inspect_ai,agent_framework,ag2,extra}.py)
 
 stage_frameworks() {
     make_env frameworks "$MAIN_PYTHON" "${WHEEL}[test,$FRAMEWORKS]" "autogen-agentchat>=0.7.5,<0.8"

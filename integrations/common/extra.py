@@ -21,6 +21,8 @@ class Requirement(NamedTuple):
 
 
 EXTRAS = {
+    "ag2": (Requirement("ag2", "1.2", "2"),),
+    "agent-framework": (Requirement("agent-framework-core", "1.23", "2"),),
     "autogen": (Requirement("autogen-core", "0.7.5", "0.8"),),
     "deepagents": (Requirement("deepagents", "0.7.32", "0.8"),),
     "inspect-ai": (Requirement("inspect-ai", "0.3.285", "0.4"),),
