@@ -21,17 +21,17 @@ class Requirement(NamedTuple):
 
 
 EXTRAS = {
-    "ag2": (Requirement("ag2", "1.2", "2"),),
+    "ag2": (Requirement("ag2", "1.2.1", "2"),),
     "agent-framework": (Requirement("agent-framework-core", "1.23", "2"),),
     "autogen": (Requirement("autogen-core", "0.7.5", "0.8"),),
     "deepagents": (Requirement("deepagents", "0.7.32", "0.8"),),
     "inspect-ai": (Requirement("inspect-ai", "0.3.285", "0.4"),),
     "langchain": (
-        Requirement("langchain-core", "1.8", "2"),
-        Requirement("langgraph", "1.2.12", "2"),
+        Requirement("langchain-core", "1.8.3", "2"),
+        Requirement("langgraph", "1.2.24", "2"),
     ),
     "openai-agents": (Requirement("openai-agents", "0.24", "0.25"),),
-    "pydantic-ai": (Requirement("pydantic-ai-slim", "2.60", "3"),),
+    "pydantic-ai": (Requirement("pydantic-ai-slim", "2.68", "3"),),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
@@ -26,7 +26,7 @@ class ExecLangChainTool(BaseTool):
         interrupt: False: what the policy asks about is for the approver of `tool`.
     """
 
-    response_format: str = "content_and_artifact"  # type: ignore[assignment] # a Literal there
+    response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     _tool: ExecTool = PrivateAttr()
     _interrupt: bool = PrivateAttr()
 

@@ -9,7 +9,7 @@ from pydantic_ai.tools import AgentDepsT, ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
 from pydantic_core import SchemaValidator, core_schema
 
-from agent_exec import ExecTool, Question
+from agent_exec import ExecTool, Question, ToolResult
 from agent_exec.integrations.common.asking import (
     Waiting,
     call_or_ask,
@@ -87,6 +87,7 @@ class ExecToolset(AbstractToolset[AgentDepsT]):
     ) -> ToolReturn:
         """Returns the text for the model; the whole result is its metadata."""
         id_ = ctx.tool_call_id or ""
+        done: ToolResult | Question
         if not self._defer:
             done = await self._tool.call(tool_args, name=name)
         elif ctx.tool_call_approved:

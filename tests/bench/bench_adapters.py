@@ -52,7 +52,7 @@ async def pydantic_ai(tool: agent_exec.ExecTool) -> tuple[Once, Once]:
         manager = await ToolManager(toolset).for_run_step(context)
         return lambda: manager.handle_call(ToolCallPart("exec", CALL, "1"))
 
-    return await call(theirs), await call(ExecToolset[None](tool))
+    return await call(theirs), await call(ExecToolset(tool))
 
 
 async def openai_agents(tool: agent_exec.ExecTool) -> tuple[Once, Once]:

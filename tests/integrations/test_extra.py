@@ -36,7 +36,7 @@ def version_is(monkeypatch: pytest.MonkeyPatch, version: str | None) -> None:
     monkeypatch.setattr(metadata, "version", found)
 
 
-@pytest.mark.parametrize("version", ["2.60", "2.60.0", "2.68.1", "2.999.0rc1"])
+@pytest.mark.parametrize("version", ["2.68", "2.68.0", "2.70.1", "2.999.0rc1"])
 def test_a_version_that_is_known(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     version_is(monkeypatch, version)
     with needs(EXAMPLE):
@@ -47,7 +47,7 @@ def test_a_version_that_is_known(monkeypatch: pytest.MonkeyPatch, version: str) 
     ("version", "said"),
     [
         pytest.param(None, "pydantic-ai-slim is not installed", id="missing"),
-        pytest.param("2.59.9", "pydantic-ai-slim 2.59.9 is installed", id="too-old"),
+        pytest.param("2.67.9", "pydantic-ai-slim 2.67.9 is installed", id="too-old"),
         pytest.param("3.0.0", "pydantic-ai-slim 3.0.0 is installed", id="too-new"),
         pytest.param("3.0.0b1", "pydantic-ai-slim 3.0.0b1 is installed", id="pre-release"),
         pytest.param("unknown", "pydantic-ai-slim unknown is installed", id="no-version"),
@@ -59,7 +59,7 @@ def test_any_other_is_one_line_that_says_what_to_install(
     version_is(monkeypatch, version)
     with pytest.raises(ImportError) as caught, needs(EXAMPLE):
         pass
-    wanted = "pydantic-ai-slim>=2.60,<3: pip install 'agent-exec[pydantic-ai]'"
+    wanted = "pydantic-ai-slim>=2.68,<3: pip install 'agent-exec[pydantic-ai]'"
     assert str(caught.value) == f"{said}; this adapter needs {wanted}"
 
 
