@@ -64,9 +64,7 @@ def policy(folder: Path, text: str) -> Path:
 # What only reads
 
 
-def test_a_reader_writes_nowhere_but_in_its_temp_directory(tree: Path, tool: ExecTool) -> None:
-    # awk is judged by its program, and fooled by none here; so it is asked for a write by
-    # a descriptor of its own: the shell of a text that is run without one has opened none.
+def test_a_temp_directory_may_be_written_and_does_not_stay(tree: Path, tool: ExecTool) -> None:
     rule = policy(
         tree.parent,
         "rules: [{id: fooled, command: [python3], effects: [execute],"
@@ -101,7 +99,7 @@ SECRETS = {
     "private-key": "cat {home}/.ssh/id_ed25519",
     "environ-of-the-parent": "cat /proc/{pid}/environ",
     "memory-of-the-parent": "cat /proc/{pid}/maps",
-    "descriptors-of-the-parent": "ls /proc/{pid}/fd/",
+    "directory-of-the-parent": "ls /proc/{pid}/cwd/",
     "our-state": "ls {home}/.local/state/agent_exec",
 }
 
@@ -315,7 +313,13 @@ EDITORS = {
 }
 
 
-@pytest.mark.parametrize("name", EDITORS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name == "sed" else pytest.mark.foreign, id=name)
+        for name in EDITORS
+    ],
+)
 def test_an_editor_edits(name: str, tree: Path, tool: ExecTool) -> None:
     argv, stdin = EDITORS[name]
     if shutil.which(name) is None:
@@ -399,6 +403,7 @@ def test_without_the_network_nothing_connects_and_that_is_told(
     assert any("no right to use the network" in notice for notice in result.notices)
 
 
+@pytest.mark.foreign
 def test_a_command_that_was_granted_the_network_has_it(
     listening: dict[str, object], tool: ExecTool
 ) -> None:
@@ -496,15 +501,6 @@ def test_open_withholds_nothing(tree: Path, home: Path) -> None:
         result = tool.run_sync(["sh", "-c", f"echo x > {home}/f; ulimit -d"])
     assert (home / "f").exists()
     assert "TMPDIR" not in result.stdout.head
-
-
-def test_a_setuid_program_is_told_that_it_gains_nothing(
-    setuid_cat: Path, tree: Path, tool: ExecTool
-) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root has nothing to gain")
-    result = tool.run_sync([str(setuid_cat)])
-    assert any("gains rights" in notice for notice in result.notices)
 
 
 def test_an_approval_for_good_does_not_outlive_the_rights_that_were_shown(tree: Path) -> None:

@@ -148,8 +148,7 @@ def _missing(withheld: Sequence[Withheld], path: str) -> tuple[str, str] | None:
 def _paths(line: str, cwd: str) -> Iterator[str]:
     """Absolute paths that a message may be about, the last first."""
     found = [one or other for one, other in _PATH.findall(line)]
-    found += _BEFORE.findall(line)
-    for text in reversed(found):
+    for text in reversed(found or _BEFORE.findall(line)):
         path = os.path.normpath(os.path.join(cwd, os.path.expanduser(text.strip())))
         if "\0" not in path:
             yield path
