@@ -68,17 +68,6 @@ def test_a_rule_is_warned_about(tmp_path: Path, rule: str, message: str) -> None
     assert (warning.where, warning.message) == (f"{file}:4:5", f"rule a: {message}")
 
 
-<<<<<<< ours
-=======
-def test_what_is_not_in_force_is_said(tmp_path: Path) -> None:
-    file = tmp_path / "p.yaml"
-    file.write_text(f"{HEAD}sessions: {{max: 1}}\nsandbox: {{network: allow}}\n")
-    assert [warning.message for warning in lint(str(file))] == [
-        "sessions.max is not in force in this release",
-    ]
-
-
->>>>>>> theirs
 def test_a_rule_that_is_needed_is_not_warned_about(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_text(
