@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from agent_exec.bench.launch.machine import Machine
+from agent_exec.bench.machine import Machine
 
 FORMAT = 1
 """Of the JSON; another number when a field changes its meaning or goes."""
