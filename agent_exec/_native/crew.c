@@ -60,7 +60,8 @@ ax_crew_choose(struct ax_engine *engine, struct ax_crew *own, const struct ax_ta
             call_one(own);
         return AX_STARTER_SELF;
     }
-    /* A crew is made after a launch, so the engine's cgroup has been tried. The guardian would inherit the filter, and not be able to do its work. */
+    /* The guardian would inherit the filter, and not be able to do its work. A crew is made
+     * after a launch, so the engine's cgroup has been tried. */
     if (crew == NULL || crew->error != 0 || crew->retiring ||
         ax_guard_is_due(&engine->guard, &task->job, engine->host.cgroup))
         return AX_STARTER_SELF;
@@ -70,7 +71,7 @@ ax_crew_choose(struct ax_engine *engine, struct ax_crew *own, const struct ax_ta
         call_one(crew);
         return AX_STARTER_CREW;
     }
-    if (crew->n_threads < MOST_IN_CREW)
+    if (crew->n_threads < engine->max_threads)
         return AX_STARTER_SELF;
     /* All of them launch, and take the queue when they are done; unless they hang. */
     if (ax_now() < crew->busy_since + AX_LAUNCH_PATIENCE) {
@@ -124,7 +125,7 @@ ax_crew_to_grow(struct ax_engine *engine, const struct ax_task *task)
     if (filter == NULL || engine->closing)
         return NULL;
     if (crew != NULL)
-        return crew->n_threads < MOST_IN_CREW && crew->n_idle == 0 && crew->error == 0 &&
+        return crew->n_threads < engine->max_threads && crew->n_idle == 0 && crew->error == 0 &&
                        !crew->retiring
                    ? crew
                    : NULL;

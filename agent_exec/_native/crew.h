@@ -13,9 +13,9 @@
 struct ax_engine;
 struct ax_task;
 
-enum { MOST_CREWS = 4, MOST_IN_CREW = 2 };
+enum { MOST_CREWS = 4 };
 
-/* The threads of one filter. */
+/* The threads of one filter, at most as many as there are plain ones at rest. */
 struct ax_crew {
     struct ax_engine *engine; /* NULL: the place is free */
     struct ax_filter filter;

@@ -1,17 +1,15 @@
 """The seccomp filter of a child: what Landlock cannot withhold from it.
 
-`build` is pure; `filter_maker` alone asks the kernel.
+`build` is pure; `why_no_filter` alone asks the kernel.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
-import functools
 import os
 import secrets
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -125,23 +123,31 @@ def why_no_filter() -> str | None:
     return None
 
 
-def filter_maker() -> Callable[[bool, bool, int], Filter] | None:
-    """What makes filters, from: may it write, has it the network, the ABI of Landlock.
+class FilterMaker:
+    """Makes filters. Equal questions get the same one: its children have the same spawners."""
 
-    Equal questions get the same filter: children of one are started by the same threads. None
-    where there are no filters.
-    """
-    if why_no_filter() is not None:
-        return None
-    machine = os.uname().machine
+    def __init__(self, machine: str) -> None:
+        self._machine = machine
+        self._made: dict[Withheld, Filter] = {}
 
-    @functools.cache
-    def make(write: bool, network: bool, landlock: int) -> Filter:
-        secret = (1 + secrets.randbelow(2**64 - 1), 1 + secrets.randbelow(2**64 - 1))
+    def __call__(self, write: bool, network: bool, landlock: int) -> Filter:
+        """The filter for a child that may write, or has the network, or neither.
+
+        Args:
+            landlock: The ABI of Landlock that holds it besides; 0 for none.
+        """
         withheld = Withheld(write=not write, network=not network, landlock=landlock)
-        return build(withheld, secret, machine)
+        made = self._made.get(withheld)
+        if made is None:
+            secret = (1 + secrets.randbelow(2**64 - 1), 1 + secrets.randbelow(2**64 - 1))
+            # Another thread may have been quicker.
+            made = self._made.setdefault(withheld, build(withheld, secret, self._machine))
+        return made
 
-    return make
+
+def filter_maker() -> FilterMaker | None:
+    """One for this machine; None where there are no filters."""
+    return FilterMaker(os.uname().machine) if why_no_filter() is None else None
 
 
 def _merge(segments: list[tuple[int, Code]]) -> list[tuple[int, Code]]:

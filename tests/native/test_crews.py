@@ -33,7 +33,7 @@ from agent_exec.runtime.engine import Engine
 
 pytestmark = pytest.mark.timeout(60)
 
-MOST_CREWS, MOST_IN_CREW, PLAIN_AT_REST = 4, 2, 4
+MOST_CREWS, MOST_IN_CREW, PLAIN_AT_REST = 4, 4, 4
 STATUS = "grep Seccomp: /proc/self/status; touch -c -d @1 {0} 2>/dev/null; echo $?"
 
 
