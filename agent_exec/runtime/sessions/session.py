@@ -121,7 +121,10 @@ class Session:
         """Begin. From now on its end is told, whatever comes."""
         self._tell_of(self._result())
         self._call = self._loop.create_task(self._run())
-        self._life = self._loop.create_task(self._live())
+        # Comes also where the call, or who watches it, is cancelled before it has begun.
+        self._call.add_done_callback(self._finish)
+        self._loop.add_reader(self._wires.output, self._readable)
+        self._watching = self._loop.create_task(self._watch())
 
     def forget(self) -> None:
         """In a process that was just forked: close what the other one's session has open."""
@@ -129,22 +132,15 @@ class Session:
         if self._file is not None:
             self._file.close(keep=True)
 
-    async def _live(self) -> None:
-        """Until it has ended, and all that it has started."""
-        call = self._call
-        self._loop.add_reader(self._wires.output, self._readable)
-        try:
-            while not call.done():
-                if self._readers:
-                    self._touched = self._loop.time()
-                left = self._touched + self.about.idle_s - self._loop.time()
-                if left <= 0:
-                    self.end(f"nobody has read it for {self.about.idle_s:g} s")
-                await asyncio.wait([call], timeout=max(left, 0.0) or None)
-        finally:
-            call.cancel()
-            await asyncio.wait([call])
-            self._finish(call)
+    async def _watch(self) -> None:
+        """End it when nobody asks for it."""
+        while not self._call.done():
+            if self._readers:
+                self._touched = self._loop.time()
+            left = self._touched + self.about.idle_s - self._loop.time()
+            if left <= 0:
+                self.end(f"nobody has read it for {self.about.idle_s:g} s")
+            await asyncio.wait([self._call], timeout=max(left, 0.0) or None)
 
     def end(self, why: str) -> None:
         """Have it ended: SIGTERM, the grace, SIGKILL."""
