@@ -49,7 +49,7 @@ def run(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str
         check=True,
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=110,
     )
 
 
@@ -73,6 +73,7 @@ def test_an_example_prints_what_its_page_says(example: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.foreign
+@pytest.mark.timeout(120)  # some frameworks take long to import
 @pytest.mark.parametrize("example", FRAMEWORKS, ids=_id)
 def test_an_example_of_a_framework_prints_what_its_page_says(example: Path, tmp_path: Path) -> None:
     (needed,) = re.findall(r"agent_exec\.integrations\.(\w+)", example.read_text("utf-8"))
