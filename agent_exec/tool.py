@@ -42,6 +42,7 @@ from agent_exec.runtime.runner import Runner
 from agent_exec.runtime.select import select_engine, select_witness
 from agent_exec.runtime.tracing import Tracing
 from agent_exec.sandbox.available import names
+from agent_exec.sandbox.profile import Enforced
 from agent_exec.schema.redact import Redactor
 from agent_exec.template.cache import CacheStats, TemplateCache
 
@@ -144,7 +145,7 @@ class ExecTool:
         trace_content: bool | None = None,
     ) -> None:
         # Before the engine is made, which nobody would close.
-        self._checker = Checker(_absolute("worktree", worktree), policy, enforced=self._names)
+        self._checker = Checker(_absolute("worktree", worktree), policy)
         self.worktree = self._checker.worktree
         policy = self._policy = self._checker.policy
         hot_after = _given(hot_after, policy.templates.hot_after)
@@ -176,8 +177,10 @@ class ExecTool:
             max_concurrent=max_concurrent,
             containment=contained,
         )
-        self._enforced = enforced_by(chosen.name)
-        self._sandbox = make_sandbox(policy, self._enforced, os.environ)
+        enforced = enforced_by(chosen.name)
+        # Not by a method: sessions hold the checker, and would keep a tool that was dropped.
+        self._checker.enforced = partial(_names_of, enforced, self._engine)
+        self._sandbox = make_sandbox(policy, enforced, os.environ)
         self._settings = Settings(
             sandbox=self._sandbox,
             cache=TemplateCache(
@@ -640,13 +643,15 @@ class ExecTool:
             redact=self._redact,
         )
 
-    def _names(self) -> frozenset[str]:
-        """What children are held to, in the words of a policy."""
-        return names(self._enforced, cgroup=self.containment is Containment.CGROUP)
-
     def _new_id(self) -> str:
         # The pid, because a forked child goes on with the same counter.
         return f"{self._session}-{os.getpid():x}-{next(self._counter)}"
+
+
+def _names_of(enforced: Enforced, engine: Engine) -> frozenset[str]:
+    """What children are held to, in the words of a policy."""
+    contains, _ = engine.containment()
+    return names(enforced, cgroup=contains)
 
 
 def _session_engine(launcher: str, containment: Containment, most: int) -> tuple[Engine, Launcher]:

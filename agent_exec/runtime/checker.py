@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from agent_exec.errors import InvalidCall
@@ -32,8 +32,6 @@ class Checker:
     Args:
         worktree: A directory.
         policy: A shipped name, the path of a file, or a `Policy`.
-        enforced: Says what children are held to, in the words of ``sandbox.require``; without,
-            that is what the launcher of the policy can do here.
 
     Raises:
         PolicyError: It is wrong, or not to be had.
@@ -44,8 +42,6 @@ class Checker:
         self,
         worktree: str | os.PathLike[str],
         policy: str | os.PathLike[str] | Policy,
-        *,
-        enforced: Callable[[], frozenset[str]] | None = None,
     ) -> None:
         self.worktree = os.path.realpath(worktree)
         if not os.path.isdir(self.worktree):
@@ -53,7 +49,9 @@ class Checker:
         if not isinstance(policy, Policy):
             policy = load_policy(policy, worktree=self.worktree)
         self.policy = policy
-        self._enforced = enforced or self._by_policy
+        self.enforced: Callable[[], frozenset[str]] = partial(_enforced_for, policy)
+        """Says what children are held to, in the words of ``sandbox.require``: at first, what the
+        launcher of the policy can do here."""
         variables = policy_environment(policy, os.environb)
         self._variables = {
             os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()
@@ -151,11 +149,11 @@ class Checker:
     def _unmet(self) -> tuple[str, ...]:
         """What the policy requires and this machine does not have."""
         require = self.policy.sandbox.require
-        return tuple(sorted(require - self._enforced())) if require else ()
+        return tuple(sorted(require - self.enforced())) if require else ()
 
-    def _by_policy(self) -> frozenset[str]:
-        cgroup = "cgroup" in self.policy.sandbox.require
-        return what_is_enforced(self.policy.launcher, cgroup=cgroup)
+
+def _enforced_for(policy: Policy) -> frozenset[str]:
+    return what_is_enforced(policy.launcher, cgroup="cgroup" in policy.sandbox.require)
 
 
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:

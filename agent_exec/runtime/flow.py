@@ -162,7 +162,7 @@ class Flow:
         """What was decided on before is not run: record that."""
         record = self._begin(decision.call or ToolCall(), id_)
         record.decided(decision)
-        if answer is not None:
+        if isinstance(answer, Answer):  # what was given for one may be anything
             record.answered(answer)
         self._failed(record, error)
 

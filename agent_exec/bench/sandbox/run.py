@@ -16,9 +16,9 @@ from pathlib import Path
 
 import anyio
 
+from agent_exec.bench.launch.programs import TINY_FLAGS, WrongResultError, compile_c
 from agent_exec.bench.machine import load_average
 from agent_exec.bench.machine import look as look_at_machine
-from agent_exec.bench.launch.programs import TINY_FLAGS, WrongResultError, compile_c
 from agent_exec.bench.sandbox.report import SandboxBenchReport, SandboxFigure
 from agent_exec.bench.sandbox.rule_set import reading
 from agent_exec.errors import Unsupported
