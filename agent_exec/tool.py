@@ -27,12 +27,14 @@ from agent_exec.runtime.audit.log import AuditLog
 from agent_exec.runtime.audit.writer import AuditWriter
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.checker import Checker
+from agent_exec.runtime.enforcing import enforced_by, make_sandbox
 from agent_exec.runtime.flow import Flow
 from agent_exec.runtime.guardian import start_guardian
 from agent_exec.runtime.presenting import Presenter
 from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.runner import Runner
 from agent_exec.runtime.select import select_engine
+from agent_exec.sandbox.available import names
 from agent_exec.schema.redact import Redactor
 from agent_exec.template.cache import CacheStats, TemplateCache
 
@@ -128,7 +130,7 @@ class ExecTool:
         output_file_bytes: int = 256 * 1024 * 1024,
     ) -> None:
         # Before the engine is made, which nobody would close.
-        self._checker = Checker(_absolute("worktree", worktree), policy)
+        self._checker = Checker(_absolute("worktree", worktree), policy, enforced=self._names)
         self.worktree = self._checker.worktree
         policy = self._policy = self._checker.policy
         hot_after = _given(hot_after, policy.templates.hot_after)
@@ -159,7 +161,10 @@ class ExecTool:
             max_concurrent=max_concurrent,
             containment=contained,
         )
+        self._enforced = enforced_by(chosen.name)
+        self._sandbox = make_sandbox(policy, self._enforced, os.environ)
         self._settings = Settings(
+            sandbox=self._sandbox,
             cache=TemplateCache(
                 self.worktree,
                 hot_after=hot_after,
@@ -429,6 +434,8 @@ class ExecTool:
         """Kill calls in flight, let the templates go. Idempotent."""
         self._engine.close()
         self._settings.cache.close()
+        if self._sandbox is not None:
+            self._sandbox.close()
         if self._log is not None:
             self._log.close()
 
@@ -484,6 +491,10 @@ class ExecTool:
             asked_by=asked_by,
             redact=self._redact,
         )
+
+    def _names(self) -> frozenset[str]:
+        """What children are held to, in the words of a policy."""
+        return names(self._enforced, cgroup=self.containment is Containment.CGROUP)
 
     def _new_id(self) -> str:
         # The pid, because a forked child goes on with the same counter.

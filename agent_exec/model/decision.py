@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 from agent_exec.model.call import ToolCall
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.request import ExecRequest
+from agent_exec.model.rights import Rights
 
 
 class Verdict(StrEnum):
@@ -56,6 +57,8 @@ class Ruling(NamedTuple):
     """Of the program and its sub-command, as its table has them; empty: it has none."""
     cwd: str | None = None
     """Where it works: absolute, perhaps with links; None: where the call does."""
+    rights: Rights | None = None
+    """Of a command of the call itself, with all inside. None: nothing is withheld from it."""
 
     def to_json(self) -> dict[str, object]:
         """One of the ``commands`` of ``check --json``."""
@@ -97,6 +100,9 @@ class Decision(NamedTuple):
     """What was decided on, where that is to be run later (`ExecTool.decide`)."""
     seal: str | None = None
     """Digest of the call and the files that the decision rests on; with a call only."""
+    rights: Rights | None = None
+    """Of a shell that runs all of it. None on the direct route, where every command has its
+    own, and where nothing is withheld."""
 
     def to_json(self) -> dict[str, object]:
         """The object of ``check --json``, without its ``id``; and the call, if it is kept."""

@@ -13,6 +13,7 @@ from agent_exec.model.effect import EffectKind
 from agent_exec.policy.outputs import outputs_folder
 from agent_exec.policy.paths import make_path_set
 from agent_exec.policy.policy import Environment, Limits, Pattern, Policy, Rule, Templates, Trust
+from agent_exec.policy.sandbox import build_sandbox
 
 _SYSTEM = (
     "/usr",
@@ -29,7 +30,12 @@ _TOOLCHAINS = ("~/.cargo", "~/.rustup", "~/.pyenv", "~/.nvm", "~/.local", "~/go"
 
 
 def build(
-    name: str, merged: Mapping[str, Any], *, worktree: str, environ: Mapping[str, str]
+    name: str,
+    merged: Mapping[str, Any],
+    *,
+    worktree: str,
+    environ: Mapping[str, str],
+    network_said: str = "sandbox.network",
 ) -> Policy:
     """The policy `merged`.
 
@@ -38,6 +44,7 @@ def build(
         merged: See `agent_exec.policy.merge`.
         worktree: Absolute, without links.
         environ: Ours: its PATH is that of a policy which inherits it.
+        network_said: Where ``sandbox.network`` stands, for messages.
 
     Raises:
         PolicyError: A user that it names does not exist here.
@@ -69,16 +76,25 @@ def build(
             max_timeout_s=float(limits["max_timeout_s"]),
             output_bytes=limits["output_bytes"],
             concurrent=limits["concurrent"],
+            processes=_number(limits["processes"]),
+            memory_mib=_number(limits["memory_mib"]),
+            file_mib=_number(limits["file_mib"]),
+            open_files=_number(limits["open_files"]),
         ),
         templates=Templates(
             templates["hot_after"], templates["max_per_worktree"], templates["on_update"]
         ),
         survivors=merged["processes"]["survivors"],
         worktree=worktree,
+        sandbox=build_sandbox(merged["sandbox"], named, worktree=worktree, said=network_said),
         protect=tuple(merged["sandbox"]["protect"]),
         redact=tuple(merged["redact"]),
         keep_days=merged["audit"]["keep_days"],
     )
+
+
+def _number(value: int | str) -> int | None:
+    return None if isinstance(value, str) else value
 
 
 def _search_path(words: Iterable[str], environ: Mapping[str, str]) -> tuple[str, ...]:

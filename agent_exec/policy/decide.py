@@ -9,16 +9,20 @@ when each of its effects is covered by some rule that allows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import pairwise
 from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.decision import Decision, Executor, Route, Ruling, Verdict, strictest
+from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.model.rights import Rights
 from agent_exec.policy.coverage import Seen, allows_command, covers, tightens
 from agent_exec.policy.facts import Facts, Program
 from agent_exec.policy.git_harden import can_be_hardened, git_folder, hardening, is_git
 from agent_exec.policy.policy import Policy, Rule
 from agent_exec.policy.reasons import hint, says, shown
+from agent_exec.policy.rights import Granted, above_ceiling, rights_of
 from agent_exec.policy.seen import here_of, see
 
 # Programs of our own: a call of them would be judged by another policy than this.
@@ -59,12 +63,17 @@ def decide(
     """
     # The variables of hardening reach what we start, not what a shell or a host starts.
     ours = executor is Executor.OURS and planned.route is Route.DIRECT
+    confined = executor is Executor.OURS and not policy.sandbox.nothing_withheld
     rulings: list[Ruling] = []
     for family in _families(analysed):
         hardened = ours and can_be_hardened(family)
-        made = [_rule(policy, found, facts, cwd, executor, hardened=hardened) for found in family]
-        if hardened:
-            made[0] = made[0]._replace(variables=_variables(family, facts, cwd))
+        seen = [see(policy, found, facts, cwd, executor, hardened=hardened) for found in family]
+        made = [_rule(policy, *each, cwd) for each in zip(family, seen, strict=True)]
+        variables = _variables(family, facts, cwd) if hardened else ()
+        rights = None
+        if confined:
+            rights = rights_of(policy.sandbox, _granted(family, seen, planned.route))
+        made[0] = made[0]._replace(variables=variables, rights=rights)
         rulings += made
     verdicts = [ruling.verdict for ruling in rulings]
     because = [reason for ruling in rulings for reason in ruling.because]
@@ -84,7 +93,17 @@ def decide(
         planned.reason,
         tuple(rulings),
         _reasons(rulings, verdict, because),
+        rights=_of_shell(policy, rulings) if confined and planned.route is Route.SHELL else None,
     )
+
+
+def _of_shell(policy: Policy, rulings: Sequence[Ruling]) -> Rights:
+    """Those of one shell that does what every command says."""
+    rights = [ruling.rights for ruling in rulings if ruling.rights is not None]
+    if not rights:
+        doubt = Effect(EffectKind.UNKNOWN, because="no command was found in it")
+        rights = [rights_of(policy.sandbox, [Granted(None, [Seen(doubt, (), None, own=True)])])]
+    return reduce(Rights.united, rights)
 
 
 def _families(analysed: Sequence[Analysed]) -> Iterator[Sequence[Analysed]]:
@@ -95,6 +114,24 @@ def _families(analysed: Sequence[Analysed]) -> Iterator[Sequence[Analysed]]:
     begins = [index for index, found in enumerate(analysed) if found.of is None]
     for begin, end in pairwise([*begins, len(analysed)]):
         yield analysed[begin:end]
+
+
+def _granted(
+    family: Sequence[Analysed],
+    seen: Sequence[tuple[Program | None, Sequence[Seen]]],
+    route: Route,
+) -> list[Granted]:
+    """Every effect of a command and of those inside, as if it may run."""
+    direct = route is Route.DIRECT
+    return [
+        Granted(
+            None if program is None else program.path,
+            effects,
+            git=is_git(found),
+            opened=direct and found.of is None,
+        )
+        for found, (program, effects) in zip(family, seen, strict=True)
+    ]
 
 
 def _variables(family: Sequence[Analysed], facts: Facts, cwd: str) -> tuple[tuple[str, str], ...]:
@@ -116,14 +153,14 @@ def _reasons(
 def _rule(
     policy: Policy,
     found: Analysed,
-    facts: Facts,
+    seen: tuple[Program | None, Sequence[Seen]],
     cwd: str,
-    executor: Executor,
-    *,
-    hardened: bool,
 ) -> Ruling:
-    program, effects = see(policy, found, facts, cwd, executor, hardened=hardened)
+    program, effects = seen
     verdict, rules, because = _verdict(policy, found, program, effects)
+    above = above_ceiling(policy.sandbox, effects)
+    if above is not None and verdict is not Verdict.DENY:
+        verdict, rules, because = Verdict.DENY, (), (f"{shown(found)}: {above}",)
     return Ruling(
         found.command.argv,
         None if program is None else program.path,

@@ -18,6 +18,8 @@ PATH_WORDS = (
     "worktree, system, tmp, toolchains, home, secrets, above (the worktree and the home directory"
     " themselves, and what holds them), /absolute or ~/path"
 )
+PLACE_WORD = r"^(worktree|system|tmp|toolchains|home|/.*|~(/.*)?)$"
+PLACE_WORDS = "worktree, system, tmp, toolchains, home, /absolute or ~/path"
 SEARCH_WORD = r"^(inherit|/.*)$"
 SEARCH_WORDS = "inherit (our PATH) or /absolute"
 
@@ -25,6 +27,7 @@ Word = Annotated[StrictStr, Field(min_length=1)]
 Id = Annotated[StrictStr, Field(pattern=ID_WORD)]
 Element = Word | Annotated[list[Word], Field(min_length=1)]
 PathWord = Annotated[StrictStr, Field(pattern=PATH_WORD, description=PATH_WORDS)]
+PlaceWord = Annotated[StrictStr, Field(pattern=PLACE_WORD, description=PLACE_WORDS)]
 SearchWord = Annotated[StrictStr, Field(pattern=SEARCH_WORD, description=SEARCH_WORDS)]
 Seconds = Annotated[float, Field(gt=0, le=31_536_000, strict=True)]
 VerdictWord = Literal["allow", "ask", "deny"]
@@ -99,8 +102,10 @@ class LimitsEntry(_Entry):
     timeout_s: Seconds | None = None
     max_timeout_s: Seconds | None = None
     output_bytes: Annotated[StrictInt, Field(ge=0)] | None = None
-    processes: Annotated[StrictInt, Field(ge=1)] | None = None
-    memory_mib: Annotated[StrictInt, Field(ge=1)] | None = None
+    processes: Annotated[StrictInt, Field(ge=1)] | Literal["none"] | None = None
+    memory_mib: Annotated[StrictInt, Field(ge=1)] | Literal["none"] | None = None
+    file_mib: Annotated[StrictInt, Field(ge=1)] | Literal["none"] | None = None
+    open_files: Annotated[StrictInt, Field(ge=16)] | Literal["none"] | None = None
     concurrent: Annotated[StrictInt, Field(ge=1)] | None = None
 
 
@@ -113,8 +118,8 @@ class ProcessesEntry(_Entry):
 class SandboxEntry(_Entry):
     """The floor and the ceiling of what a child may do."""
 
-    read: list[PathWord] | None = None
-    write: list[PathWord] | None = None
+    read: list[PlaceWord] | None = None
+    write: list[PlaceWord] | None = None
     network: Literal["deny", "allow"] | None = None
     protect: list[Word] | None = None
     require: list[Literal["landlock", "seccomp", "cgroup", "bubblewrap"]] | None = None

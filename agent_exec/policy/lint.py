@@ -17,9 +17,7 @@ _ON_FILES = frozenset({"read", "write", "delete", "execute"})
 _RANKS = {"allow": 0, "ask": 1, "deny": 2}
 # What the file may say already, and this release does not do yet.
 _NOT_IN_FORCE: Mapping[str, frozenset[str]] = {
-    "sandbox": frozenset({"read", "write", "network", "require"}),
     "sessions": frozenset({"max", "idle_s"}),
-    "limits": frozenset({"processes", "memory_mib"}),
 }
 
 

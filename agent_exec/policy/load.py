@@ -40,7 +40,22 @@ def load_policy(name: str | os.PathLike[str], *, worktree: str) -> Policy:
     text = os.fspath(name)
     sources = load_sources(text)
     _check(sources)
-    return build(text, merge(sources), worktree=worktree, environ=os.environ)
+    return build(
+        text,
+        merge(sources),
+        worktree=worktree,
+        environ=os.environ,
+        network_said=_network_said(sources),
+    )
+
+
+def _network_said(sources: Sequence[Source]) -> str:
+    """Where ``sandbox.network`` stands that counts."""
+    for source in reversed(sources):
+        word = (source.content.get("sandbox") or {}).get("network")
+        if word is not None:
+            return f"{source.where('sandbox', 'network')}: sandbox.network is {word}"
+    return "sandbox.network"
 
 
 def load_merged(name: str) -> dict[str, Any]:

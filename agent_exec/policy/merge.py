@@ -29,13 +29,15 @@ BASE: Mapping[str, Any] = {
         "output_bytes": 1_048_576,
         "processes": 256,
         "memory_mib": 4096,
+        "file_mib": "none",
+        "open_files": "none",
         "concurrent": 16,
     },
     "processes": {"survivors": "kill"},
     "sandbox": {
         "read": ["worktree", "system", "toolchains"],
         "write": ["tmp"],
-        "network": "deny",
+        "network": "allow",
         "protect": [
             *(".git/hooks", ".git/config", ".git/config.worktree", ".git/commondir"),
             *(".git/modules", ".git/info/attributes", ".gitconfig", ".envrc", ".mcp.json"),

@@ -52,6 +52,14 @@ class Limits(NamedTuple):
     max_timeout_s: float
     output_bytes: int
     concurrent: int
+    processes: int | None = None
+    """Of a call; None: no limit, also of those below."""
+    memory_mib: int | None = None
+    """Of data of one process."""
+    file_mib: int | None = None
+    """Of one file that is written."""
+    open_files: int | None = None
+    """Of one process."""
 
 
 class Templates(NamedTuple):
@@ -61,6 +69,30 @@ class Templates(NamedTuple):
     max_per_worktree: int
     on_update: str
     """``recreate``, ``ask`` or ``deny``."""
+
+
+class SandboxSettings(NamedTuple):
+    """``sandbox:`` of a policy, for one worktree and one user. Paths without links."""
+
+    read: tuple[str, ...]
+    """Always readable."""
+    write: tuple[str, ...]
+    """Always writable, but for a temp directory."""
+    tmp: bool
+    """Has every call one?"""
+    network: bool
+    """May the network be granted?"""
+    network_said: str
+    """Where the policy says so, for messages."""
+    require: frozenset[str]
+    worktree: tuple[str, ...]
+    """The worktree, and the directory of its repository where that lies elsewhere."""
+    git: tuple[str, ...]
+    """What git reads besides."""
+    caches: tuple[str, ...]
+    """Of package managers: written by what installs, and by what nobody knows."""
+    nothing_withheld: bool = False
+    """It asks for no sandbox."""
 
 
 class Policy(NamedTuple):
@@ -86,6 +118,7 @@ class Policy(NamedTuple):
     survivors: str
     worktree: str
     """Absolute, without links: that which `paths` speak of."""
+    sandbox: SandboxSettings
     protect: tuple[str, ...]
     """Files and directories in the worktree: to write one is to run code later."""
     redact: tuple[str, ...]

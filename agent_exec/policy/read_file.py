@@ -16,6 +16,8 @@ from agent_exec.policy.file import (
     ID_WORD,
     PATH_WORD,
     PATH_WORDS,
+    PLACE_WORD,
+    PLACE_WORDS,
     SEARCH_WORD,
     SEARCH_WORDS,
     VERSION,
@@ -194,6 +196,7 @@ def _message(problem: Any, at: Location) -> str:  # noqa: ANN401 - pydantic's di
 def _wanted(pattern: str) -> str:
     words = {
         PATH_WORD: f"a path: {PATH_WORDS}",
+        PLACE_WORD: f"a place: {PLACE_WORDS}",
         SEARCH_WORD: f"a directory: {SEARCH_WORDS}",
         ID_WORD: "an id: small letters, digits, and . _ - between them",
     }

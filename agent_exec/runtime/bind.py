@@ -13,8 +13,10 @@ from agent_exec.model.decision import Decision, Grant
 from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Stdio, Survivors
 from agent_exec.model.request import Command
 from agent_exec.runtime.approvals.pinned import lease_approved
+from agent_exec.runtime.confining import Confining
 from agent_exec.runtime.environment import ChildEnvironment
 from agent_exec.runtime.spill import OutputFile
+from agent_exec.sandbox.profile import Sandbox
 from agent_exec.template.cache import Lease, TemplateCache
 from agent_exec.template.directory import Directory
 from agent_exec.template.template import Template
@@ -33,6 +35,8 @@ class Settings:
     """Bytes of one output file."""
     shell_program: str
     """Absolute path of a bash."""
+    sandbox: Sandbox | None
+    """None: nothing can be confined here."""
     on_update: str
     """When the program of a template was replaced: ``recreate``, ``ask`` or ``deny``."""
 
@@ -47,6 +51,12 @@ class Bound:
         self.stderr_file: OutputFile | None = None
         self._settings = settings
         self._directory: Directory | None = None
+        timeout_s = grant.request.call.timeout_s
+        self.confining = Confining(
+            settings.sandbox,
+            settings.limits.timeout_s if timeout_s is None else timeout_s,
+            settings.survivors,
+        )
         with ExitStack() as undo:
             undo.callback(self.release, ran=False)
             for command in grant.request.commands:
@@ -83,6 +93,7 @@ class Bound:
         """Give the templates back and close what was opened for the call."""
         for lease in self.leases:
             lease.release()
+        self.confining.leave(ran=ran)
         for file in (self.stdout_file, self.stderr_file):
             if file is not None:
                 file.close(keep=ran)
@@ -117,9 +128,13 @@ class Bound:
         needed = [ruling.variables for ruling in decision.commands if ruling.of is None]
         if request.needs_shell is not None:
             needed = [_for_all(decision)]
+        rights = [ruling.rights for ruling in decision.commands if ruling.of is None]
+        if request.needs_shell is not None:
+            rights = [decision.rights]
         hardened = [
             words(mark, request.cwd, {**env, **dict(each)}) if each else envp for each in needed
         ]
+        confining, own = self.confining, "TMPDIR" in env
         actions = (Action.fchdir(directory),)
         dies = settings.survivors is Survivors.KILL
         return tuple(
@@ -127,14 +142,17 @@ class Bound:
                 SpawnPlan(
                     executable=lease.template.executable,
                     argv=tuple([os.fsencode(word) for word in command.argv]),
-                    envp=environment,
+                    envp=confining.environment(granted, environment, own=own),
                     actions=actions,
                     session=True,
                     reset_signals=True,
                     die_with_parent=dies,
+                    confinement=confining.confinement(
+                        granted, lease.template.executable.path, command.argv
+                    ),
                 )
-                for command, lease, environment in zip(
-                    request.commands, self.leases, hardened, strict=True
+                for command, lease, environment, granted in zip(
+                    request.commands, self.leases, hardened, rights, strict=True
                 )
             ]
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from agent_exec.errors import InvalidCall
 from agent_exec.model.call import ToolCall
-from agent_exec.model.decision import Decision, Executor, Route, strictest
+from agent_exec.model.decision import Decision, Executor, Route, Verdict, strictest
 from agent_exec.model.request import Command, ExecRequest
 from agent_exec.policy.decide import Planned
 from agent_exec.policy.judge import Judge
@@ -16,6 +17,7 @@ from agent_exec.policy.load import load_policy
 from agent_exec.policy.load_tables import load_tables
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime.checks import wrong
+from agent_exec.runtime.enforcing import what_is_enforced
 from agent_exec.runtime.environment import ChildEnvironment, policy_environment
 from agent_exec.runtime.resolve import resolve
 from agent_exec.schema.redact import withheld_secrets
@@ -29,6 +31,8 @@ class Checker:
     Args:
         worktree: A directory.
         policy: A shipped name, the path of a file, or a `Policy`.
+        enforced: Says what children are held to, in the words of ``sandbox.require``; without,
+            that is what the launcher of the policy can do here.
 
     Raises:
         PolicyError: It is wrong, or not to be had.
@@ -36,7 +40,11 @@ class Checker:
     """
 
     def __init__(
-        self, worktree: str | os.PathLike[str], policy: str | os.PathLike[str] | Policy
+        self,
+        worktree: str | os.PathLike[str],
+        policy: str | os.PathLike[str] | Policy,
+        *,
+        enforced: Callable[[], frozenset[str]] | None = None,
     ) -> None:
         self.worktree = os.path.realpath(worktree)
         if not os.path.isdir(self.worktree):
@@ -44,6 +52,7 @@ class Checker:
         if not isinstance(policy, Policy):
             policy = load_policy(policy, worktree=self.worktree)
         self.policy = policy
+        self._enforced = enforced or self._by_policy
         variables = policy_environment(policy, os.environb)
         self._variables = {
             os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()
@@ -107,13 +116,31 @@ class Checker:
     def _decide(self, request: ExecRequest, executor: Executor) -> Decision:
         route = Route.DIRECT if request.needs_shell is None else Route.SHELL
         nothing = request.script is not None and not request.commands
-        return self._judge.judge(
+        decision = self._judge.judge(
             request.commands,
             cwd=request.cwd,
             planned=Planned(route, request.needs_shell, request.complete, nothing),
             variables=request.call.env or {},
             executor=executor,
         )
+        if decision.verdict is Verdict.ALLOW and executor is Executor.OURS and self._unmet:
+            lacks = ", ".join(self._unmet)
+            because = (
+                f"sandbox.require of the policy lists {lacks}, which cannot be had here"
+                " (see agent-exec doctor): it would run with less around it"
+            )
+            return decision._replace(verdict=Verdict.ASK, because=(because,))
+        return decision
+
+    @cached_property
+    def _unmet(self) -> tuple[str, ...]:
+        """What the policy requires and this machine does not have."""
+        require = self.policy.sandbox.require
+        return tuple(sorted(require - self._enforced())) if require else ()
+
+    def _by_policy(self) -> frozenset[str]:
+        cgroup = "cgroup" in self.policy.sandbox.require
+        return what_is_enforced(self.policy.launcher, cgroup=cgroup)
 
 
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:

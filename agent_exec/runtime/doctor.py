@@ -16,10 +16,14 @@ from agent_exec.launch.select import CHOICES, select_launcher, why_not_vfork
 from agent_exec.launch.spawn_template import SpawnTemplate
 from agent_exec.model.confinement import Confinement
 from agent_exec.model.plan import CallPlan, SpawnPlan
+from agent_exec.runtime.enforcing import what_is_enforced
 from agent_exec.runtime.kernel import probe_features
 from agent_exec.runtime.kill_tier import find_kill_tier
 from agent_exec.runtime.stage import Stage
+from agent_exec.sandbox import landlock
+from agent_exec.sandbox.available import tmp_folders
 from agent_exec.sandbox.seccomp import filter_maker, why_no_filter
+from agent_exec.sandbox.tmp import TmpFolders
 from agent_exec.template.cache import HOT_AFTER, MAX_TEMPLATES, TemplateCache
 
 _TOOLS = ("bash", "sh", "git", "rg", "grep", "sed", "cat", "find", "python3", "node", "bwrap")
@@ -80,6 +84,9 @@ def examine() -> Findings:
             _descriptor_table(program),
             *_kill_tier(launcher),
             *_confinements(program),
+            _landlock(program),
+            _tmp(),
+            _required(launcher),
             _templates(program),
             *_limits(),
             *[Finding(f"tool {name}", shutil.which(name) or "not found") for name in _TOOLS],
@@ -220,6 +227,57 @@ def _confinements(program: str | None) -> list[Finding]:
         _confined("no_new_privs", program, Confinement(), None),
         _confined("seccomp filter", program, Confinement(filter=filter_), why_no_seccomp),
     ]
+
+
+def _landlock(program: str | None) -> Finding:
+    """Start a program that does nothing in a domain that lets it do so."""
+    label, abi = "landlock", landlock.version()
+    if not abi:
+        return Finding(
+            label, "none", "the kernel has none, or it is not enabled: no file is withheld"
+        )
+    if program is None:
+        return _not_tried(label)
+    access = landlock.READING | landlock.EXECUTE
+    try:
+        rule_set = landlock.create(abi, network=False, signal=False)
+        try:
+            root = landlock.open_path("/")
+            landlock.allow(rule_set, root, access)
+            os.close(root)
+            found = _confined(label, program, Confinement(landlock=rule_set), None)
+        finally:
+            os.close(rule_set)
+    except OSError as error:
+        return Finding(label, "does not work", str(error))
+    if found.value != "works":
+        return found
+    lacks = [
+        *([] if abi >= landlock.SCOPE_SINCE else ["signals and abstract sockets"]),
+        *([] if abi >= landlock.NET_SINCE else ["TCP"]),
+    ]
+    return Finding(label, f"version {abi}", f"without {', '.join(lacks)}" if lacks else "")
+
+
+def _tmp() -> Finding:
+    """Take a temp directory."""
+    label = "temp directories of calls"
+    folders = TmpFolders(*tmp_folders(os.environ))
+    try:
+        taken = folders.take()
+        folders.give_back(taken, again=True)
+    except OSError as error:
+        return Finding(label, "do not work", str(error))
+    finally:
+        folders.close()
+    return Finding(label, "work", os.path.dirname(os.path.dirname(taken)))
+
+
+def _required(launcher: str | None) -> Finding:
+    """What a policy may require here."""
+    met = what_is_enforced(launcher or "auto", cgroup=True)
+    note = "what sandbox.require of a policy may list, so that nothing is asked about for its sake"
+    return Finding("sandbox.require", ", ".join(sorted(met)) or "nothing", note)
 
 
 def _confined(

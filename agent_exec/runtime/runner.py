@@ -64,6 +64,7 @@ class Runner:
             except TemplateError as error:
                 self._renew(bound, error)
                 outcome = await self._engine.run(bound.plan)
+            bound.confining.ended(outcome)
             ran = True
         finally:
             bound.release(ran=ran)
@@ -81,6 +82,7 @@ class Runner:
             except TemplateError as error:
                 self._renew(bound, error)
                 outcome = self._engine.run_sync(bound.plan)
+            bound.confining.ended(outcome)
             ran = True
         finally:
             bound.release(ran=ran)
@@ -129,10 +131,11 @@ class Runner:
 
 
 def _result(bound: Bound, outcome: Outcome) -> ToolResult:
-    return render(
+    result = render(
         bound.grant,
         outcome,
         [lease.use for lease in bound.leases],
         stdout_file=None if bound.stdout_file is None else bound.stdout_file.path,
         stderr_file=None if bound.stderr_file is None else bound.stderr_file.path,
     )
+    return bound.confining.explained(result, bound.grant.request.cwd)

@@ -21,6 +21,7 @@ from agent_exec.model.plan import CallPlan, SpawnPlan, Stdio, Survivors
 from agent_exec.model.result import StageResult
 from agent_exec.model.script import Item, Joint, Pipeline
 from agent_exec.runtime.bind import Settings
+from agent_exec.runtime.confining import Confining
 from agent_exec.runtime.core_files import leaves_core
 from agent_exec.runtime.exec_errors import not_executed
 from agent_exec.runtime.left_over import LeftOver
@@ -61,7 +62,8 @@ class ScriptRun:
         self._mark = settings.environment.mark(request.id)
         self._stdin: Input = Stdio.NULL if request.stdin is None else request.stdin
         self.output = ScriptOutput(call, limits, files)
-        self._ready = ScriptStages(grant, settings, judge_again, self.output)
+        self.confining = Confining(settings.sandbox, timeout_s, settings.survivors)
+        self._ready = ScriptStages(grant, settings, judge_again, self.output, self.confining)
         self.stages: list[StageResult] = []
         self.ended = Ended.EXIT
         self.pipe_held = False
@@ -90,12 +92,15 @@ class ScriptRun:
 
     def steps(self) -> Steps:
         """Run it. Send the outcome of every plan; throw the error of one that did not start."""
+        ran = False
         try:
             with ExitStack() as holds:
                 self._share_input(holds)
                 yield from self._items()
+            ran = True
         finally:
             self.survivors += self._left_over.end()
+            self.confining.leave(ran=ran)
 
     def _items(self) -> Steps:
         items = self._script.items
@@ -250,6 +255,9 @@ class ScriptRun:
                 session=True,
                 reset_signals=True,
                 die_with_parent=settings.survivors is Survivors.KILL,
+                confinement=self.confining.confinement(
+                    program.rights, program.found.executable.path, program.argv
+                ),
             )
             for program in programs
         ]
@@ -274,6 +282,7 @@ class ScriptRun:
     ) -> int:
         """Note what became of programs; the status of the last."""
         self.output.take(outcome, captured=captured)
+        self.confining.ended(outcome)
         self.pipe_held = self.pipe_held or outcome.pipe_held
         if (self._last and captured) or self._settings.survivors is Survivors.KEEP:
             self.survivors += outcome.survivors

@@ -90,12 +90,13 @@ class ScriptCall:
 
     def _result(self) -> ToolResult:
         out, err = self._files
-        return render_script(
+        result = render_script(
             self._grant,
             self._run,
             stdout_file=None if out is None else out.path,
             stderr_file=None if err is None else err.path,
         )
+        return self._run.confining.explained(result, self._grant.request.cwd)
 
     def _file(self, name: str) -> OutputFile:
         settings = self._settings

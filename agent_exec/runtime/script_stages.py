@@ -15,6 +15,7 @@ from agent_exec.model.request import Command, FileUse
 from agent_exec.model.script import Operator, Pipeline, Redirection, SimpleCommand
 from agent_exec.runtime.approvals.pinned import lease_approved
 from agent_exec.runtime.bind import Settings
+from agent_exec.runtime.confining import Confining
 from agent_exec.runtime.exec_errors import (
     Failure,
     interpreter_error,
@@ -30,6 +31,7 @@ from agent_exec.runtime.resolve import find_program
 from agent_exec.runtime.script_output import ScriptOutput
 from agent_exec.runtime.script_values import (
     Found,
+    Needs,
     Program,
     Result,
     Said,
@@ -60,15 +62,22 @@ class ScriptStages:
         settings: Of the tool.
         judge_again: Of a command whose words are known only now.
         output: Where builtins write.
+        confining: What the call has of the sandbox.
     """
 
     def __init__(
-        self, grant: Grant, settings: Settings, judge_again: JudgeAgain, output: ScriptOutput
+        self,
+        grant: Grant,
+        settings: Settings,
+        judge_again: JudgeAgain,
+        output: ScriptOutput,
+        confining: Confining,
     ) -> None:
         request = grant.request
         self._settings = settings
         self._judge_again = judge_again
         self._output = output
+        self._confining = confining
         self._mark = settings.environment.mark(request.id)
         self._given = dict(request.call.env or {})
         self._extra = dict(self._given)
@@ -115,15 +124,15 @@ class ScriptStages:
         if isinstance(found, Failure):
             yield from self._output.complain(said, found.message)
             return said.result(argv, found.status)
-        variables = self._judged.get(argv)
-        if variables is None:
+        needs = self._judged.get(argv)
+        if needs is None:
             # Only now is it known what it does: its words were globs, or the status of a
             # command; or a path leads elsewhere, for what a command before it has done.
-            variables = self._judge(simple, argv, found.program, scope)
-        if variables is None:
+            needs = self._judge(simple, argv, found.program, scope)
+        if needs is None:
             return said.result(argv, 1)
-        envp = self._envp(simple, scope, variables)
-        return Program(argv, found, envp, opened.actions, said)
+        envp = self._envp(simple, scope, needs)
+        return Program(argv, found, envp, opened.actions, said, needs.rights)
 
     def went(self) -> None:
         """A pipeline has run. What it has changed may make others of the next commands."""
@@ -169,7 +178,7 @@ class ScriptStages:
         program: str | None,
         scope: Scope,
         files: tuple[FileUse, ...] = (),
-    ) -> Variables | None:
+    ) -> Needs | None:
         """What a command needs to be run with; None when it may not."""
         variables = (*self._variables(), *_prefix(simple, scope))
         builtin = is_builtin(argv[0])
@@ -178,7 +187,8 @@ class ScriptStages:
         )
         decision = self._judge_again(command)
         if decision.verdict is Verdict.ALLOW:
-            return decision.commands[0].variables
+            ruling = decision.commands[0]
+            return Needs(ruling.variables, ruling.rights)
         because = "; ".join(decision.because)
         self.refused = f"line {simple.line}: what it has become is not allowed: {because}"
         return None
@@ -264,11 +274,12 @@ class ScriptStages:
             self.refused = str(error)
             raise RefusedError from error
 
-    def _envp(self, simple: SimpleCommand, scope: Scope, variables: Variables) -> tuple[bytes, ...]:
+    def _envp(self, simple: SimpleCommand, scope: Scope, needs: Needs) -> tuple[bytes, ...]:
         extra = self._extra
-        if simple.assignments or variables:
-            extra = {**extra, **dict(_prefix(simple, scope)), **dict(variables)}
-        return self._settings.environment.words(self._mark, self.state.cwd, extra)
+        if simple.assignments or needs.variables:
+            extra = {**extra, **dict(_prefix(simple, scope)), **dict(needs.variables)}
+        words = self._settings.environment.words(self._mark, self.state.cwd, extra)
+        return self._confining.environment(needs.rights, words, own="TMPDIR" in extra)
 
     def why_not_again(self, programs: Sequence[Program], error: TemplateError) -> str | None:
         """Why programs, one of which has been replaced, may not be run as they are now."""
@@ -307,12 +318,13 @@ def _target(redirection: Redirection, scope: Scope) -> str:
     return "" if field is None else field.text
 
 
-def _judged(decision: Decision) -> dict[tuple[str, ...], Variables]:
+def _judged(decision: Decision) -> dict[tuple[str, ...], Needs]:
     """By argument vector; not those that differ from place to place."""
-    found: dict[tuple[str, ...], set[Variables]] = {}
+    found: dict[tuple[str, ...], set[Needs]] = {}
     for ruling in decision.commands:
         if ruling.of is None:
-            found.setdefault(ruling.argv, set()).add(ruling.variables)
+            needs = Needs(ruling.variables, ruling.rights)
+            found.setdefault(ruling.argv, set()).add(needs)
     return {argv: next(iter(each)) for argv, each in found.items() if len(each) == 1}
 
 

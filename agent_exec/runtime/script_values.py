@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from agent_exec.model.action import Action
 from agent_exec.model.outcome import Outcome
 from agent_exec.model.plan import CallPlan, Executable, Stdio, TemplateUse
+from agent_exec.model.rights import Rights
 from agent_exec.runtime.redirect import Redirected
 from agent_exec.template.cache import Lease, TemplateCache
 
@@ -25,6 +26,13 @@ Input: TypeAlias = bytes | int | Literal[Stdio.NULL]
 StepToTake: TypeAlias = CallPlan | Write
 Variables: TypeAlias = tuple[tuple[str, str], ...]
 Steps: TypeAlias = Generator[StepToTake, Outcome | None, None]
+
+
+class Needs(NamedTuple):
+    """What a command is to be run with, and what it may do."""
+
+    variables: Variables
+    rights: Rights | None
 
 
 class Found:
@@ -68,6 +76,7 @@ class Program(NamedTuple):
     envp: tuple[bytes, ...]
     actions: tuple[Action, ...]
     said: Said
+    rights: Rights | None
 
 
 class Result(NamedTuple):

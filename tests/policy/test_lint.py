@@ -70,10 +70,9 @@ def test_a_rule_is_warned_about(tmp_path: Path, rule: str, message: str) -> None
 
 def test_what_is_not_in_force_is_said(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
-    file.write_text(f"{HEAD}limits: {{memory_mib: 1}}\nsandbox: {{network: allow, protect: []}}\n")
+    file.write_text(f"{HEAD}sessions: {{max: 1}}\nsandbox: {{network: allow}}\n")
     assert [warning.message for warning in lint(str(file))] == [
-        "sandbox.network is not in force in this release",
-        "limits.memory_mib is not in force in this release",
+        "sessions.max is not in force in this release",
     ]
 
 

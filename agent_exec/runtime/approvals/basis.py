@@ -38,6 +38,8 @@ class Basis(NamedTuple):
     """Of every command, in order."""
     unnamed: bool
     """It runs code that nobody can name beforehand."""
+    rights: str = ""
+    """Digest of what its commands, and a shell that runs them, may do."""
 
     def to_json(self) -> dict[str, Any]:
         """As it is remembered."""
@@ -47,6 +49,7 @@ class Basis(NamedTuple):
             "programs": dict(self.programs),
             "code": dict(self.code),
             "effects": [dict(effect) for effect in self.effects],
+            "rights": self.rights,
         }
 
     def digest(self) -> str:
@@ -82,7 +85,13 @@ def basis_of(request: ExecRequest, decision: Decision, worktree: str, shell: str
         _digests(files),
         tuple([{**effect} for ruling in decision.commands for effect in _shown(ruling)]),
         unnamed,
+        _rights(decision),
     )
+
+
+def _rights(decision: Decision) -> str:
+    rights = (decision.rights, *[ruling.rights for ruling in decision.commands])
+    return hashlib.sha256(repr(rights).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _what_runs(call: ToolCall) -> dict[str, Any]:

@@ -1,0 +1,112 @@
+"""What one call has of the sandbox: nothing is made before a stage needs it."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from agent_exec.errors import LaunchError, Step
+from agent_exec.model.confinement import Confinement
+from agent_exec.model.outcome import Outcome
+from agent_exec.model.plan import Survivors
+from agent_exec.model.result import ToolResult
+from agent_exec.model.rights import Rights
+from agent_exec.runtime.denials import Withheld, denials
+from agent_exec.sandbox.profile import Cell, Sandbox
+
+_TMPDIR = b"TMPDIR="
+
+
+class Confining:
+    """Of one call, from its first stage to `leave`.
+
+    Args:
+        sandbox: Of the tool; None: nothing can be confined here.
+        timeout_s: Of the call; None for no limit.
+        survivors: What becomes of what it leaves running.
+    """
+
+    def __init__(
+        self, sandbox: Sandbox | None, timeout_s: float | None, survivors: Survivors
+    ) -> None:
+        self._sandbox = sandbox
+        self._timeout_s = timeout_s
+        self._survivors = survivors
+        self._cell: Cell | None = None
+        self._alone = True
+        self._in_use = False
+        self._ran_code = False
+        self._withheld: list[Withheld] = []
+
+    def confinement(
+        self, rights: Rights | None, program: bytes | None, argv: tuple[str, ...]
+    ) -> Confinement | None:
+        """What a stage does to itself; None where nothing is withheld, or can be.
+
+        Raises:
+            LaunchError: At step sandbox: it cannot be had. Nothing has started.
+        """
+        if rights is None or self._sandbox is None:
+            return None
+        name = os.fsdecode(program or b"")
+        try:
+            made = self._entered(self._sandbox).confinement(rights, name)
+        except OSError as error:
+            raise LaunchError(name or argv[0], Step.SANDBOX, error.errno or errno.EIO) from None
+        self._ran_code |= rights.code
+        self._withheld.append(Withheld(argv, name, rights))
+        return made
+
+    def environment(
+        self, rights: Rights | None, words: tuple[bytes, ...], *, own: bool
+    ) -> tuple[bytes, ...]:
+        """The same words with TMPDIR, where a stage with `rights` has a temp directory.
+
+        Args:
+            rights: Of the stage.
+            words: Of its environment.
+            own: Does the call itself set TMPDIR? Then it stays.
+
+        Raises:
+            LaunchError: As `confinement`.
+        """
+        if rights is None or self._sandbox is None or own or not rights.tmp:
+            return words
+        try:
+            tmp = self._entered(self._sandbox).tmp
+        except OSError as error:
+            raise LaunchError("a temp directory", Step.SANDBOX, error.errno or errno.EIO) from None
+        return (
+            *[word for word in words if not word.startswith(_TMPDIR)],
+            _TMPDIR + os.fsencode(tmp),
+        )
+
+    def explained(self, result: ToolResult, cwd: str) -> ToolResult:
+        """`result` with notices of what was refused to its stages."""
+        if self._sandbox is None or not self._withheld:
+            return result
+        said = denials(self._withheld, result, self._sandbox.bounds, cwd=cwd)
+        return result._replace(notices=(*result.notices, *said)) if said else result
+
+    def ended(self, outcome: Outcome) -> None:
+        """Some stages have ended: may anything be left that knows the temp directory?"""
+        left = bool(outcome.unreaped or outcome.pipe_held)
+        if self._survivors is Survivors.KEEP and outcome.survivors:
+            left = self._in_use = True
+        if self._ran_code and not outcome.contained:
+            left = True
+        self._alone &= not left
+
+    def leave(self, *, ran: bool) -> None:
+        """Give back what the call had. Idempotent.
+
+        Args:
+            ran: Has it come to its end? If not, nobody knows what is left of it.
+        """
+        if self._cell is not None:
+            self._cell.leave(alone=self._alone and ran, in_use=self._in_use)
+
+    def _entered(self, sandbox: Sandbox) -> Cell:
+        if self._cell is None:
+            self._cell = sandbox.enter(self._timeout_s)
+        return self._cell

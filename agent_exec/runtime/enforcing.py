@@ -1,0 +1,74 @@
+"""What a launcher and this machine, together, hold children to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from agent_exec.errors import AgentExecError
+from agent_exec.launch.select import select_launcher
+from agent_exec.model.outcome import LauncherName
+from agent_exec.policy.policy import Policy
+from agent_exec.sandbox.access import Places
+from agent_exec.sandbox.available import best, names, tmp_folders
+from agent_exec.sandbox.limits import Bounds
+from agent_exec.sandbox.profile import Enforced, Sandbox
+from agent_exec.sandbox.seccomp import filter_maker
+
+
+def enforced_by(launcher: LauncherName) -> Enforced:
+    """What children of `launcher` can be held to. The portable one confines nothing."""
+    return best(filter_maker()) if launcher is LauncherName.VFORK else Enforced()
+
+
+def make_sandbox(policy: Policy, enforced: Enforced, environ: Mapping[str, str]) -> Sandbox | None:
+    """The sandbox of a tool; None where nothing is withheld, or nothing can be.
+
+    Args:
+        policy: Of the tool.
+        enforced: By its launcher.
+        environ: Ours.
+    """
+    if policy.sandbox.nothing_withheld or not (enforced.landlock or enforced.filter):
+        return None
+    limits = policy.limits
+    home = os.path.realpath(os.path.expanduser("~"))
+    broad = {"/", "/tmp", "/var/tmp", home, os.path.dirname(home), *_above(policy.worktree)}
+    return Sandbox(
+        enforced,
+        Bounds(limits.processes, limits.memory_mib, limits.file_mib, limits.open_files),
+        Places(
+            policy.path,
+            tuple(sorted(broad)),
+            frozenset(policy.sandbox.read) - {*policy.sandbox.worktree},
+        ),
+        tmp_folders=tmp_folders(environ),
+    )
+
+
+def what_is_enforced(launcher: str, *, cgroup: bool) -> frozenset[str]:
+    """The words of ``sandbox.require`` that the launcher called `launcher` meets here.
+
+    Args:
+        launcher: As a policy names it.
+        cgroup: Is it of interest whether calls have cgroups? That takes a launch to find out.
+    """
+    try:
+        chosen = select_launcher(launcher).name
+    except AgentExecError:
+        return frozenset()
+    return names(enforced_by(chosen), cgroup=cgroup and _has_cgroups(launcher))
+
+
+def _has_cgroups(launcher: str) -> bool:
+    from agent_exec.runtime.kill_tier import find_kill_tier  # noqa: PLC0415 - starts an engine
+
+    return find_kill_tier(launcher).name == "cgroup"
+
+
+def _above(worktree: str) -> list[str]:
+    above = []
+    while worktree != "/":
+        worktree = os.path.dirname(worktree)
+        above.append(worktree)
+    return above

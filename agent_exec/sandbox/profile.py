@@ -1,0 +1,165 @@
+"""Rights -> `Confinement`: the sandbox of one tool, and what each of its calls has of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from agent_exec.model.confinement import Confinement, Filter
+from agent_exec.model.rights import Rights
+from agent_exec.sandbox.access import Floor, Places, accesses, find_floor
+from agent_exec.sandbox.limits import Bounds, rlimits, threads_of_user
+from agent_exec.sandbox.rule_sets import Key, RuleSet, RuleSets, Wanted
+from agent_exec.sandbox.tmp import TmpFolders
+
+FilterMaker: TypeAlias = Callable[[bool, bool, int], Filter]
+"""From: may it write, may it use the network, and the version of Landlock."""
+_COUNT_AGAIN_S = 1.0
+
+
+class Enforced(NamedTuple):
+    """What this machine, with this launcher, holds children to."""
+
+    landlock: int = 0
+    """Its version; 0: none."""
+    filter: FilterMaker | None = None
+    """None: seccomp cannot be had."""
+
+
+class Sandbox:
+    """Confines the calls of one tool. Safe from any thread.
+
+    Args:
+        enforced: What can be.
+        bounds: Limits of every process.
+        places: What paths mean.
+        tmp_folders: Where the temp directories of calls are: the first that can be had.
+    """
+
+    def __init__(
+        self,
+        enforced: Enforced,
+        bounds: Bounds,
+        places: Places,
+        *,
+        tmp_folders: Sequence[str],
+    ) -> None:
+        self._enforced = enforced
+        self.bounds = bounds
+        """Limits of every process."""
+        self._places = places
+        self._floor: Floor | None = None
+        self._filters: dict[tuple[bool, bool], Filter] = {}
+        self._counted: tuple[float, int | None] = (float("-inf"), None)
+        self._lock = threading.Lock()
+        self.rule_sets = RuleSets(max(enforced.landlock, 1))
+        self.tmp = TmpFolders(*tmp_folders)
+
+    def enter(self, timeout_s: float | None) -> Cell:
+        """What one call needs, to be left.
+
+        Args:
+            timeout_s: Of the call.
+
+        Raises:
+            OSError: A temp directory cannot be had.
+        """
+        return Cell(self, self.tmp.take(), timeout_s)
+
+    def close(self) -> None:
+        """Let go what is kept, remove the temp directories."""
+        self.rule_sets.close()
+        self.tmp.close()
+
+    def lease(self, rights: Rights, program: str, tmp: str) -> RuleSet | None:
+        """The rule set for `rights`; None without Landlock. Raises as `RuleSets.lease`."""
+        if not self._enforced.landlock:
+            return None
+        key: Key = (rights, program, tmp)
+        return self.rule_sets.lease(key, lambda: self._wanted(rights, program, tmp))
+
+    def confinement(
+        self, rights: Rights, rule_set: RuleSet | None, timeout_s: float | None
+    ) -> Confinement:
+        """What a child with `rights` does to itself."""
+        return Confinement(
+            landlock=None if rule_set is None else rule_set.fd,
+            filter=self._filter(rights),
+            rlimits=rlimits(self.bounds, timeout_s=timeout_s, running=self._running()),
+        )
+
+    def _wanted(self, rights: Rights, program: str, tmp: str) -> Wanted:
+        if self._floor is None:
+            self._floor = find_floor()
+        access = accesses(rights, program, tmp, self._floor, self._places)
+        settled = {*self._floor.readable, *self._floor.loaders, *self._places.settled}
+        watched = [
+            path
+            for path in access
+            if path not in settled and not path.startswith(("/usr/", "/opt/", "/dev/"))
+        ]
+        return Wanted(access, rights.network, rights.signal, tuple(watched))
+
+    def _filter(self, rights: Rights) -> Filter | None:
+        make = self._enforced.filter
+        if make is None:
+            return None
+        which = (rights.attributes, rights.network)
+        made = self._filters.get(which)
+        if made is None:
+            # Two threads may make the same; the first is kept, for spawners are kept by it.
+            made = self._filters.setdefault(which, make(*which, self._enforced.landlock))
+        return made
+
+    def _running(self) -> int | None:
+        """Threads of the user, as of a moment ago."""
+        if self.bounds.processes is None:
+            return None
+        with self._lock:
+            at, count = self._counted
+            if time.monotonic() - at >= _COUNT_AGAIN_S:
+                count = threads_of_user()
+                self._counted = (time.monotonic(), count)
+            return count
+
+
+class Cell:
+    """What one call has of a sandbox, until it is left."""
+
+    def __init__(self, sandbox: Sandbox, tmp: str, timeout_s: float | None) -> None:
+        self.tmp = tmp
+        """Its temp directory: absolute, without links."""
+        self._sandbox = sandbox
+        self._timeout_s = timeout_s
+        self._held: list[RuleSet] = []
+        self._left = False
+
+    def confinement(self, rights: Rights, program: str) -> Confinement:
+        """What a child of the call that runs `program` does to itself.
+
+        Good until the call is left.
+
+        Raises:
+            OSError: A rule set cannot be had.
+        """
+        rule_set = self._sandbox.lease(rights, program, self.tmp)
+        if rule_set is not None:
+            self._held.append(rule_set)
+        return self._sandbox.confinement(rights, rule_set, self._timeout_s)
+
+    def leave(self, *, alone: bool, in_use: bool = False) -> None:
+        """Give everything back, empty the temp directory. Idempotent.
+
+        Args:
+            alone: Is nothing of the call left that could write there?
+            in_use: Is something left that may go on using it? Then it stays until `close`.
+        """
+        if self._left:
+            return
+        self._left = True
+        for rule_set in self._held:
+            self._sandbox.rule_sets.release(rule_set)
+        if in_use or not self._sandbox.tmp.give_back(self.tmp, again=alone):
+            self._sandbox.rule_sets.forget(self.tmp)

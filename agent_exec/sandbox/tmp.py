@@ -1,0 +1,191 @@
+"""Temp directories that only one call uses at a time.
+
+    FOLDER/lock            held while a folder of an owner is made, and while others are swept
+    FOLDER/PID-RANDOM/lock held for as long as that owner lives
+    FOLDER/PID-RANDOM/N/   one temp directory
+
+They are used again, emptied, so that rule sets that name them can be kept. What an owner that
+was killed has left is removed by the next one that makes its folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+
+_MOST_FREE = 64
+
+
+class TmpFolders:
+    """Of one owner. Safe from any thread, and in a forked child, which is an owner of its own.
+
+    Args:
+        folders: Absolute; the first that can be had is made when it is first needed.
+    """
+
+    def __init__(self, *folders: str) -> None:
+        self._folders = folders
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._held = -1
+        self._own = ""
+        self._free: list[str] = []
+        self._count = 0
+
+    def take(self) -> str:
+        """An empty directory, the absolute path of it, without links.
+
+        Raises:
+            OSError: It cannot be had; or the folder is not ours, or others may write to it.
+        """
+        with self._lock:
+            if self._pid != os.getpid():
+                self._begin()
+            if self._free:
+                return self._free.pop()
+            self._count += 1
+            made = f"{self._own}/{self._count}"
+        os.mkdir(made, 0o700)
+        return made
+
+    def give_back(self, taken: str, *, again: bool) -> bool:
+        """Empty a directory, and keep it for the next call.
+
+        Args:
+            taken: By `take`.
+            again: May it be used again? Not where something may still live that could write it.
+
+        Returns:
+            Whether it is kept: False when it is gone, or could not be emptied.
+        """
+        if self._pid != os.getpid() or os.path.dirname(taken) != self._own:
+            return False
+        kept = again and _empty(taken)
+        with self._lock:
+            if kept and len(self._free) < _MOST_FREE:
+                self._free.append(taken)
+                return True
+        _remove(taken)
+        return False
+
+    def close(self) -> None:
+        """Remove all of it. What is taken later is made anew."""
+        with self._lock:
+            if self._pid == os.getpid():
+                _remove(self._own)
+            if self._held >= 0:
+                os.close(self._held)
+            self._pid, self._held, self._own = 0, -1, ""
+            self._free.clear()
+
+    def _begin(self) -> None:
+        if self._held >= 0:  # of the process that we were forked from
+            os.close(self._held)
+            self._held = -1
+        self._free.clear()
+        *others, last = self._folders
+        for folder in others:
+            try:
+                self._begin_in(folder)
+            except OSError:  # a home directory that is not there, or may only be read
+                continue
+            return
+        self._begin_in(last)
+
+    def _begin_in(self, place: str) -> None:
+        with _Swept(place) as folder:
+            own = f"{folder}/{os.getpid():x}-{os.urandom(4).hex()}"
+            os.mkdir(own, 0o700)
+            held = _locked(f"{own}/lock", wait=False)
+        assert held is not None, "nobody else knows the name"
+        self._own, self._held, self._pid = own, held, os.getpid()
+
+
+class _Swept:
+    """The folder of all owners, locked, without what belongs to nobody."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._held = -1
+
+    def __enter__(self) -> str:
+        os.makedirs(self._folder, 0o700, exist_ok=True)
+        folder = os.path.realpath(self._folder)
+        status = os.stat(folder)
+        if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise PermissionError(f"{folder} is not ours alone")
+        held = _locked(f"{folder}/lock", wait=True)
+        assert held is not None, "it waits"
+        self._held = held
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                self._sweep(entry.path)
+        return folder
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._held)
+
+    @staticmethod
+    def _sweep(owned: str) -> None:
+        held = _locked(f"{owned}/lock", wait=False)
+        if held is not None:
+            _remove(owned)
+            os.close(held)
+
+
+def _locked(path: str, *, wait: bool) -> int | None:
+    """A descriptor that holds the lock; None when somebody else does."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _empty(folder: str) -> bool:
+    """Remove what is in it; False when it is not as it was given."""
+    try:
+        status = os.lstat(folder)
+        if not stat.S_ISDIR(status.st_mode) or stat.S_IMODE(status.st_mode) != 0o700:
+            return False
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                _remove(entry.path)
+            else:
+                os.unlink(entry.path)
+        return not os.listdir(folder)
+    except OSError:
+        return False
+
+
+def _remove(folder: str) -> None:
+    """All of it that can be removed; the rest is left to who sweeps next."""
+
+    def open_up(_call: Callable[..., object], path: str, _error: object) -> None:
+        # A directory of ours that nobody may look into.
+        with suppress(OSError):
+            above = os.path.dirname(path)
+            os.chmod(above, 0o700, follow_symlinks=True)
+            if os.path.isdir(path) and not os.path.islink(path):
+                os.chmod(path, 0o700)
+
+    for _ in range(2):
+        shutil.rmtree(folder, onerror=open_up)
+        if not os.path.lexists(folder):
+            return
