@@ -125,8 +125,10 @@ class Forced:
                 die_with_parent=True,
                 confinement=cell.confinement(rights, program),
             )
-            given = Stdio.NULL if stdin is None else stdin.encode()
-            return self.engine.run_sync(CallPlan(stages=(stage,), stdin=given, limits=_LIMITS))
+            plan = CallPlan(stages=(stage,), stdin=Stdio.NULL, limits=_LIMITS)
+            if stdin is not None:
+                plan = plan._replace(stdin=stdin.encode())
+            return self.engine.run_sync(plan)
         finally:
             os.close(directory)
             lease.release()
