@@ -30,7 +30,8 @@ _PROC = (
 )
 # CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON
 _SEES_ALL = 1 << 19 | 1 << 21 | 1 << 38
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+# The last is the terminal of a session, which a call has only where it was given one.
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 _FOR_CODE = ("/dev/shm",)  # semaphores and shared memory of POSIX
 _LOADERS = ("/lib*/ld-*.so*", "/usr/lib*/ld-*.so*", "/lib/*/ld-*.so*", "/usr/lib/*/ld-*.so*")
 

@@ -42,7 +42,7 @@ _FOLDERS = (
     *("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"),
 )
 PATH = os.pathsep.join(_FOLDERS)
-_LIMITS = Limits(timeout_s=5.0, grace_s=0.1)
+_LIMITS = Limits(timeout_s=3.0, grace_s=0.1)
 
 
 class Forced:
