@@ -10,6 +10,8 @@ from typing import NamedTuple
 from agent_exec.model.confinement import Rlimit
 
 _MIB = 1024 * 1024
+# Asking takes a read of a file.
+_PROCESSORS = os.cpu_count() or 1
 # For what a program does after its deadline until it is killed.
 _CPU_SPARE_S = 30
 
@@ -36,8 +38,7 @@ def rlimits(bounds: Bounds, *, timeout_s: float | None, running: int | None) -> 
     """
     wanted: list[tuple[int, int]] = [(resource.RLIMIT_CORE, 0)]
     if timeout_s is not None and math.isfinite(timeout_s):
-        processors = os.cpu_count() or 1
-        wanted.append((resource.RLIMIT_CPU, math.ceil(timeout_s) * processors + _CPU_SPARE_S))
+        wanted.append((resource.RLIMIT_CPU, math.ceil(timeout_s) * _PROCESSORS + _CPU_SPARE_S))
     if bounds.memory_mib is not None:
         wanted.append((resource.RLIMIT_DATA, bounds.memory_mib * _MIB))
     if bounds.file_mib is not None:
