@@ -45,7 +45,7 @@ stage_readme() {
     paste run 600
     [[ $(<"$WORK/pasted.log") == *"$(git -C "$WORK/clone" log -1 --format=%s)"* ]] ||
         die "the README's run command did not show the repository's log"
-    paste test 1500
+    paste test 2700
     cp "$WORK/pasted.log" "$WORK/pytest.log"
     keep_closing readme
 }

@@ -4,9 +4,15 @@ NATIVE_TESTS=(tests/launch tests/native tests/template
     tests/runtime/test_{asyncio_port,containment,doctor,guardian}.py tests/runtime/test_engine_*.py)
 # What depends on the interpreter: how it forks and ends, its event loops, what it gives to C.
 PYTHON_TESTS=(tests/launch/test_launcher_suite.py tests/runtime/test_{asyncio_port,engine_host}.py
-    tests/runtime/test_{engine_launch,engine_output,thread_engine}.py tests/template tests/test_*.py)
+    tests/runtime/test_{engine_launch,engine_output,thread_engine}.py tests/template
+    tests/test_{exports,packaging,tool,tool_call,tool_terminals}.py)
 # What depends on the libraries.
-LIBRARY_TESTS=(tests/cli tests/runtime/test_{asyncio_port,engine_output}.py tests/test_*.py)
+LIBRARY_TESTS=(tests/cli tests/runtime/test_{asyncio_port,engine_output}.py
+    tests/test_{exports,packaging,tool,tool_approvals,tool_call}.py)
+# What depends on how it was installed: its files and their places, its commands, what it starts.
+INSTALLED_TESTS=(tests/bench tests/cli tests/daemon tests/docs tests/integrations tests/native
+    tests/policy/test_{load,shipped}.py tests/schema
+    tests/test_{exports,packaging,tool,tool_audit,tool_call,tool_policy,tool_sandbox}.py)
 
 # run_pytest ENV SECONDS ARGUMENT...: from a folder where only the installed package is found.
 run_pytest() {
@@ -35,12 +41,8 @@ stage_test() {
     need_bubblewrap
     # With what benchmarks compare with and draw with: a test that lacks it would skip, and fail.
     make_env wheel "$MAIN_PYTHON" "${WHEEL}[test,bench-agents]"
-    # Without what reads text and decides by it, which `readme` runs: there is no file, process or
-    # compiled code in it that another way to install could change.
-    local parts
-    mapfile -t parts < <(cd "$WORK/suite" && find tests -mindepth 1 -maxdepth 1 \
-        \( -type d ! -name policy ! -name shell -o -name 'test_*.py' \) | sort)
-    run_pytest wheel 1500 "${parts[@]}" tests/policy/test_{load,shipped}.py
+    # `readme` runs all others, which another way to install could not change.
+    run_pytest wheel 1800 "${INSTALLED_TESTS[@]}"
 }
 
 stage_lowest() {
@@ -77,7 +79,7 @@ stage_pythons() {
             say "$version ($path)"
             make_env "python$version" "$path" "${WHEEL}[test]"
             # Of the engines the native one; the tool's tests run the other, too.
-            run_pytest "python$version" 600 -k "not thread-" "${PYTHON_TESTS[@]}"
+            run_pytest "python$version" 900 -k "not thread-" "${PYTHON_TESTS[@]}"
         fi
     done
 }
