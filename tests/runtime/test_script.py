@@ -167,6 +167,7 @@ def test_what_globs_have_become_is_judged(
 version: 1
 default: deny
 programs: {path: [inherit], trust: {owners: [root, self], writable_by: anybody}}
+sandbox: {require: []}
 rules:
   - {id: in, effects: [read], paths: [worktree], verdict: allow, because: "inside"}
   - {id: ln, command: [ln], verdict: allow, because: "links are harmless"}
@@ -192,6 +193,7 @@ def test_a_link_made_meanwhile_leads_no_redirection_out_of_the_worktree(
 version: 1
 default: deny
 programs: {path: [inherit], trust: {owners: [root, self], writable_by: anybody}}
+sandbox: {require: []}
 rules:
   - {id: in, effects: [read, write], paths: [worktree], verdict: allow, because: "inside"}
   - {id: ln, command: [ln], verdict: allow, because: "links are harmless"}
