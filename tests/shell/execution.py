@@ -44,6 +44,7 @@ default: allow
 route: {verdict: allow}
 programs: {path: [inherit], trust: {owners: [root, self], writable_by: anybody}}
 env: {inherit: ["*"], from_call: ["*"]}
+sandbox: {read: [/], write: [/], network: allow, protect: [], require: []}
 rules: []
 """
 # Where they are found in the sandbox.
