@@ -8,7 +8,7 @@ from agent_exec.errors import AgentExecError
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.outcome import Ended
-from agent_exec.model.question import Answer
+from agent_exec.model.question import Answer, Reply
 from agent_exec.model.result import ToolResult
 from agent_exec.policy.eyes import Eyes
 from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, ask, ask_sync
@@ -162,7 +162,8 @@ class Flow:
         """What was decided on before is not run: record that."""
         record = self._begin(decision.call or ToolCall(), id_)
         record.decided(decision)
-        if isinstance(answer, Answer):  # what was given for one may be anything
+        # What was given for an answer may be anything.
+        if isinstance(answer, Answer) and isinstance(answer.reply, Reply):
             record.answered(answer)
         self._failed(record, error)
 
