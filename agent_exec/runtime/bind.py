@@ -149,7 +149,7 @@ class Bound:
                     reset_signals=True,
                     die_with_parent=dies,
                     confinement=confining.confinement(
-                        granted, lease.template.executable.path, command.argv
+                        granted, lease.template.executable, command.argv
                     ),
                 )
                 for command, lease, environment, granted in zip(

@@ -8,7 +8,7 @@ import os
 from agent_exec.errors import LaunchError, Step
 from agent_exec.model.confinement import Confinement
 from agent_exec.model.outcome import Outcome
-from agent_exec.model.plan import Survivors
+from agent_exec.model.plan import Executable, Survivors
 from agent_exec.model.result import ToolResult
 from agent_exec.model.rights import Rights
 from agent_exec.runtime.denials import Withheld, denials
@@ -39,7 +39,7 @@ class Confining:
         self._withheld: list[Withheld] = []
 
     def confinement(
-        self, rights: Rights | None, program: bytes | None, argv: tuple[str, ...]
+        self, rights: Rights | None, executable: Executable, argv: tuple[str, ...]
     ) -> Confinement | None:
         """What a stage does to itself; None where nothing is withheld, or can be.
 
@@ -48,9 +48,9 @@ class Confining:
         """
         if rights is None or self._sandbox is None:
             return None
-        name = os.fsdecode(program or b"")
+        name = os.fsdecode(executable.path or b"")
         try:
-            made = self._entered(self._sandbox).confinement(rights, name)
+            made = self._entered(self._sandbox).confinement(rights, executable)
         except OSError as error:
             raise LaunchError(name or argv[0], Step.SANDBOX, error.errno or errno.EIO) from None
         self._ran_code |= rights.code

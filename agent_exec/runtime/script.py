@@ -263,7 +263,7 @@ class ScriptRun:
                 reset_signals=True,
                 die_with_parent=settings.survivors is Survivors.KILL,
                 confinement=self.confining.confinement(
-                    program.rights, program.found.executable.path, program.argv
+                    program.rights, program.found.executable, program.argv
                 ),
             )
             for program in programs

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from agent_exec.model.confinement import Confinement, Filter
+from agent_exec.model.plan import Executable
 from agent_exec.model.rights import Rights
 from agent_exec.sandbox.access import Floor, Places, accesses, find_floor
 from agent_exec.sandbox.limits import Bounds, rlimits, threads_of_user
+from agent_exec.sandbox.programs import started_with
 from agent_exec.sandbox.rule_sets import Key, RuleSet, RuleSets, Wanted
 from agent_exec.sandbox.tmp import TmpFolders
 
@@ -73,12 +76,18 @@ class Sandbox:
         self.rule_sets.close()
         self.tmp.close()
 
-    def lease(self, rights: Rights, program: str, tmp: str) -> RuleSet | None:
-        """The rule set for `rights`; None without Landlock. Raises as `RuleSets.lease`."""
+    def lease(self, rights: Rights, executable: Executable, tmp: str) -> RuleSet | None:
+        """The rule set for `rights`; None without Landlock. Raises as `RuleSets.lease`.
+
+        Programs are in its key by what they are now: rights are to files, and an update replaces
+        these.
+        """
         if not self._enforced.landlock:
             return None
-        key: Key = (rights, program, tmp)
-        return self.rule_sets.lease(key, lambda: self._wanted(rights, program, tmp))
+        program, identity = os.fsdecode(executable.path or b""), executable.identity
+        others = [_file(each) for each in rights.programs if each != program]
+        key: Key = (rights, program, tmp, identity.dev, identity.ino, *others)
+        return self.rule_sets.lease(key, lambda: self._wanted(rights, program, tmp, executable.fd))
 
     def confinement(
         self, rights: Rights, rule_set: RuleSet | None, timeout_s: float | None
@@ -90,7 +99,7 @@ class Sandbox:
             rlimits=rlimits(self.bounds, timeout_s=timeout_s, running=self._running()),
         )
 
-    def _wanted(self, rights: Rights, program: str, tmp: str) -> Wanted:
+    def _wanted(self, rights: Rights, program: str, tmp: str, pinned: int) -> Wanted:
         if self._floor is None:
             self._floor = find_floor()
         access = accesses(rights, program, tmp, self._floor, self._places)
@@ -100,7 +109,8 @@ class Sandbox:
             for path in access
             if path not in settled and not path.startswith(("/usr/", "/opt/", "/dev/"))
         ]
-        return Wanted(access, rights.network, rights.signal, tuple(watched))
+        watched += [path for path in started_with(program, self._places.path) if path in access]
+        return Wanted(access, rights.network, rights.signal, tuple(watched), pinned)
 
     def _filter(self, rights: Rights) -> Filter | None:
         make = self._enforced.filter
@@ -136,15 +146,15 @@ class Cell:
         self._held: list[RuleSet] = []
         self._left = False
 
-    def confinement(self, rights: Rights, program: str) -> Confinement:
-        """What a child of the call that runs `program` does to itself.
+    def confinement(self, rights: Rights, executable: Executable) -> Confinement:
+        """What a child of the call that becomes `executable` does to itself.
 
         Good until the call is left.
 
         Raises:
             OSError: A rule set cannot be had.
         """
-        rule_set = self._sandbox.lease(rights, program, self.tmp)
+        rule_set = self._sandbox.lease(rights, executable, self.tmp)
         if rule_set is not None:
             self._held.append(rule_set)
         return self._sandbox.confinement(rights, rule_set, self._timeout_s)
@@ -163,3 +173,12 @@ class Cell:
             self._sandbox.rule_sets.release(rule_set)
         if in_use or not self._sandbox.tmp.give_back(self.tmp, again=alone):
             self._sandbox.rule_sets.forget(self.tmp)
+
+
+def _file(path: str) -> tuple[int, int] | None:
+    """Which file is there now."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -8,11 +8,13 @@ import shutil
 import stat
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 _HEAD = 4096
 _ELF = b"\x7fELF"
 _PT_INTERP = 3
 _MOST_INTERPRETERS = 5
+_MOST_TRIES = 16
 _ENV_OPTIONS_WITH_VALUE = ("-u", "-C")
 # They read what was packed, and write to a pipe.
 _UNPACKERS = ("gzip", "bzip2", "xz", "zstd", "lz4", "lzip", "lzop", "brotli", "cat")
@@ -41,19 +43,26 @@ def executed_with(program: str, path: Sequence[str]) -> tuple[str, ...]:
     Returns:
         Absolute, without links.
     """
-    real = os.path.realpath(program)
+    real = _real(program)
     name = os.path.basename(program)
     found = [real, *_with(real, path)]
     for helper in (*_UNPACKERS, *_HELPERS.get(name, ())):
         where = shutil.which(helper, path=os.pathsep.join(path))
         if where is not None:
-            found += [os.path.realpath(where), *_with(os.path.realpath(where), path)]
+            found += [_real(where), *_with(_real(where), path)]
     found += [
         folder
         for each in (*_HELPER_FOLDERS.get(name, ()), f"/usr/lib/{name}", f"/usr/libexec/{name}")
         for folder in glob.glob(glob.escape(each))
     ]
-    return tuple(dict.fromkeys(map(os.path.realpath, found)))
+    return tuple(dict.fromkeys(map(_real, found)))
+
+
+def started_with(program: str, path: Sequence[str]) -> tuple[str, ...]:
+    """Files that the kernel executes to start `program`, beside itself: its interpreter, and the
+    like. Never raises. As `executed_with`."""
+    found = map(_real, _with(_real(program), path))
+    return tuple(dict.fromkeys(filter(os.path.isfile, found)))
 
 
 def read_with(program: str) -> tuple[str, ...]:
@@ -62,19 +71,19 @@ def read_with(program: str) -> tuple[str, ...]:
     A proxy of rustup runs what its toolchain holds. Never raises.
     """
     found = ["/proc"] if os.path.basename(program) in _OF_PROCESSES else []
-    for each in dict.fromkeys((os.path.normpath(program), os.path.realpath(program))):
+    for each in dict.fromkeys((os.path.normpath(program), _real(program))):
         prefix = os.path.dirname(os.path.dirname(each))
         if os.path.isfile(os.path.join(prefix, "pyvenv.cfg")):
             found.append(prefix)
-            base = os.path.dirname(os.path.dirname(os.path.realpath(f"{prefix}/bin/python")))
+            base = os.path.dirname(os.path.dirname(_real(f"{prefix}/bin/python")))
             if glob.glob(f"{glob.escape(base)}/lib/python3*"):
                 found.append(base)
         elif os.path.isdir(os.path.join(prefix, "conda-meta")):
             found.append(prefix)
-    if os.path.basename(os.path.realpath(program)) == "rustup":
+    if os.path.basename(_real(program)) == "rustup":
         home = os.path.dirname(os.path.dirname(os.path.dirname(os.path.normpath(program))))
         found.append(os.path.join(home, ".rustup"))
-    return tuple(dict.fromkeys(map(os.path.realpath, found)))
+    return tuple(dict.fromkeys(map(_real, found)))
 
 
 def _with(program: str, path: Sequence[str]) -> Iterator[str]:
@@ -84,7 +93,7 @@ def _with(program: str, path: Sequence[str]) -> Iterator[str]:
         if head.startswith(_ELF):
             loader = _loader(head)
             if loader:
-                yield os.path.realpath(loader)
+                yield _real(loader)
             return
         if not head.startswith(b"#!"):
             return
@@ -94,7 +103,7 @@ def _with(program: str, path: Sequence[str]) -> Iterator[str]:
         words = os.fsdecode(head[2:].split(b"\n", 1)[0]).split()
         if not words:
             return
-        program = os.path.realpath(words[0])
+        program = _real(words[0])
         yield program
         if os.path.basename(words[0]) == "env":
             named = _named_by_env(words[1:])
@@ -102,7 +111,7 @@ def _with(program: str, path: Sequence[str]) -> Iterator[str]:
             if where is None:
                 return
             yield from _with(program, path)
-            program = os.path.realpath(where)
+            program = _real(where)
             yield program
 
 
@@ -152,3 +161,11 @@ def _head(path: str) -> bytes:
         return b""
     finally:
         os.close(fd)
+
+
+def _real(path: str) -> str:
+    """As `os.path.realpath`, which raises EINVAL where a file takes the place of a link just then."""
+    for _ in range(_MOST_TRIES):
+        with suppress(OSError):
+            return os.path.realpath(path)
+    return path

@@ -31,6 +31,9 @@ class Wanted(NamedTuple):
     signal: bool
     watched: tuple[str, ...]
     """Paths that are looked at before every use; the others, now and then."""
+    pinned: int | None = None
+    """A descriptor of the program that is started, borrowed: it may be executed, whatever its path
+    names by then."""
 
 
 class RuleSet:
@@ -132,6 +135,8 @@ class RuleSets:
         fd = landlock.create(self._abi, network=wanted.network, signal=wanted.signal)
         try:
             seen = {path: self._allow(fd, path, each) for path, each in wanted.accesses.items()}
+            if wanted.pinned is not None:
+                landlock.allow(fd, wanted.pinned, landlock.EXECUTE | landlock.READ_FILE)
         except BaseException:
             os.close(fd)
             raise

@@ -123,7 +123,7 @@ class Forced:
                 session=True,
                 reset_signals=True,
                 die_with_parent=True,
-                confinement=cell.confinement(rights, program),
+                confinement=cell.confinement(rights, lease.template.executable),
             )
             plan = CallPlan(stages=(stage,), stdin=Stdio.NULL, limits=_LIMITS)
             if stdin is not None:

@@ -113,7 +113,8 @@ def tool(tmp_path: Path, ways: Ways, tool_launcher: str) -> Iterator[ExecTool]:
     policy = tmp_path / "policy.yaml"
     policy.write_text(
         f"version: 1\nprograms: {{path: ['{ways._program.parent}', /usr/bin, /bin]}}\n"
-        "default: deny\nrules:\n"
+        # The portable launcher cannot confine.
+        "sandbox: {require: []}\ndefault: deny\nrules:\n"
         "- {id: ours, command: [vtool], verdict: allow, because: it is ours}\n"
     )
     with ExecTool(
