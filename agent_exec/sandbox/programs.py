@@ -164,7 +164,7 @@ def _head(path: str) -> bytes:
 
 
 def _real(path: str) -> str:
-    """As `os.path.realpath`, which raises EINVAL where a file takes the place of a link just then."""
+    """As `os.path.realpath`, which raises where a file takes the place of a link just then."""
     for _ in range(_MOST_TRIES):
         with suppress(OSError):
             return os.path.realpath(path)
