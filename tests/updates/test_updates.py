@@ -46,6 +46,7 @@ class Place:
             f"version: 1\nprograms: {{path: {json.dumps(path)}}}\n"
             f"templates: {{{templates}}}\ndefault: deny\nrules:\n"
             "- {id: ours, command: [vtool], verdict: allow, because: it is ours}\n"
+            "- {id: wrapped, command: [timeout], verdict: allow, because: it waits}\n"
         )
         self.tool = ExecTool(self.tree, policy=policy, audit=self.log, **options)
 
@@ -78,6 +79,15 @@ def test_the_call_after_an_update_runs_the_new_program(update: Update, place: Pl
     # And the log says why.
     recreated = [record["recreated"] for record in place.records()]
     assert recreated == [[None], [None], [update.reason], [None]]
+
+
+def test_what_a_wrapper_runs_is_the_new_program_too(update: Update, place: Place) -> None:
+    # Its right to execute is to a file, and that is another one at once.
+    results = []
+    for number in (1, 2):
+        update.install(number)
+        results += [place.tool.run_sync(["timeout", "60", "vtool"]) for _ in range(2)]
+    assert numbers(results) == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("on_update", ["ask", "deny"])
