@@ -22,9 +22,11 @@ from agent_exec.model.result import ToolResult
 from agent_exec.tool import ExecTool
 
 POLICY = f"""\
-# default, which allows what only reads, and the two interpreters of the benchmark.
+# default, which allows what only reads, and the two interpreters of the benchmark. Children are
+# confined, but for those of the portable launcher, which cannot.
 version: 1
 extends: [default]
+sandbox: {{require: []}}
 rules:
   - id: bench-python
     command: {json.dumps(PYTHON)}
