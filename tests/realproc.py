@@ -180,7 +180,7 @@ def is_alive(pid: int) -> bool:
     """Whether `pid` is a process that has not ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # or reaped once it was open
         return False
     return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
 
