@@ -99,7 +99,7 @@ stage_pythons() {
             say "$version ($path)"
             make_env "python$version" "$path" "${WHEEL}[test]"
             # Of the engines the native one; the tool's tests run the other, too.
-            run_pytest "python$version" 900 -k "not thread-" "${PYTHON_TESTS[@]}"
+            run_pytest "python$version" 900 -n 0 -k "not thread-" "${PYTHON_TESTS[@]}"
         fi
     done
 }
