@@ -88,7 +88,7 @@ struct ax_identity {
 
 enum ax_launch_flag {
     AX_INHERIT_FDS = 1,
-    AX_SESSION = 2,
+    AX_SESSION = 2, /* or a group, where that sets it apart as well: see child.c */
     AX_RESET_SIGNALS = 4,
     AX_DIE_WITH_PARENT = 8,
 };

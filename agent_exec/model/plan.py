@@ -123,7 +123,8 @@ class SpawnPlan(NamedTuple):
     inherit_fds: bool = False
     """Leave descriptors above 2 that are not close-on-exec open in the child."""
     session: bool = False
-    """setsid(2): the child leads a session and a group of its own."""
+    """The child leads a group of its own, has no terminal of ours, and leads a session, unless
+    our process has no terminal and a cgroup holds the call."""
     reset_signals: bool = False
     """Empty signal mask, and default action for every signal that the parent ignores.
 
