@@ -175,34 +175,6 @@ run_actions(struct ax_launch *launch, const struct needed *needed, uint64_t *mas
     }
 }
 
-/* Has this process no terminal, and gets none? So says the kernel; where there is no /dev/tty,
- * it says something else. Who leads no session gets none by opening one. */
-IN_CHILD static bool
-has_no_terminal(const struct ax_launch *launch)
-{
-    long fd;
-
-    for (size_t i = 0; i < launch->n_actions; i++)
-        if (launch->actions[i].type == AX_OPEN)
-            return false; /* perhaps the one that it is to have */
-    fd = ax_sys(SYS_openat, AT_FDCWD, "/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0, 0);
-    if (fd >= 0)
-        ax_sys(SYS_close, fd, 0, 0, 0, 0);
-    return fd == -ENXIO;
-}
-
-/* A session of its own, to be apart from our terminal and to be found by; or only a group,
- * where there is no terminal and the child is found by its cgroup. For each session the kernel
- * makes a group to schedule (sched(7), autogroup), in which the child then stands in line
- * anew, while we wait for it. */
-IN_CHILD static long
-set_apart(const struct ax_launch *launch)
-{
-    if (launch->cgroup_fd > 0 && launch->cgroup_error == 0 && has_no_terminal(launch))
-        return ax_sys(SYS_setpgid, 0, 0, 0, 0, 0);
-    return ax_sys(SYS_setsid, 0, 0, 0, 0, 0);
-}
-
 /* In this order: what only lessens comes first and needs no right; no_new_privs is what the
  * kernel asks for before a domain or a filter; a filter that is not inherited comes last, so
  * that it has no say over the rest. All after the actions, whose files are the plan's and not
@@ -322,7 +294,8 @@ ax_child_main(void *argument)
                 set_default(signum);
 
     if (launch->flags & AX_SESSION) {
-        result = set_apart(launch);
+        result = launch->group_does ? ax_sys(SYS_setpgid, 0, 0, 0, 0, 0)
+                                    : ax_sys(SYS_setsid, 0, 0, 0, 0, 0);
         if (result < 0)
             fail(launch, AX_STEP_SPAWN, result, -1);
     }

@@ -124,7 +124,8 @@ class SpawnPlan(NamedTuple):
     """Leave descriptors above 2 that are not close-on-exec open in the child."""
     session: bool = False
     """The child leads a group of its own, has no terminal of ours, and leads a session, unless
-    our process has no terminal and a cgroup holds the call."""
+    our process has no terminal and a cgroup holds the call. The C core may have looked up to
+    10 ms ago whether it has one."""
     reset_signals: bool = False
     """Empty signal mask, and default action for every signal that the parent ignores.
 
