@@ -10,7 +10,16 @@ import errno
 from enum import IntEnum
 from typing import TypeAlias
 
-from agent_exec._native import Engine, Port, __file__, clone_call, credentials, spawn, still_so
+from agent_exec._native import (
+    Engine,
+    Port,
+    __file__,
+    clone_call,
+    credentials,
+    park,
+    spawn,
+    still_so,
+)
 from agent_exec.errors import Closed, LaunchError, Step, TemplateError
 from agent_exec.model.plan import CallPlan, SpawnPlan
 
@@ -25,9 +34,11 @@ __all__ = [
     "failure",
     "launch_error",
     "launch_failure",
+    "park",
     "refusal",
     "spawn",
     "still_so",
+    "why_not_parked",
 ]
 
 IMAGE: str = __file__
@@ -77,6 +88,14 @@ def launch_failure(
     return launch_error(
         plan, _STEPS[step], error, action=None if action < 0 else action, stage=stage
     )
+
+
+def why_not_parked(step: int) -> str:
+    """What to say beside the errno of `park` that it has failed with."""
+    what = "no child can be parked on it to keep writers off"
+    if step == _TEMPLATE_STEP:
+        return f"{what}: nothing may be traced here; see templates.deny_write"
+    return what
 
 
 def launch_error(
