@@ -109,7 +109,7 @@ class FakeKernel:
             _check_format(fd)
             held = self._executable(fd)
             self._parker.hold(held)
-        except (OSError, TemplateError) as error:
+        except (OSError, TemplateError, LaunchError) as error:
             os.close(fd)
             raise _refuse(error.errno or errno.EIO) from error
         made = os.memfd_create("fake", os.MFD_CLOEXEC if flags & 1 else 0)

@@ -21,7 +21,7 @@ from agent_exec._native import (
     still_so,
 )
 from agent_exec.errors import Closed, LaunchError, Step, TemplateError
-from agent_exec.model.plan import CallPlan, SpawnPlan
+from agent_exec.model.plan import CallPlan, Executable, SpawnPlan
 
 __all__ = [
     "IMAGE",
@@ -35,10 +35,10 @@ __all__ = [
     "launch_error",
     "launch_failure",
     "park",
+    "park_failure",
     "refusal",
     "spawn",
     "still_so",
-    "why_not_parked",
 ]
 
 IMAGE: str = __file__
@@ -90,12 +90,13 @@ def launch_failure(
     )
 
 
-def why_not_parked(step: int) -> str:
-    """What to say beside the errno of `park` that it has failed with."""
-    what = "no child can be parked on it to keep writers off"
-    if step == _TEMPLATE_STEP:
-        return f"{what}: nothing may be traced here; see templates.deny_write"
-    return what
+def park_failure(executable: Executable, step: int, error: int) -> LaunchError | TemplateError:
+    """The exception for a failure of `park`: of the file, or of what children need here."""
+    what = "no child can be parked on it, which templates.deny_write needs"
+    if _STEPS.get(step) is Step.EXEC:
+        return TemplateError(executable.name, error, what)
+    reason = f"{what}: nothing may be traced here" if step == _TEMPLATE_STEP else what
+    return LaunchError(executable.name, Step.SPAWN, error, reason=reason)
 
 
 def launch_error(

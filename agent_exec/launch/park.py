@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeAlias
 
-from agent_exec.errors import Closed, TemplateError
+from agent_exec.errors import Closed
 from agent_exec.launch import native
 from agent_exec.model.plan import Executable
 
@@ -35,9 +35,10 @@ class Parker:
         """Park a child on the file. Nothing for a script.
 
         Raises:
-            TemplateError: ETXTBSY when somebody is writing to it already, ENOEXEC when it cannot
-                be executed; EPERM, ENOSYS and the like when nothing may be traced here, EAGAIN
-                when no process is to be had.
+            TemplateError: ETXTBSY when somebody is writing to it already; ENOEXEC and the like
+                when it cannot be executed.
+            LaunchError: EPERM, ENOSYS and the like when nothing may be traced here, EAGAIN when
+                no process is to be had.
             Closed: After `close`.
         """
         if self._pid != os.getpid():
@@ -47,7 +48,7 @@ class Parker:
             return
         pid, pidfd, step, error = self._park(executable.fd)
         if pid < 0:
-            raise TemplateError(executable.name, error, native.why_not_parked(step))
+            raise native.park_failure(executable, step, error)
         self._pidfds[executable.fd] = pidfd
         if self._closed:
             self.release(executable)

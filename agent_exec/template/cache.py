@@ -135,6 +135,7 @@ class TemplateCache:
 
         Raises:
             TemplateError: It cannot be made; see `agent_exec.template.pin`.
+            LaunchError: Writers cannot be kept from it.
             Closed: The cache was closed.
         """
         with self._alone():
@@ -169,7 +170,8 @@ class TemplateCache:
         Calls that met the same stale template at once get the same fresh one.
 
         Raises:
-            TemplateError, Closed: As `lease`; the stale one has been released all the same.
+            TemplateError, LaunchError, Closed: As `lease`; the stale one has been released
+                all the same.
         """
         stale = lease._entry  # noqa: SLF001 - one class in two halves
         assert stale is not None, "the lease was released"

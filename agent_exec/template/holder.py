@@ -15,7 +15,7 @@ class Holder(Protocol):
         """Make it now, and not with the first launch.
 
         Raises:
-            TemplateError: It cannot be had.
+            TemplateError, LaunchError: It cannot be had.
         """
         ...
 

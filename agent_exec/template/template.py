@@ -61,7 +61,7 @@ class Template:
         """Have `holder` make what it has for the file; it lets that go with our `close`.
 
         Raises:
-            TemplateError, Closed: As `Holder.hold`; the template is closed then.
+            TemplateError, LaunchError, Closed: As `Holder.hold`; the template is closed then.
         """
         try:
             holder.hold(self.executable)

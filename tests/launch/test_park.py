@@ -209,22 +209,19 @@ def test_where_nothing_may_be_traced_it_is_said_and_there_is_no_template(
     tmp_path: Path, number: str
 ) -> None:
     script = f"""
-    from agent_exec.errors import TemplateError
+    from agent_exec.errors import LaunchError
     ptrace = {{"x86_64": 101, "aarch64": 117}}[os.uname().machine]
     refuse_system_calls([ptrace], errno.{number})
     try:
         parked(program)
-    except TemplateError as error:
-        print(errno.errorcode[error.errno], error.reason)
+    except LaunchError as error:
+        print(error.step, errno.errorcode[error.errno], error.reason)
     print(writable(program), Belongings.now().children)
     parker.close()
     """
     done = run_host("", "    import errno\n" + HOST + script, str(tmp_path))
-    said = (
-        "no child can be parked on it to keep writers off: nothing may be traced here; "
-        "see templates.deny_write"
-    )
-    assert done.stdout == f"{number} {said}\nTrue frozenset()\n"
+    said = "no child can be parked on it, which templates.deny_write needs: nothing may be traced"
+    assert done.stdout == f"spawn {number} {said} here\nTrue frozenset()\n"
 
 
 def test_a_writer_that_was_first_is_not_held_off(program: Path, parker: Parker) -> None:
