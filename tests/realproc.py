@@ -25,7 +25,7 @@ from typing import Any, Self
 
 import anyio
 
-from agent_exec.launch.base import Holder, Launcher
+from agent_exec.launch.base import Launcher
 from agent_exec.launch.portable import PortableLauncher
 from agent_exec.model.action import Action
 from agent_exec.model.child import Child
@@ -33,6 +33,7 @@ from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import CallPlan, Executable, Identity, Limits, SpawnPlan
 from agent_exec.runtime.engine import Engine
 from agent_exec.runtime.thread_engine import ThreadEngine
+from agent_exec.template.holder import Holder
 
 if find_spec("agent_exec._native") is not None:
     # Here and not at first use: a host of a test may fork by then, or may no longer read them.
