@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from agent_exec.errors import AgentExecError, Closed, InvalidCall
+from agent_exec.launch.select import select_parker
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Verdict
 from agent_exec.model.outcome import LauncherName
@@ -149,6 +150,7 @@ class ExecTool:
             else _absolute("output_dir", output_dir)
         )
         launcher = policy.launcher if launcher == "auto" else launcher
+        self._parker = select_parker() if policy.templates.deny_write else None
         self._engine, chosen = select_engine(
             launcher,
             max_concurrent=max_concurrent,
@@ -165,6 +167,7 @@ class ExecTool:
                 hot_after=hot_after,
                 max_templates=max_templates,
                 credentials=chosen.credentials,
+                holder=self._parker,
             ),
             environment=self._checker.environment,
             limits=limits,
@@ -472,6 +475,8 @@ class ExecTool:
         self._background.close()
         self._engine.close()
         self._settings.cache.close()
+        if self._parker is not None:
+            self._parker.close()
         if self._sandbox is not None:
             self._sandbox.close()
         if self._log is not None:
