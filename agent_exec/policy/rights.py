@@ -12,7 +12,7 @@ from typing import NamedTuple
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.rights import Rights
 from agent_exec.policy.coverage import Seen
-from agent_exec.policy.paths import is_beneath
+from agent_exec.policy.paths import is_beneath_any
 from agent_exec.policy.policy import SandboxSettings
 
 
@@ -74,7 +74,7 @@ class _Made:
 
     def read(self, paths: Iterable[str]) -> None:
         for path in paths:
-            if path.startswith("/") and not _is_in(path, self._settings.read):
+            if path.startswith("/") and not is_beneath_any(path, self._settings.read):
                 self._more[path] = None
 
     def add(self, seen: Seen) -> None:
@@ -114,11 +114,12 @@ class _Made:
             self._write.update(dict.fromkeys(settings.worktree))
         if self._writes_anywhere or self._installs or (self._code and self._network):
             self._write.update(dict.fromkeys(settings.caches))
+        writable = tuple(self._write)
         return Rights(
-            read=(*settings.read, *self._more),
-            write=tuple(self._write),
-            make=tuple([path for path in self._make if not _is_in(path, self._write)]),
-            remove=tuple([path for path in self._remove if not _is_in(path, self._write)]),
+            read=(*settings.read, *self._more) if self._more else settings.read,
+            write=writable,
+            make=tuple([path for path in self._make if not is_beneath_any(path, writable)]),
+            remove=tuple([path for path in self._remove if not is_beneath_any(path, writable)]),
             execute=tuple(self._execute),
             programs=tuple(self.programs),
             tmp=settings.tmp,
@@ -127,10 +128,6 @@ class _Made:
             network=self._network and settings.network,
             signal=self._signal,
         )
-
-
-def _is_in(path: str, folders: Iterable[str]) -> bool:
-    return any(is_beneath(path, folder) for folder in folders)
 
 
 def _is_absolute(path: str) -> bool:

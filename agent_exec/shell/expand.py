@@ -120,9 +120,10 @@ def expand_all(words: Iterable[Word], scope: Scope) -> list[Field]:
     fields = [field for word in words if (field := expand(word, scope)) is not None]
     if fields:
         name = fields[0]
-        if name.text.startswith("%"):
+        text = name.text
+        if text.startswith("%"):
             raise NeedsBash("a job", 0)
-        if name.later or name.is_pattern:
+        if name.later or (has_pattern(text) and name.is_pattern):
             raise NeedsBash("a command whose name only the run tells", 0)
     return fields
 
