@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_ISDIR, S_ISLNK
 
 import pytest
 
@@ -160,3 +161,20 @@ def test_a_path_that_is_not_real_is_not_kept(tmp_path: Path) -> None:
 )
 def test_what_is_no_list_of_questions_has_no_answer(packed: bytes) -> None:
     assert not still_so(packed)
+
+
+def test_each_question_is_asked_once_and_links_are_told_from_what_they_lead_to(
+    tmp_path: Path,
+) -> None:
+    link = tmp_path / "link"
+    swap(link, "x")
+    (tmp_path / "x").mkdir(mode=0o700)
+    asking = Eyes()
+    first = (asking.link(str(link)), asking.stat(str(link)), asking.lstat(str(link)))
+    assert S_ISDIR(first[1].st_mode)
+    assert S_ISLNK(first[2].st_mode)
+
+    swap(link, "y")
+
+    assert (asking.link(str(link)), asking.stat(str(link)), asking.lstat(str(link))) == first
+    assert Eyes().link(str(link)) == "y"
