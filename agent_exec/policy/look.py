@@ -213,7 +213,10 @@ def _distrusted(
     chain = settings.chains.get(above) or _chain(above)
     try:
         for place in chain if above == folder else (*chain, *settings.chains[folder]):
-            because = _distrusted_place(place, eyes.stat(place), trust)
+            seen = eyes.stat(place)
+            if seen.st_uid in trust.owners and not seen.st_mode & _OTHERS_MAY_WRITE:
+                continue
+            because = _distrusted_place(place, seen, trust)
             if because is not None:
                 return because
     except OSError:

@@ -61,6 +61,8 @@ def rights_of(settings: SandboxSettings, granted: Sequence[Granted]) -> Rights:
 
 
 class _Made:
+    _code = _attributes = _network = _signal = _installs = _writes_anywhere = False
+
     def __init__(self, settings: SandboxSettings) -> None:
         self._settings = settings
         self._more: dict[str, None] = {}
@@ -69,8 +71,6 @@ class _Made:
         self._remove: dict[str, None] = {}
         self._execute: dict[str, None] = {}
         self.programs: dict[str, None] = {}
-        self._code = self._attributes = self._network = self._signal = self._installs = False
-        self._writes_anywhere = False
 
     def read(self, paths: Iterable[str]) -> None:
         for path in paths:
@@ -118,8 +118,8 @@ class _Made:
         return Rights(
             read=(*settings.read, *self._more) if self._more else settings.read,
             write=writable,
-            make=tuple([path for path in self._make if not is_beneath_any(path, writable)]),
-            remove=tuple([path for path in self._remove if not is_beneath_any(path, writable)]),
+            make=_outside(self._make, writable) if self._make else (),
+            remove=_outside(self._remove, writable) if self._remove else (),
             execute=tuple(self._execute),
             programs=tuple(self.programs),
             tmp=settings.tmp,
@@ -128,6 +128,10 @@ class _Made:
             network=self._network and settings.network,
             signal=self._signal,
         )
+
+
+def _outside(paths: Iterable[str], folders: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([path for path in paths if not is_beneath_any(path, folders)])
 
 
 def _is_absolute(path: str) -> bool:

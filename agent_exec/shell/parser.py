@@ -30,6 +30,7 @@ _RESERVED = frozenset(
     }
 )
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|\[)")
+_NOT = Word((Piece(Kind.PLAIN, "!"),))
 _JOINTS = {joint.value: joint for joint in Joint}
 # No person and no model writes more; and memory stays bounded.
 _MOST_PARTS = 20_000
@@ -77,7 +78,7 @@ class _Awaited(NamedTuple):
     """A here-document that begins at the next line."""
 
     draft: _Draft
-    index: int
+    place: int
     delimiter: str
     quoted: bool
     strip_tabs: bool
@@ -141,9 +142,9 @@ class _Parser:
             body = self._lexer.body(
                 awaited.delimiter, quoted=awaited.quoted, strip_tabs=awaited.strip_tabs
             )
-            redirection = awaited.draft.redirections[awaited.index]
+            redirection = awaited.draft.redirections[awaited.place]
             target = Word((Piece(Kind.QUOTED, body),))
-            awaited.draft.redirections[awaited.index] = redirection._replace(target=target)
+            awaited.draft.redirections[awaited.place] = redirection._replace(target=target)
             awaited.draft.bodies.append(f"\n{body}{awaited.delimiter}\n")
         self._line = self._lexer.line_before()
         if self._late is not None:
@@ -178,7 +179,7 @@ class _Parser:
         return joint, line
 
     def _pipeline(self, joint: Joint) -> _Chain:
-        negated = _bare(self._token) == "!"
+        negated = self._token.word == _NOT
         if negated:
             self._advance()
         chain = _Chain(joint, negated=negated)

@@ -23,7 +23,7 @@ from agent_exec.model.script import (
 )
 from agent_exec.shell.builtin_forms import check_builtin, is_builtin
 from agent_exec.shell.directories import logical
-from agent_exec.shell.expand import Field, Scope, expand, expand_all
+from agent_exec.shell.expand import UNKNOWN_STATUS, Field, Scope, expand, expand_all
 from agent_exec.shell.glob import check_patterns
 from agent_exec.shell.names import check_prefix
 from agent_exec.shell.needs_bash import NeedsBash
@@ -233,7 +233,7 @@ def _outcomes(
             if len(words) > 1:
                 return [(place, _FALSE)]
             target = words[0] if words else scope.variables["HOME"]
-            entered = place._replace(cwd=logical(place.cwd, target))
+            entered = _Place(logical(place.cwd, target), place.exported)
             return [(entered, _TRUE), (place, _FALSE)]
         case ("export", *words):
             exported = dict(place.exported)
@@ -266,7 +266,8 @@ def _command(simple: SimpleCommand, scope: Scope, given: _Input) -> Command | No
     if fields:
         argv = tuple([field.text for field in fields])
         builtin = is_builtin(argv[0])
-        if has_pattern("".join(argv)) or any(field.later for field in fields):
+        together = "".join(argv)
+        if has_pattern(together) or UNKNOWN_STATUS in together:
             # What a builtin that we do makes of a number is the same for every number.
             patterns = frozenset(
                 index
