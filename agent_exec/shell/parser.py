@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from agent_exec.model.script import (
     Assignment,
@@ -45,21 +45,21 @@ def parse(text: str) -> Script:
     return _Parser(text).script()
 
 
-@dataclass(slots=True)
 class _Draft:
     """A command whose here-documents may not have been read yet."""
 
-    line: int
-    assignments: list[Assignment] = field(default_factory=list)
-    words: list[Word] = field(default_factory=list)
-    redirections: list[Redirection] = field(default_factory=list)
-    last_line: int = 1
-    shown: list[str] = field(default_factory=list)
-    """The words and assignments as written."""
-    shown_behind: list[str] = field(default_factory=list)
-    """The redirections as bash writes them."""
-    bodies: list[str] = field(default_factory=list)
-    """The here-documents, with their ends."""
+    def __init__(self, line: int) -> None:
+        self.line = line
+        self.assignments: list[Assignment] = []
+        self.words: list[Word] = []
+        self.redirections: list[Redirection] = []
+        self.last_line = 1
+        self.shown: list[str] = []
+        """The words and assignments as written."""
+        self.shown_behind: list[str] = []
+        """The redirections as bash writes them."""
+        self.bodies: list[str] = []
+        """The here-documents, with their ends."""
 
     def finish(self) -> SimpleCommand:
         return SimpleCommand(
@@ -72,25 +72,24 @@ class _Draft:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Awaited:
+class _Awaited(NamedTuple):
     """A here-document that begins at the next line."""
 
     draft: _Draft
-    index: int
+    place: int
     delimiter: str
     quoted: bool
     strip_tabs: bool
 
 
-@dataclass(slots=True)
 class _Chain:
     """A pipeline of drafts."""
 
-    joint: Joint
-    negated: bool
-    drafts: list[_Draft] = field(default_factory=list)
-    errors_too: list[bool] = field(default_factory=list)
+    def __init__(self, joint: Joint, *, negated: bool) -> None:
+        self.joint = joint
+        self.negated = negated
+        self.drafts: list[_Draft] = []
+        self.errors_too: list[bool] = []
 
     def finish(self) -> Item:
         commands = tuple(draft.finish() for draft in self.drafts)
@@ -140,9 +139,9 @@ class _Parser:
             body = self._lexer.body(
                 awaited.delimiter, quoted=awaited.quoted, strip_tabs=awaited.strip_tabs
             )
-            redirection = awaited.draft.redirections[awaited.index]
+            redirection = awaited.draft.redirections[awaited.place]
             target = Word((Piece(Kind.QUOTED, body),))
-            awaited.draft.redirections[awaited.index] = redirection._replace(target=target)
+            awaited.draft.redirections[awaited.place] = redirection._replace(target=target)
             awaited.draft.bodies.append(f"\n{body}{awaited.delimiter}\n")
         self._line = self._lexer.line_before()
         if self._late is not None:
@@ -180,7 +179,7 @@ class _Parser:
         negated = _bare(self._token) == "!"
         if negated:
             self._advance()
-        chain = _Chain(joint, negated)
+        chain = _Chain(joint, negated=negated)
         while True:
             chain.drafts.append(self._command())
             token = self._token
