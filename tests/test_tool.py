@@ -863,5 +863,5 @@ def test_nothing_is_imported_that_a_blocking_call_does_not_need() -> None:
         timeout=10,
     )
     # In a checkout policies are read from YAML, which needs pydantic to check them.
-    compiled = (shipped() / COMPILED).is_file()
+    compiled = Path(shipped(), COMPILED).is_file()
     assert done.stdout == ("[]\n" if compiled else "['pydantic']\n")

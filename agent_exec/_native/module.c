@@ -126,6 +126,7 @@ static PyObject *
 engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"max_concurrent", "cgroups", "image", NULL};
+    struct module_state *state = PyType_GetModuleState(type);
     Py_ssize_t max_active;
     const char *image;
     int cgroups;
@@ -138,6 +139,8 @@ engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (max_active < 1 || max_active > AX_MOST_ACTIVE)
         return PyErr_Format(PyExc_ValueError, "max_concurrent is 1 to %d, not %zd",
                             AX_MOST_ACTIVE, max_active);
+    if (ax_types_init(&state->types) < 0)
+        return NULL;
     self = (EngineObject *)PyType_GenericAlloc(type, 0);
     if (self == NULL)
         return NULL;
@@ -502,7 +505,7 @@ native_exec(PyObject *module)
 
     atomic_init(&state->found.how, AX_CLONE3);
     ax_table_guard_forks();
-    if (ax_names_init(&state->names) < 0 || ax_types_init(&state->types) < 0)
+    if (ax_names_init(&state->names) < 0)
         return -1;
     state->engine_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &engine_spec, NULL);
     state->port_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &port_spec, NULL);
