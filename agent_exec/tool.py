@@ -422,7 +422,8 @@ class ExecTool:
             raise ApprovalRefused(answer.message or "a person said no, and gave no reason")
         return self._asking.taken(question, answer, judged, basis)
 
-    def definition(self, dialect: str) -> list[dict[str, Any]]:
+    @staticmethod
+    def definition(dialect: str) -> list[dict[str, Any]]:
         """The tools for a model, for ``openai``, ``anthropic``, ``mcp`` or ``gemini``.
 
         Raises:
