@@ -165,8 +165,7 @@ def test_a_model_has_sessions_that_end_with_its_sample(given_back: dict[str, Any
     assert told[-1].startswith("running in the background")
     pids = {int(pid) for text in told for pid in re.findall(r"pid (\d+)\n", text)}
     assert pids
-    for pid in pids:
-        wait_until(lambda pid=pid: not is_alive(pid))
+    wait_until(lambda: not any(map(is_alive, pids)))
 
 
 def test_a_program_has_the_tool_of_its_sandbox() -> None:

@@ -110,7 +110,7 @@ class TestOpenAISandbox(ApproverSuite):
 
 @pytest.mark.parametrize("reply", [Reply.ONCE, Reply.NEVER])
 def test_the_approver_of_the_tool_is_asked(worktree: Path, reply: Reply) -> None:
-    approver = {"policy": "default", "approver": lambda _question: Answer(reply)}
+    approver: dict[str, Any] = {"policy": "default", "approver": lambda _question: Answer(reply)}
     status, _, _ = executed(worktree, "touch new", **approver)
     assert status == (0 if reply is Reply.ONCE else 126)
     assert (worktree / "new").exists() is (reply is Reply.ONCE)

@@ -50,8 +50,7 @@ def agent(tool: ExecTool, *calls: Arguments, **options: Any) -> Agent[None, Outp
     return agent_of(ExecToolset(tool, **options), *(("exec", each) for each in calls))
 
 
-def agent_of(toolset: ExecToolset[None], *calls: tuple[str, Arguments]) -> Agent[None, Output]:
-
+def agent_of(toolset: Any, *calls: tuple[str, Arguments]) -> Agent[None, Output]:
     def model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         last = messages[-1].parts
         got = [str(part.content) for part in last if isinstance(part, ToolReturnPart)]
