@@ -6,6 +6,7 @@ import asyncio
 import json
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any, Self
 
 import pytest
@@ -112,6 +113,31 @@ def test_much_on_both_outputs_is_all_told(worktree: Path) -> None:
         str(n) for n in range(1, 41)
     ]
     assert said.count("[stderr]") == 40
+
+
+def test_the_end_of_a_command_is_told_after_all_that_it_has_said(worktree: Path) -> None:
+    """The middleware takes the marker on one output for the end of both."""
+    with ExecTool(worktree, audit=False, policy="open") as tool:
+        policy = JudgedExecutionPolicy(tool=tool)
+        shell: Any = policy.spawn(workspace=worktree, env={}, command=["bash"])
+
+        def send() -> None:
+            shell.stdin.write("seq 1000 >&2\n")
+            shell.stdin.write("printf 'MARKER %s\\n' $?\n")
+
+        sender = Thread(target=send)
+        sender.start()
+        lines = [shell.stderr.readline() for _ in range(1000)]
+        assert lines[-1] == "1000\n"
+        assert sender.is_alive()
+        reader = Thread(target=shell.stderr.readline)
+        reader.start()
+        assert shell.stdout.readline() == "MARKER 0\n"
+        shell.stdin.write("exit\n")
+        shell.stdin.flush()
+        assert (shell.wait(1.0), shell.poll()) == (0, 0)
+        sender.join(20)
+        reader.join(20)
 
 
 def test_a_cd_that_stands_alone_is_kept(worktree: Path) -> None:
