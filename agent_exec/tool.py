@@ -355,7 +355,8 @@ class ExecTool:
         live.show_by(self._redact)
         return self._flow.watched(live)
 
-    def definition(self, dialect: str) -> list[dict[str, Any]]:
+    @staticmethod
+    def definition(dialect: str) -> list[dict[str, Any]]:
         """The tools for a model, for ``openai``, ``anthropic``, ``mcp`` or ``gemini``.
 
         Raises:
