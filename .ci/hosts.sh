@@ -26,4 +26,7 @@ stage_hosts() {
     # Here nothing may skip at all. Warnings in packages of others are theirs.
     # One server for all tests of a file.
     MUST_WORK=all run_pytest hosts 900 -W default --dist loadfile "${HOST_TESTS[@]}"
+    say "official conformance scenarios of MCP"
+    bounded 300 env -C "$WORK/suite" "$WORK/hosts/bin/python" \
+        tests/integrations/mcp_conformance.py --folder "${AGENT_EXEC_CACHE:-$WORK}/mcp-conformance-0.2.0-alpha.12"
 }

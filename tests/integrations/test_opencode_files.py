@@ -234,6 +234,79 @@ def tails(home: Home) -> list[int]:
     return found
 
 
+def begun(host: Host, session: str = "ses_1") -> tuple[str, int]:
+    """A session that was approved, as `session` of opencode; its handle, and the pid it says."""
+    script = "echo pid $$; while read x; do echo got $x; done"
+    given = {"argv": ["sh", "-c", script], "background": True}
+    host.tell(call="exec", args=given, session=session)
+    host.hear("ask")
+    host.tell(reply=None)
+    handle = host.hear("result")["metadata"]["result"]["session"]["handle"]
+    return handle, int(read_until(host, handle, "\n", session).split()[1])
+
+
+def read_until(host: Host, handle: str, said: str, session: str = "ses_1") -> str:
+    """All that it has written, once `said` is part of it."""
+    while True:
+        look = {"session": handle, "offset": 0, "wait_ms": 10_000}
+        host.tell(call="exec_read", args=look, session=session)
+        text = host.hear("result")["metadata"]["result"]["stdout"]["head"]
+        if said in text:
+            return str(text)
+
+
+def test_what_is_left_running_is_read_written_and_stopped(host: Host) -> None:
+    handle, pid = begun(host)
+    host.call("exec_write", session=handle, text="a line\n")
+    assert "got a line" in read_until(host, handle, "got")
+    assert handle in host.call("exec_read", session=None)
+    assert is_alive(pid)
+    assert "stopped" in host.call("exec_stop", session=handle)
+    assert not is_alive(pid)
+
+
+def test_what_is_allowed_is_left_running_too(installed: Home, host: Host) -> None:
+    given = {"argv": ["tail", "-f", "greeting.txt"], "run_in_background": True}
+    host.tell(call="exec", args=given)
+    handle = host.hear("result")["metadata"]["result"]["session"]["handle"]
+    assert "hello" in read_until(host, handle, "\n")
+    assert tails(installed)
+    host.call("exec_stop", session=handle)
+
+
+def test_it_ends_with_the_session_of_opencode_and_is_its_own(host: Host) -> None:
+    handle, mine = begun(host)
+    _, others = begun(host, "ses_2")
+    for name, more in (("exec_read", {}), ("exec_write", {"text": "x"}), ("exec_stop", {})):
+        host.tell(call=name, args={"session": handle, **more}, session="ses_2")
+        assert "no session" in host.hear("error")
+    host.tell(event="session.deleted", properties={"info": {"id": "ses_1"}})
+    host.hear("done")
+    wait_until(lambda: not is_alive(mine))
+    assert is_alive(others)
+
+
+def test_it_ends_with_opencode_however_that_ends(installed: Home) -> None:
+    with hosting(installed) as host:
+        _, pid = begun(host)
+        host.tell(call="exec", args={"argv": ["true"]})
+        host.hear("result")
+        assert is_alive(pid)
+    wait_until(lambda: not is_alive(pid))
+
+
+def test_after_another_daemon_has_come_there_is_no_such_session(home: Home) -> None:
+    install(home)
+    with hosting(home) as host:
+        handle, pid = begun(host)
+        (daemon,) = home.running()
+        os.kill(daemon, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid) and not is_alive(daemon))
+        host.tell(call="exec_read", args={"session": handle})
+        assert "no session" in host.hear("error")
+        begun(host)
+
+
 def test_an_abort_while_it_is_asked_runs_nothing(installed: Home, host: Host) -> None:
     host.tell(call="exec", args={"argv": ["touch", "aborted"]})
     host.hear("ask")
