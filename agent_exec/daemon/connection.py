@@ -4,14 +4,14 @@
 |---|---|---|
 | hello | protocol, version, nonce | protocol, version, pid, nonce, proof |
 | prove | proof | nothing |
-| call | worktree, policy, arguments; name, owner or part, progress, live | the result, with ``text`` |
+| call | worktree, policy, arguments; name, owner, part, progress, live | result and ``text`` |
 | check | worktree, policy, call; executor | the decision |
 | judge | worktree, policy, command, cwd; program, options, timeout_s | what a host is to do |
 | decide | worktree, policy, arguments | decision; question or null |
 | approver | worktree or null; asked | nothing; from now on it is asked questions |
-| answer | question, answer; or worktree, policy, decision, answer, live, owner or part | taken; result |
+| answer | question, answer; or worktree, policy, decision, answer, owner, live | taken; result |
 | cancel | request | cancelled |
-| end | owner or part | nothing; the sessions of that owner are ended |
+| end | owner, part | nothing; the sessions of that owner are ended |
 | status | | what the daemon does |
 | stop | | nothing; it finishes what it does and ends |
 """

@@ -5,9 +5,9 @@
 Needs npm and the network. What npm fetches (the suite, and a node that it runs on) goes to FOLDER,
 which is kept, or to a temporary one. Exit status 0 when every scenario has passed.
 
-Scenarios and checks that are left out are about tools, prompts, resources and log levels that only a
-server made for the suite has. The suite knows no tokens: a relay puts the token into every request, and hands on the rest,
-`Host` and `Origin` above all, byte for byte.
+Scenarios and checks that are left out are about tools, prompts, resources and log levels that only
+a server made for the suite has. The suite knows no tokens: a relay puts the token into every
+request, and hands on the rest, `Host` and `Origin` above all, byte for byte.
 """
 
 from __future__ import annotations

@@ -97,9 +97,9 @@ def test_over_stdio_they_end_with_the_client(worktree: Path, mode: str) -> None:
     wait_until(lambda: not is_alive(pid))
 
 
-@pytest.fixture
-def http(worktree: Path) -> Iterator[str]:
-    with HttpServer(worktree, *OPEN) as server:
+@pytest.fixture(scope="module")
+def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with HttpServer(tmp_path_factory.mktemp("worktree"), *OPEN) as server:
         yield server.url
 
 

@@ -33,15 +33,16 @@ MISTAKES: list[tuple[bytes, Any, int]] = [
 ]
 
 
-def test_every_message_that_is_none_is_answered_and_the_next_one_served(worktree: Path) -> None:
-    with StdioServer(worktree) as server:
-        for sent, id_, code in MISTAKES:
-            server.write(sent + b"\n")
-            answer = server.receive()
-            assert (sent[:99], answer["id"], answer["error"]["code"]) == (sent[:99], id_, code)
-        server.write(b"\n \n")
-        answer = server.ask(call(10, {"argv": ["cat", "a.txt"]}))
-        assert (answer["id"], text_of(answer)[-3:]) == (10, "one")
+def test_every_message_that_is_none_is_answered_and_the_next_one_served(
+    one_server: StdioServer,
+) -> None:
+    for sent, id_, code in MISTAKES:
+        one_server.write(sent + b"\n")
+        answer = one_server.receive()
+        assert (sent[:99], answer["id"], answer["error"]["code"]) == (sent[:99], id_, code)
+    one_server.write(b"\n \n")
+    answer = one_server.ask(call(10, {"argv": ["echo", "one"]}))
+    assert (answer["id"], text_of(answer)[-3:]) == (10, "one")
 
 
 @pytest.mark.parametrize(
