@@ -85,12 +85,12 @@ def test_in_memory(worktree: Path, mode: str) -> None:
     wait_until(lambda: not is_alive(pid))
 
 
-def test_over_stdio_they_end_with_the_client(worktree: Path, mode: str) -> None:
+def test_over_stdio_they_end_with_the_client(worktree: Path) -> None:
     program, *words = command(worktree, *OPEN)
 
     async def main() -> int:
         parameters = StdioServerParameters(command=program, args=words)
-        async with Client(parameters, mode=mode) as client:
+        async with Client(parameters) as client:
             return await use(client)
 
     pid = anyio.run(main)
