@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property, partial
 from types import TracebackType
@@ -174,11 +174,16 @@ class ExecTool:
         )
         self._launcher_name = policy.launcher if launcher == "auto" else launcher
         self._parker = select_parker() if policy.templates.deny_write else None
-        self._engine, chosen = select_engine(
+        # Where nothing is withheld, nothing is limited.
+        bounded = not policy.sandbox.nothing_withheld
+        self._select_engine = partial(
+            select_engine,
             self._launcher_name,
-            max_concurrent=max_concurrent,
             containment=contained,
+            processes=policy.limits.processes if bounded else None,
+            memory_mib=policy.limits.memory_mib if bounded else None,
         )
+        self._engine, chosen = self._select_engine(max_concurrent=max_concurrent)
         enforced = enforced_by(chosen.name)
         # Not by a method: sessions hold the checker, and would keep a tool that was dropped.
         self._checker.enforced = partial(_names_of, enforced, self._engine)
@@ -205,7 +210,6 @@ class ExecTool:
         self._asking = Asking(memory, self.worktree, self._policy.shell_program)
         self._redact = Redactor(self._policy.redact, self._checker.withheld_secrets())
         self._log = self._audit_log(audit, asked_by)
-        self._containment = contained
         self._lock = threading.Lock()
         self._served: Served | None = None
         self._closed = False
@@ -612,7 +616,7 @@ class ExecTool:
         sessions = Sessions(
             bounds,
             self._settings,
-            partial(_session_engine, self._launcher_name, self._containment),
+            partial(_session_engine, self._select_engine),
             partial(_runner, self._checker),
             self._redact,
         )
@@ -659,8 +663,10 @@ def _names_of(enforced: Enforced, engine: Engine) -> frozenset[str]:
     return names(enforced, cgroup=contains)
 
 
-def _session_engine(launcher: str, containment: Containment, most: int) -> tuple[Engine, Launcher]:
-    return select_engine(launcher, max_concurrent=most, containment=containment)
+def _session_engine(
+    select: Callable[..., tuple[Engine, Launcher]], most: int
+) -> tuple[Engine, Launcher]:
+    return select(max_concurrent=most)
 
 
 def _runner(checker: Checker, engine: Engine, settings: Settings) -> Runner:

@@ -31,6 +31,11 @@ def _rewrite(tree: Path) -> None:
     new.replace(tree / ".git/config")
 
 
+def _link_instead(tree: Path) -> None:
+    (tree / ".git/config").unlink()
+    (tree / ".git/config").symlink_to("/x")
+
+
 CASES: dict[str, tuple[Callable[[Path], object], list[tuple[str, str]]]] = {
     "nothing": (lambda _: None, []),
     "another-file": (lambda tree: (tree / "a.txt").write_text("x"), []),
@@ -49,7 +54,7 @@ CASES: dict[str, tuple[Callable[[Path], object], list[tuple[str, str]]]] = {
         [(".git/hooks/pre-commit", "changed")],
     ),
     "a-link-instead": (
-        lambda tree: [(tree / ".git/config").unlink(), (tree / ".git/config").symlink_to("/x")],
+        _link_instead,
         [(".git/config", "changed")],
     ),
     "removed": (
