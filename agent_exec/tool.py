@@ -151,11 +151,16 @@ class ExecTool:
         )
         launcher = policy.launcher if launcher == "auto" else launcher
         self._parker = select_parker() if policy.templates.deny_write else None
-        self._engine, chosen = select_engine(
+        # Where nothing is withheld, nothing is limited.
+        bounded = not policy.sandbox.nothing_withheld
+        make_engine = partial(
+            select_engine,
             launcher,
-            max_concurrent=max_concurrent,
             containment=contained,
+            processes=policy.limits.processes if bounded else None,
+            memory_mib=policy.limits.memory_mib if bounded else None,
         )
+        self._engine, chosen = make_engine(max_concurrent=max_concurrent)
         enforced = enforced_by(chosen.name)
         # Not by a method: sessions hold the checker, and would keep a tool that was dropped.
         self._checker.enforced = partial(_names_of, enforced, self._engine)
@@ -197,8 +202,7 @@ class ExecTool:
             self._checker,
             self._redact,
             self._flow.record,
-            launcher=launcher,
-            containment=contained,
+            make_engine,
         )
         self._deciding = Deciding(self._flow, asking)
         self._starter = chosen

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from agent_exec.errors import Closed
 from agent_exec.launch.base import Launcher
-from agent_exec.model.plan import Containment
 from agent_exec.model.result import ToolResult
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime.audit.record import CallRecord
@@ -17,11 +16,17 @@ from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.engine import Engine
 from agent_exec.runtime.runner import Runner
-from agent_exec.runtime.select import select_engine
 from agent_exec.schema.redact import Redactor
 
 if TYPE_CHECKING:
     from agent_exec.runtime.sessions.served import Served
+
+
+class MakeEngine(Protocol):
+    """`select_engine`, to which only one thing has still to be said."""
+
+    def __call__(self, *, max_concurrent: int) -> tuple[Engine, Launcher]:
+        """As that."""
 
 
 class Background:
@@ -33,8 +38,7 @@ class Background:
         checker: Of the tool.
         redact: What is shown goes through it.
         record: Writes what is to be known of a call later.
-        launcher: What starts them; as of `select_engine`, like `containment`.
-        containment: What keeps the descendants of each together.
+        make_engine: One for so many at once, with what starts its processes.
     """
 
     def __init__(
@@ -44,16 +48,14 @@ class Background:
         checker: Checker,
         redact: Redactor,
         record: Callable[[CallRecord, ToolResult | BaseException], None],
-        *,
-        launcher: str,
-        containment: Containment,
+        make_engine: MakeEngine,
     ) -> None:
         self._policy = policy
         self._settings = settings
         self._checker = checker
         self._redact = redact
         self._record = record
-        self._make_engine = partial(_make_engine, launcher, containment)
+        self._make_engine = make_engine
         self._lock = threading.Lock()
         self._served: Served | None = None
         self._closed = False
@@ -102,7 +104,7 @@ class Background:
         sessions = Sessions(
             bounds,
             self._settings,
-            self._make_engine,
+            partial(_make_engine, self._make_engine),
             partial(_make_runner, self._checker),
             self._redact,
         )
@@ -112,8 +114,8 @@ class Background:
 # No methods: sessions hold them, and would keep a tool that was dropped.
 
 
-def _make_engine(launcher: str, containment: Containment, most: int) -> tuple[Engine, Launcher]:
-    return select_engine(launcher, max_concurrent=most, containment=containment)
+def _make_engine(make_engine: MakeEngine, most: int) -> tuple[Engine, Launcher]:
+    return make_engine(max_concurrent=most)
 
 
 def _make_runner(checker: Checker, engine: Engine, settings: Settings) -> Runner:

@@ -13,6 +13,7 @@ from agent_exec.sandbox.access import Places
 from agent_exec.sandbox.available import best, names, tmp_folders
 from agent_exec.sandbox.limits import Bounds
 from agent_exec.sandbox.profile import Enforced, Sandbox
+from agent_exec.sandbox.protected import Protected
 from agent_exec.sandbox.seccomp import filter_maker
 
 
@@ -43,6 +44,7 @@ def make_sandbox(policy: Policy, enforced: Enforced, environ: Mapping[str, str])
             frozenset(policy.sandbox.read) - {*policy.sandbox.worktree},
         ),
         tmp_folders=tmp_folders(environ),
+        protected=Protected(policy.worktree, policy.protect),
     )
 
 
