@@ -177,7 +177,7 @@ class ExecTool:
             max_concurrent=max_concurrent,
             containment=contained,
         )
-        enforced = enforced_by(chosen.name)
+        enforced = enforced_by(chosen.name, policy)
         # Not by a method: sessions hold the checker, and would keep a tool that was dropped.
         self._checker.enforced = partial(_names_of, enforced, self._engine)
         self._sandbox = make_sandbox(policy, enforced, os.environ)

@@ -16,6 +16,7 @@ from agent_exec.model.plan import CallPlan, SpawnPlan
 
 __all__ = [
     "IMAGE",
+    "STEPS",
     "Cause",
     "Engine",
     "Port",
@@ -48,7 +49,7 @@ class Cause(IntEnum):
 
 
 # enum ax_step
-_STEPS = {1: Step.SPAWN, 2: Step.CWD, 3: Step.STDIO, 4: Step.SANDBOX, 5: Step.EXEC}
+STEPS = {1: Step.SPAWN, 2: Step.CWD, 3: Step.STDIO, 4: Step.SANDBOX, 5: Step.EXEC}
 _TEMPLATE_STEP = 6
 
 
@@ -75,7 +76,7 @@ def launch_failure(
     if step == _TEMPLATE_STEP:
         return TemplateError(plan.executable.name, error)
     return launch_error(
-        plan, _STEPS[step], error, action=None if action < 0 else action, stage=stage
+        plan, STEPS[step], error, action=None if action < 0 else action, stage=stage
     )
 
 

@@ -153,7 +153,8 @@ class Checker:
 
 
 def _enforced_for(policy: Policy) -> frozenset[str]:
-    return what_is_enforced(policy.launcher, cgroup="cgroup" in policy.sandbox.require)
+    cgroup = "cgroup" in policy.sandbox.require
+    return what_is_enforced(policy.launcher, cgroup=cgroup, policy=policy)
 
 
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:
