@@ -17,6 +17,7 @@ from sessions import Model, talk
 from agent_exec import Answer, Denied, ExecTool, LaunchError, Question, Reply, ToolResult
 from agent_exec.errors import Step
 from agent_exec.model.decision import Verdict
+from agent_exec.model.plan import SpawnPlan
 from agent_exec.runtime import boxing
 from agent_exec.runtime.boxing import find_bwrap, why_not_trusted
 from agent_exec.runtime.enforcing import why_no_bubblewrap
@@ -370,7 +371,60 @@ def test_a_variable_of_the_call_has_no_say_in_bubblewrap(tree: Path) -> None:
     assert b"bwrap" not in said
 
 
+# The page
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_worked_example_works(home: Path, tree: Path) -> None:
+    example = DOCS / "examples" / "bubblewrap.yaml"
+    assert f"```yaml\n{example.read_text()}```" in (DOCS / "concepts/bubblewrap.md").read_text()
+    (tree / "client.py").write_text(
+        "import http.server, threading, urllib.request\n"
+        "handler = http.server.SimpleHTTPRequestHandler\n"
+        "server = http.server.HTTPServer(('127.0.0.1', 8000), handler)\n"
+        "threading.Thread(target=server.handle_request).start()\n"
+        "print(urllib.request.urlopen('http://127.0.0.1:8000/a.txt').read())\n"
+    )
+    script(
+        tree,
+        "ls -A ~\nps -e -o comm=\npython3 client.py 2>log\ncat ~/.ssh/id_ed25519",
+        "run-tests.sh",
+    )
+    with ExecTool(tree, policy=example, launcher="vfork") as tool:
+        result = tool.run_sync(["./run-tests.sh"])
+    said = result.stdout.head.splitlines()
+    assert ".ssh" not in said
+    assert said[-1] == "b'one\\n'"
+    assert set(said) & {"run-tests.sh", "ps"} == {"run-tests.sh", "ps"}
+    assert len(said) < 8
+    assert result.stderr.head == f"cat: {home}/.ssh/id_ed25519: No such file or directory\n"
+    assert any("likely the sandbox" in notice for notice in result.notices)
+
+
 # Where it cannot be had
+
+
+def test_bubblewrap_gets_no_rights_and_stays_within_the_limits(
+    tree: Path, tool: ExecTool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setuid one does not become root; what is withheld inside is left to the inside."""
+    seen: list[SpawnPlan] = []
+    made = boxing.Box.plan
+
+    def see(*args: object, **named: object) -> SpawnPlan:
+        seen.append(made(*args, **named))  # type: ignore[arg-type]
+        return seen[-1]
+
+    monkeypatch.setattr(boxing.Box, "plan", see)
+    tool.run_sync(["cat", "a.txt"])
+    (plan,) = seen
+    assert plan.executable.path == os.fsencode(find_bwrap(PATH, None))
+    assert plan.confinement is not None
+    assert plan.confinement.no_new_privs
+    assert plan.confinement.rlimits
+    assert (plan.confinement.landlock, plan.confinement.filter) == (None, None)
+    assert all(word.startswith(b"+") for word in plan.envp)
 
 
 def test_it_is_used_only_where_it_is_required(tree: Path) -> None:
