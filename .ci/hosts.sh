@@ -3,10 +3,15 @@
 HOST_TESTS=(tests/schema/test_definition.py tests/integrations/test_opencode.py)
 OPENCODE_VERSION=1.18.33
 
+# need_npm: and with it Node.
+need_npm() {
+    command -v npm >/dev/null || install npm || die "npm is needed, to install opencode"
+}
+
 # need_opencode: from npm, as AGENT_EXEC_OPENCODE; kept in AGENT_EXEC_CACHE, if that is set.
 need_opencode() {
     local folder=${AGENT_EXEC_CACHE:-$WORK}/opencode-$OPENCODE_VERSION found
-    command -v npm >/dev/null || install npm || die "npm is needed, to install opencode"
+    need_npm
     [[ -d $folder/node_modules/opencode-ai ]] ||
         bounded 600 npm install --silent --no-audit --no-fund --ignore-scripts \
             --prefix "$folder" "opencode-ai@$OPENCODE_VERSION"

@@ -8,7 +8,8 @@ readme_command() {
         open { print }' "$WORK/source/README.md"
 }
 
-# paste NAME SECONDS: run it in the clone, in an environment with nothing in it.
+# paste NAME SECONDS: run it in the clone, in an environment with nothing in it but our own wish
+# that no test skips for want of something that this package brings.
 paste() {
     local line registry
     line=$(readme_command "$1")
@@ -16,7 +17,7 @@ paste() {
     printf '$ %s\n' "$line"
     mapfile -t registry < <(env | grep -E '^(PIP_|https?_proxy=|no_proxy=|SSL_CERT)')
     bounded "$2" env -C "$WORK/clone" "${LOGGED[@]}" "$WORK/pasted.log" \
-        env -i HOME="$WORK/home" PATH="$(newcomer_path)" "${registry[@]}" bash -c "$line"
+        env -i HOME="$WORK/home" PATH="$(newcomer_path)" AGENT_EXEC_MUST_WORK=1 "${registry[@]}" bash -c "$line"
 }
 
 # newcomer_path: the system's python3 where it will do, the main one elsewhere.
@@ -41,6 +42,7 @@ fresh_clone() {
 }
 
 stage_readme() {
+    need_bubblewrap
     fresh_clone
     paste run 600
     [[ $(<"$WORK/pasted.log") == *"$(git -C "$WORK/clone" log -1 --format=%s)"* ]] ||
@@ -53,7 +55,8 @@ stage_readme() {
         say "readme: what has failed, once more, alone"
         status=0
         bounded 900 env -C "$WORK/clone" "${LOGGED[@]}" "$WORK/pytest.log" \
-            env -i HOME="$WORK/home" PATH="$(newcomer_path)" .venv/bin/pytest -q --last-failed || status=$?
+            env -i HOME="$WORK/home" PATH="$(newcomer_path)" AGENT_EXEC_MUST_WORK=1 \
+            .venv/bin/pytest -q --last-failed || status=$?
         keep_closing "readme, again"
     fi
     return "$status"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 
 from agent_exec.errors import AgentExecError, ApprovalRefused, Closed, Denied, InvalidCall
 from agent_exec.launch.base import Launcher
+from agent_exec.launch.select import select_parker
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.outcome import LauncherName
@@ -172,6 +173,7 @@ class ExecTool:
             else _absolute("output_dir", output_dir)
         )
         self._launcher_name = policy.launcher if launcher == "auto" else launcher
+        self._parker = select_parker() if policy.templates.deny_write else None
         self._engine, chosen = select_engine(
             self._launcher_name,
             max_concurrent=max_concurrent,
@@ -188,6 +190,7 @@ class ExecTool:
                 hot_after=hot_after,
                 max_templates=max_templates,
                 credentials=chosen.credentials,
+                holder=self._parker,
             ),
             environment=self._checker.environment,
             limits=limits,
@@ -546,6 +549,8 @@ class ExecTool:
             self._served.sessions.close()
         self._engine.close()
         self._settings.cache.close()
+        if self._parker is not None:
+            self._parker.close()
         if self._sandbox is not None:
             self._sandbox.close()
         if self._log is not None:

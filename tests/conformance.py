@@ -118,6 +118,24 @@ HOSTS = {
         subprocess.run(["umount", path], check=True)
         print(f"{refused}; {outcome(template)} again without it")
     """,
+    "spawn-in-a-forked-child": """
+    warnings.simplefilter("ignore")  # CPython 3.12: of a fork beside other threads
+    if os.fork() == 0:
+        print(refusal(lambda: template.spawn(["true"])), flush=True)
+        os._exit(0)
+    os.wait()
+    """,
+    "spawn-after-setresuid": """
+    os.setresuid(65534, 65534, 65534)
+    print(refusal(lambda: template.spawn(["true"])))
+    """,
+    "spawn-after-setresuid-of-what-only-root-may-execute": """
+    path = program(sys.argv[1])
+    os.chmod(path, 0o700)
+    template = create(path)
+    os.setresuid(65534, 65534, 65534)
+    print(refusal(lambda: template.spawn(["true"])))
+    """,
     "spawn-process-limit": """
     os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
     template = create(TRUE)

@@ -12,8 +12,7 @@ kernel, and has the faults of version 1:
 One fault it has not: `comm` and AT_EXECFN are empty with the RFC, and here those that
 execveat(2) gives.
 
-While a template is open a child of ours is stopped at its exec of the file, so that writers meet
-ETXTBSY.
+While a template is open a child is parked on the file, so that writers meet ETXTBSY.
 """
 
 from __future__ import annotations
@@ -25,19 +24,19 @@ import os
 import signal
 import stat
 import struct
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from agent_exec.errors import LaunchError, Step
+from agent_exec.errors import LaunchError, Step, TemplateError
+from agent_exec.launch.park import Parker
 from agent_exec.launch.vfork import VforkLauncher
 from agent_exec.model.action import Action, OpenHow
 from agent_exec.model.plan import Executable, Identity, SpawnPlan
 from agent_exec.template.pin import _ask_kernel, _is_memfd, _is_noexec
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_TRACEME, _KILL_WITH_US = 0, (0x4200, 0x00100000)  # PTRACE_SETOPTIONS, PTRACE_O_EXITKILL
+_CLONE_FLAGS = 0x100 | 0x4000 | signal.SIGCHLD  # CLONE_VM, CLONE_VFORK
 _MAX_ACTIONS = 256
 _MACHINE = 18
 _X86 = os.uname().machine == "x86_64"
@@ -50,8 +49,8 @@ class _Template:
     path: bytes | None
     key: Identity
     credentials: bytes
-    parked: int
-    """The pid of the child that holds writers off."""
+    held: Executable
+    """What the child that keeps writers off is known by."""
 
 
 class _SetupError(Exception):
@@ -74,6 +73,7 @@ class FakeKernel:
         self._templates: dict[tuple[int, int], _Template] = {}
         self._failed: dict[int, int] = {}  # pid to what v1 does_exit with
         self._starter = VforkLauncher()
+        self._parker = Parker()
 
     def call(self, number: int, *arguments: int) -> int:
         """One system call."""
@@ -107,16 +107,23 @@ class FakeKernel:
         try:
             _check_executable(fd, path)
             _check_format(fd)
-            parked = _park(fd)
-        except OSError:
+            held = self._executable(fd)
+            self._parker.hold(held)
+        except (OSError, TemplateError, LaunchError) as error:
             os.close(fd)
-            raise
+            raise _refuse(error.errno or errno.EIO) from error
         made = os.memfd_create("fake", os.MFD_CLOEXEC if flags & 1 else 0)
-        key = Identity.of(os.fstat(fd))
-        self._templates[_inode(made)] = _Template(
-            fd, path, key, self._starter.credentials(), parked
-        )
+        self._templates[_inode(made)] = _Template(fd, path, held.identity, held.credentials, held)
         return made
+
+    def _executable(self, fd: int) -> Executable:
+        return Executable(
+            fd=fd,
+            path=None,
+            identity=Identity.of(os.fstat(fd)),
+            script=False,
+            credentials=self._starter.credentials(),
+        )
 
     # spawn_template_spawn
 
@@ -150,16 +157,9 @@ class FakeKernel:
     def _child(
         self, template: _Template, argv: int, envp: int, wanted: list[_Raw], *, inherit: bool
     ) -> tuple[int, int]:
-        executable = Executable(
-            fd=template.fd,
-            path=None,
-            identity=Identity.of(os.fstat(template.fd)),
-            script=False,
-            credentials=self._starter.credentials(),
-        )
         try:
             plan = SpawnPlan(
-                executable=executable,
+                executable=self._executable(template.fd),
                 argv=_words(argv) if argv else (b"",),
                 envp=_words(envp) if envp else (),
                 actions=_to_run(wanted),
@@ -177,7 +177,7 @@ class FakeKernel:
 
     def _failed_child(self, number: int) -> tuple[int, int]:
         code = {errno.ENOENT: 127, errno.EACCES: 126, errno.ENOEXEC: 126}.get(number, 1)
-        pid = _fork(lambda: None)
+        pid = _unexecuted()
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         self._failed[pid] = code
         return pid, os.pidfd_open(pid)
@@ -213,10 +213,11 @@ class FakeKernel:
         os.close(fd)
         if inode in self._templates and not _is_open(inode):
             template = self._templates.pop(inode)
+            self._parker.release(template.held)
             os.close(template.fd)
-            if template.credentials == self._starter.credentials():
-                os.kill(template.parked, signal.SIGKILL)
-                os.waitpid(template.parked, 0)
+            if not self._templates:
+                self._parker.close()
+                self._parker = Parker()
         return 0
 
 
@@ -427,30 +428,15 @@ def _is_open(inode: tuple[int, int]) -> bool:
     return False
 
 
-def _fork(child: Callable[[], None]) -> int:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # CPython 3.12: beside other threads
-        pid = os.fork()
-    if pid == 0:
-        try:
-            child()
-        finally:
-            os._exit(99)
-    return pid
+def _unexecuted() -> int:
+    """A child that ends, having executed nothing, neither a file nor an instruction of Python.
 
-
-def _park(fd: int) -> int:
-    """A child that is stopped where it has just executed the file."""
-
-    def stop_at_exec() -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        _LIBC.ptrace(_TRACEME, 0, 0, 0)
-        os.execve(fd, ["parked"], {})
-
-    pid = _fork(stop_at_exec)
-    _, status = os.waitpid(pid, 0)
-    if not os.WIFSTOPPED(status):
-        raise _refuse(errno.ENOEXEC)
-    option, kill_with_us = _KILL_WITH_US
-    _LIBC.ptrace(option, pid, ctypes.c_void_p(0), ctypes.c_void_p(kill_with_us))
+    The C library's clone(2) ends it with what the function returns that it is given.
+    """
+    stack = ctypes.create_string_buffer(65536)
+    top = (ctypes.addressof(stack) + len(stack)) & ~63
+    function = ctypes.cast(_LIBC.abs, ctypes.c_void_p)
+    pid: int = _LIBC.clone(function, ctypes.c_void_p(top), _CLONE_FLAGS, ctypes.c_void_p(99))
+    if pid < 0:
+        raise _refuse(ctypes.get_errno())
     return pid

@@ -25,7 +25,7 @@ from typing import Any, Self
 
 import anyio
 
-from agent_exec.launch.base import Holder, Launcher
+from agent_exec.launch.base import Launcher
 from agent_exec.launch.portable import PortableLauncher
 from agent_exec.model.action import Action
 from agent_exec.model.child import Child
@@ -33,6 +33,7 @@ from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import CallPlan, Executable, Identity, Limits, SpawnPlan
 from agent_exec.runtime.engine import Engine
 from agent_exec.runtime.thread_engine import ThreadEngine
+from agent_exec.template.holder import Holder
 
 if find_spec("agent_exec._native") is not None:
     # Here and not at first use: a host of a test may fork by then, or may no longer read them.
@@ -275,6 +276,9 @@ def _threads_of_trio() -> set[int | None]:
     return {thread.native_id for thread in threading.enumerate() if thread.name.startswith("Trio ")}
 
 
+_LOOKS_PER_COLLECTION = 20  # collecting takes a tenth of a second here; most is gone before
+
+
 @contextmanager
 def nothing_left_behind() -> Iterator[None]:
     """Fail if the block leaves a descriptor, thread, child or cgroup behind.
@@ -284,10 +288,13 @@ def nothing_left_behind() -> Iterator[None]:
     before = Belongings.now()
     yield
     deadline = time.monotonic() + 2.0
+    looks = 0
     while left := Belongings.now().more_than(before):
         assert time.monotonic() < deadline, f"left behind: {left}"
-        gc.collect()
-        time.sleep(0.005)
+        looks += 1
+        if looks % _LOOKS_PER_COLLECTION == 0:
+            gc.collect()
+        time.sleep(0.001)
 
 
 _HOST = """

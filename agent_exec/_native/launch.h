@@ -141,6 +141,8 @@ struct ax_found {
 int ax_stack_open(struct ax_stack *stack);
 void ax_stack_close(struct ax_stack *stack);
 
+long ax_clone_onto(const struct ax_stack *stack, void (*child)(void *), void *argument,
+                   volatile int *pidfd);
 pid_t ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, struct ax_found *found);
 _Noreturn void ax_child_main(void *launch);
 

@@ -1,6 +1,7 @@
 /* module.c - agent_exec._native: the types and functions that launch/native.py uses. */
 #include "glances.h"
 #include "outcome.h"
+#include "park.h"
 #include "plan.h"
 
 #include <errno.h>
@@ -457,10 +458,36 @@ native_still_so(PyObject *Py_UNUSED(module), PyObject *glances)
     return PyBool_FromLong(so);
 }
 
+static PyObject *
+native_park(PyObject *Py_UNUSED(module), PyObject *fd)
+{
+    long number = PyLong_AsLong(fd);
+    char *argv[] = {"agent-exec-parked", NULL}, *envp[] = {NULL};
+    struct ax_park park = {.program_fd = (int)number, .argv = argv, .envp = envp};
+    struct ax_stack stack;
+    pid_t pid = -1;
+
+    if (number == -1 && PyErr_Occurred())
+        return NULL;
+    if (number < 0 || number >= INT_MAX)
+        return raise_errno(EBADF);
+    if (ax_stack_open(&stack) < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_BEGIN_ALLOW_THREADS
+    pid = ax_park(&park, &stack);
+    ax_stack_close(&stack);
+    Py_END_ALLOW_THREADS
+    return Py_BuildValue("(iiii)", (int)pid, pid < 0 ? -1 : park.pidfd, park.failure.step,
+                         park.failure.error);
+}
+
 static PyMethodDef native_functions[] = {
     {"credentials", native_credentials, METH_NOARGS, "Who the calling thread is, as bytes."},
     {"spawn", native_spawn, METH_O,
      "spawn(SpawnPlan) -> (pid, pidfd, step, errno, action); pid -1: see step."},
+    {"park", native_park, METH_O,
+     "park(fd) -> (pid, pidfd, step, errno) of a child that stands still; pid -1: see step. It "
+     "ends with the calling thread."},
     {"clone_call", native_clone_call, METH_NOARGS,
      "Which system call made the last child of spawn()."},
     {"still_so", native_still_so, METH_O,

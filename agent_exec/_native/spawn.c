@@ -156,16 +156,31 @@ clone_with_clone3(struct ax_launch *launch, const struct ax_stack *stack, int cg
                       ax_child_main, launch);
 }
 
-static long
-clone_with_clone(struct ax_launch *launch, const struct ax_stack *stack)
+/* ax_clone_onto - make a child that calls `child(argument)`, by the older call.
+ *
+ * Context   Any thread, with all signals blocked; it stands still until the child has
+ *           exec'd or died.
+ * Requires  `child` never returns, and clears the handlers of signals before it unblocks them.
+ * Ensures   A pid, and `*pidfd` is the caller's (close-on-exec); or -errno.
+ * Source    clone(2), vfork(2).
+ */
+long
+ax_clone_onto(const struct ax_stack *stack, void (*child)(void *), void *argument,
+              volatile int *pidfd)
 {
     unsigned long flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
     const char *top = (const char *)stack->base + stack->size;
 
-    launch->reset_handlers = true;
     return call_clone(SYS_clone, (const void *[]){(const void *)flags, top,
-                                                  (const void *)&launch->pidfd, NULL},
-                      ax_child_main, launch);
+                                                  (const void *)pidfd, NULL},
+                      child, argument);
+}
+
+static long
+clone_with_clone(struct ax_launch *launch, const struct ax_stack *stack)
+{
+    launch->reset_handlers = true;
+    return ax_clone_onto(stack, ax_child_main, launch, &launch->pidfd);
 }
 
 /* Real-time signals that this process ignores. To ask for all takes as long as all else that a

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from agent_exec.model.child import Child
 from agent_exec.model.outcome import LauncherName
-from agent_exec.model.plan import Executable, SpawnPlan
+from agent_exec.model.plan import SpawnPlan
 
 
 class Launcher(Protocol):
@@ -27,21 +27,4 @@ class Launcher(Protocol):
 
     def spawn(self, plan: SpawnPlan) -> Child:
         """Start the child of `plan`. Blocks the calling thread until it has exec'd."""
-        ...
-
-
-@runtime_checkable
-class Holder(Protocol):
-    """A launcher that has something of its own for an executable, as long as a template lives."""
-
-    def hold(self, executable: Executable) -> None:
-        """Make it now, and not with the first launch.
-
-        Raises:
-            TemplateError: It cannot be had.
-        """
-        ...
-
-    def release(self, executable: Executable) -> None:
-        """Let it go. Idempotent."""
         ...

@@ -10,9 +10,18 @@ import errno
 from enum import IntEnum
 from typing import TypeAlias
 
-from agent_exec._native import Engine, Port, __file__, clone_call, credentials, spawn, still_so
+from agent_exec._native import (
+    Engine,
+    Port,
+    __file__,
+    clone_call,
+    credentials,
+    park,
+    spawn,
+    still_so,
+)
 from agent_exec.errors import Closed, LaunchError, Step, TemplateError
-from agent_exec.model.plan import CallPlan, SpawnPlan
+from agent_exec.model.plan import CallPlan, Executable, SpawnPlan
 
 __all__ = [
     "IMAGE",
@@ -26,6 +35,8 @@ __all__ = [
     "failure",
     "launch_error",
     "launch_failure",
+    "park",
+    "park_failure",
     "refusal",
     "spawn",
     "still_so",
@@ -78,6 +89,15 @@ def launch_failure(
     return launch_error(
         plan, STEPS[step], error, action=None if action < 0 else action, stage=stage
     )
+
+
+def park_failure(executable: Executable, step: int, error: int) -> LaunchError | TemplateError:
+    """The exception for a failure of `park`: of the file, or of what children need here."""
+    what = "no child can be parked on it, which templates.deny_write needs"
+    if _STEPS.get(step) is Step.EXEC:
+        return TemplateError(executable.name, error, what)
+    reason = f"{what}: nothing may be traced here" if step == _TEMPLATE_STEP else what
+    return LaunchError(executable.name, Step.SPAWN, error, reason=reason)
 
 
 def launch_error(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from typing import TYPE_CHECKING
 
 from agent_exec.errors import LaunchError, Unsupported
 from agent_exec.launch.base import Launcher
+
+if TYPE_CHECKING:
+    from agent_exec.launch.park import Parker
 
 CHOICES = ("auto", "vfork", "kernel", "portable")
 
@@ -48,6 +52,20 @@ def select_launcher(name: str = "auto") -> Launcher:
     from agent_exec.launch.system_call import system_call  # noqa: PLC0415
 
     return KernelLauncher(system_call, select_general())
+
+
+def select_parker() -> Parker:
+    """What keeps writers from the files of templates.
+
+    Raises:
+        Unsupported: It needs the C core.
+    """
+    reason = why_not_vfork()
+    if reason is not None:
+        raise Unsupported(f"templates.deny_write cannot be had: {reason}")
+    from agent_exec.launch.park import Parker  # noqa: PLC0415 - absent on some systems
+
+    return Parker()
 
 
 def select_general(name: str = "auto") -> Launcher:

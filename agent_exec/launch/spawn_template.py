@@ -6,10 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import Self
 
-from agent_exec.launch.base import Holder, Launcher
+from agent_exec.launch.base import Launcher
 from agent_exec.launch.select import select_launcher
 from agent_exec.model.action import Action
 from agent_exec.model.child import Child
+from agent_exec.template.holder import Holder
 from agent_exec.template.pin import Pinned, may_be_executed, pin_descriptor, pin_path
 from agent_exec.template.template import Environment, Template, Word
 
@@ -45,11 +46,7 @@ class SpawnTemplate(Template):
         pinned = pin_descriptor(source) if isinstance(source, int) else pin_path(source)
         template = cls(pinned, credentials, chosen)
         if isinstance(chosen, Holder):
-            try:
-                chosen.hold(template.executable)
-            except BaseException:
-                template.close()
-                raise
+            template.hold_by(chosen)
         return template
 
     def spawn(
@@ -75,12 +72,6 @@ class SpawnTemplate(Template):
         if not may_be_executed(plan.executable) and self._is_ours():
             self.check()
         return self.launcher.spawn(plan)
-
-    def close(self) -> None:
-        """Let the file go, and what the launcher holds for it; see `Template.close`."""
-        if isinstance(self.launcher, Holder):
-            self.launcher.release(self._executable)
-        super().close()
 
     def _is_ours(self) -> bool:
         return self.executable.credentials == self.launcher.credentials()

@@ -91,7 +91,10 @@ def build(
             open_files=_number(limits["open_files"]),
         ),
         templates=Templates(
-            templates["hot_after"], templates["max_per_worktree"], templates["on_update"]
+            templates["hot_after"],
+            templates["max_per_worktree"],
+            templates["on_update"],
+            templates["deny_write"],
         ),
         sessions=SessionLimits(merged["sessions"]["max"], float(merged["sessions"]["idle_s"])),
         survivors=merged["processes"]["survivors"],

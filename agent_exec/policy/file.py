@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 VERSION = 1
 
@@ -86,6 +86,7 @@ class TemplatesEntry(_Entry):
     hot_after: Annotated[StrictInt, Field(ge=1)] | None = None
     max_per_worktree: Annotated[StrictInt, Field(ge=1)] | None = None
     on_update: Literal["recreate", "ask", "deny"] | None = None
+    deny_write: StrictBool | None = None
 
 
 class EnvEntry(_Entry):

@@ -21,7 +21,12 @@ BASE: Mapping[str, Any] = {
         "path": ["/usr/local/bin", "/usr/bin", "/bin"],
         "trust": {"owners": ["root", "self"], "writable_by": "owner"},
     },
-    "templates": {"hot_after": 2, "max_per_worktree": 32, "on_update": "recreate"},
+    "templates": {
+        "hot_after": 2,
+        "max_per_worktree": 32,
+        "on_update": "recreate",
+        "deny_write": False,
+    },
     "env": {"inherit": ["HOME", "LANG", "LC_*", "TERM", "TZ", "USER"], "set": {}, "from_call": []},
     "limits": {
         "timeout_s": 120.0,

@@ -69,6 +69,8 @@ class Templates(NamedTuple):
     max_per_worktree: int
     on_update: str
     """``recreate``, ``ask`` or ``deny``."""
+    deny_write: bool
+    """Is everybody kept from writing to the file of a template?"""
 
 
 class SandboxSettings(NamedTuple):

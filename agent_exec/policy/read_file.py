@@ -188,6 +188,8 @@ def _message(problem: Any, at: Location) -> str:  # noqa: ANN401 - pydantic's di
         return f"{value!r} is not {words}{hint}"
     if kind == "string_pattern_mismatch":
         return f"{value!r} is not {_wanted(problem['ctx']['pattern'])}"
+    if kind.startswith("bool"):
+        return f"true or false is wanted, not {value!r}"
     if kind == "list_type":
         return f"a list is wanted, not {value!r}"
     return str(problem["msg"][:1].lower() + problem["msg"][1:])

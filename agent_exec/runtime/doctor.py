@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 from agent_exec._version import __version__
 from agent_exec.errors import AgentExecError, Unsupported
-from agent_exec.launch.select import CHOICES, select_general, select_launcher, why_not_vfork
+from agent_exec.launch.select import (
+    CHOICES,
+    select_general,
+    select_launcher,
+    select_parker,
+    why_not_vfork,
+)
 from agent_exec.launch.spawn_template import SpawnTemplate
 from agent_exec.model.confinement import Confinement
 from agent_exec.model.plan import CallPlan, SpawnPlan
@@ -26,6 +32,7 @@ from agent_exec.sandbox.available import tmp_folders
 from agent_exec.sandbox.seccomp import filter_maker, why_no_filter
 from agent_exec.sandbox.tmp import TmpFolders
 from agent_exec.template.cache import HOT_AFTER, MAX_TEMPLATES, TemplateCache
+from agent_exec.template.template import Template
 
 _TOOLS = ("bash", "sh", "git", "rg", "grep", "sed", "cat", "find", "python3", "node", "bwrap")
 # For a call that is over at once.
@@ -89,6 +96,7 @@ def examine() -> Findings:
             *_bubblewrap(launcher),
             _tmp(),
             _templates(program),
+            _deny_write(program),
             *_limits(),
             *[Finding(f"tool {name}", shutil.which(name) or "not found") for name in _TOOLS],
         ),
@@ -220,6 +228,24 @@ def _templates(program: str | None) -> Finding:
         cache.close()
     note = f"kept from launch {HOT_AFTER} of a program on, {MAX_TEMPLATES} for each worktree"
     return Finding(label, "work" if kept else "do not work", note)
+
+
+def _deny_write(program: str | None) -> Finding:
+    """Hold one that nobody writes to."""
+    label = "template deny_write"
+    if program is None:
+        return _not_tried(label)
+    try:
+        parker = select_parker()
+    except Unsupported as error:
+        return Finding(label, "none", str(error))
+    try:
+        Template.create(program, credentials=b"").hold_by(parker)
+    except AgentExecError as error:
+        return Finding(label, "does not work", f"{error}: with it no program would be launched")
+    finally:
+        parker.close()
+    return Finding(label, "works", "a parked process for each template, where a policy wants it")
 
 
 def _not_tried(label: str) -> Finding:

@@ -19,6 +19,7 @@ from agent_exec.errors import Closed, LaunchError, Step, TemplateError
 from agent_exec.model.plan import TemplateUse
 from agent_exec.template.change import what_changed
 from agent_exec.template.directory import Directory
+from agent_exec.template.holder import Holder
 from agent_exec.template.template import Template
 
 HOT_AFTER = 2
@@ -98,6 +99,7 @@ class TemplateCache:
         hot_after: Launches of a program after which its template is kept; at least 1.
         max_templates: How many are kept; at least 1.
         credentials: What `Launcher.credentials` says; asked when a template is made.
+        holder: Keeps writers from the file of every template, those of one launch included.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class TemplateCache:
         hot_after: int = HOT_AFTER,
         max_templates: int = MAX_TEMPLATES,
         credentials: Callable[[], bytes],
+        holder: Holder | None = None,
     ) -> None:
         if hot_after < 1 or max_templates < 1:
             raise ValueError("hot_after and max_templates are at least 1")
@@ -114,6 +117,7 @@ class TemplateCache:
         self._hot_after = hot_after
         self._max_templates = max_templates
         self._credentials = credentials
+        self._holder = holder
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._locks: dict[int, threading.Lock] = {}
@@ -131,6 +135,7 @@ class TemplateCache:
 
         Raises:
             TemplateError: It cannot be made; see `agent_exec.template.pin`.
+            LaunchError: Writers cannot be kept from it.
             Closed: The cache was closed.
         """
         with self._alone():
@@ -165,7 +170,8 @@ class TemplateCache:
         Calls that met the same stale template at once get the same fresh one.
 
         Raises:
-            TemplateError, Closed: As `lease`; the stale one has been released all the same.
+            TemplateError, LaunchError, Closed: As `lease`; the stale one has been released
+                all the same.
         """
         stale = lease._entry  # noqa: SLF001 - one class in two halves
         assert stale is not None, "the lease was released"
@@ -253,6 +259,8 @@ class TemplateCache:
 
     def _make(self, program: str, use: TemplateUse, *, hot: bool) -> Lease:
         template = Template.create(program, credentials=self._credentials(), busy=True)
+        if self._holder is not None:
+            template.hold_by(self._holder)
         with self._alone():
             rival = self._entries.get(program) if hot else None
             if rival is not None and rival.template.is_twin_of(template):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from agent_exec.errors import TemplateError
 from agent_exec.model.action import Action
 from agent_exec.model.plan import Executable, Identity, SpawnPlan
+from agent_exec.template.holder import Holder
 from agent_exec.template.pin import Pinned, on_noexec_mount, pin_descriptor, pin_path
 from agent_exec.template.validate import validate
 
@@ -29,6 +29,7 @@ class Template:
 
     def __init__(self, pinned: Pinned, credentials: bytes) -> None:
         self._open = [pinned.fd]
+        self._holder: Holder | None = None
         self._executable = Executable(
             fd=pinned.fd,
             path=pinned.path,
@@ -55,6 +56,19 @@ class Template:
         if isinstance(source, int):
             return cls(pin_descriptor(source), credentials)
         return cls(pin_path(source, busy=busy), credentials)
+
+    def hold_by(self, holder: Holder) -> None:
+        """Have `holder` make what it has for the file; it lets that go with our `close`.
+
+        Raises:
+            TemplateError, LaunchError, Closed: As `Holder.hold`; the template is closed then.
+        """
+        try:
+            holder.hold(self.executable)
+        except BaseException:
+            self.close()
+            raise
+        self._holder = holder
 
     @property
     def executable(self) -> Executable:
@@ -138,8 +152,13 @@ class Template:
 
     def close(self) -> None:
         """Let the file go. Children that run keep it; plans made before are void. Idempotent."""
-        with suppress(IndexError):  # one thread of any number gets it
-            os.close(self._open.pop())
+        try:
+            fd = self._open.pop()  # one thread of any number gets it
+        except IndexError:
+            return
+        if self._holder is not None:
+            self._holder.release(self._executable)
+        os.close(fd)
 
     def __enter__(self) -> Self:
         return self

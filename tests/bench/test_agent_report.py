@@ -83,6 +83,7 @@ write_page(full_report(), folder / "docs", "agent-exec bench agent-tools")
 """
 
 
+@pytest.mark.foreign
 @pytest.mark.skipif(why_no_chart() is not None, reason=str(why_no_chart()))
 def test_charts_and_page_are_written(tmp_path: Path) -> None:
     # In a process of its own: matplotlib leaves threads and warnings of others behind.

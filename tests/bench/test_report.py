@@ -163,6 +163,7 @@ for path in draw_chart(full_report(), Path(sys.argv[1])):
 """
 
 
+@pytest.mark.foreign
 @pytest.mark.skipif(why_no_chart() is not None, reason=str(why_no_chart()))
 @pytest.mark.parametrize("name", ["chart", "chart.png", "chart.svg"])
 def test_a_chart_is_a_png_and_an_svg(tmp_path: Path, name: str) -> None:

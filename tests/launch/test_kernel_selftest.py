@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import signal
 
-import fake_kernel
 import pytest
 from fake_kernel import FakeKernel
 
 from agent_exec.launch.kernel_abi import SPAWN
 from agent_exec.launch.kernel_selftest import NAMES, SelfTest, run_self_tests
+from agent_exec.launch.park import Parker
 from agent_exec.launch.system_call import SystemCall
 
 pytestmark = pytest.mark.timeout(30)
@@ -49,5 +48,5 @@ def test_a_kernel_that_tells_another_errno_is_found_out() -> None:
 
 
 def test_a_kernel_that_lets_writers_in_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fake_kernel, "_park", lambda _: fake_kernel._fork(signal.pause))
+    monkeypatch.setattr(Parker, "hold", lambda *_: None)
     assert failed(FakeKernel().call) == ["deny write while template alive"]

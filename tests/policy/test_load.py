@@ -98,6 +98,11 @@ def mistake(folder: Path, text: str | bytes) -> str:
             "version: 1\nrules: {a: b}", "p.yaml:2:1: rules: a list is wanted", id="no-list"
         ),
         pytest.param(
+            "version: 1\ntemplates: {deny_write: maybe}",
+            "p.yaml:2:13: templates.deny_write: true or false is wanted, not 'maybe'",
+            id="no-boolean",
+        ),
+        pytest.param(
             "version: 1\ndefault: ask\ndefault: deny",
             "p.yaml:3:1: default stands there twice",
             id="twice",

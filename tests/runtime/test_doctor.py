@@ -119,6 +119,16 @@ def test_templates_are_told_as_a_tool_keeps_them() -> None:
     )
 
 
+@pytest.mark.skipif(not is_built("vfork"), reason="the vfork launcher is not built")
+def test_whether_writers_can_be_kept_off_is_tried() -> None:
+    (held,) = [fact for fact in examine().facts if fact.name == "template deny_write"]
+    assert held.value == "works"
+    ptrace = {"x86_64": 101, "aarch64": 117}[os.uname().machine]
+    refused = facts_where_refused(ptrace, errno.EPERM)["template deny_write"]
+    assert refused["value"] == "does not work"
+    assert "nothing may be traced here" in refused["note"]
+
+
 def test_without_the_program_to_try_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     values = {fact.name: fact.value for fact in examine().facts}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import threading
 import weakref
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from realproc import run_host
 
 from agent_exec.errors import Closed, LaunchError, TemplateError
 from agent_exec.model.plan import TemplateUse
@@ -36,7 +36,7 @@ def programs(tmp_path: Path) -> list[str]:
     return made
 
 
-def make(worktree: Path, **options: int) -> TemplateCache:
+def make(worktree: Path, **options: Any) -> TemplateCache:
     return TemplateCache(str(worktree), credentials=lambda: b"us", **options)
 
 
@@ -293,31 +293,41 @@ def test_counting_launches_is_bounded(tmp_path: Path) -> None:
     cache.close()
 
 
-def test_a_forked_child_finds_an_empty_cache(tmp_path: Path, programs: list[str]) -> None:
-    cache = make(tmp_path, hot_after=1)
-    launch(cache, programs[0])
+FORKING = """
+    from agent_exec.model.plan import TemplateUse
+    from agent_exec.template.cache import TemplateCache
+    cache = TemplateCache("/", hot_after=1, credentials=lambda: b"us")
+    def launch():
+        with cache.lease("/bin/true") as lease:
+            return lease.use
+    launch()
+"""
+
+
+def test_a_forked_child_finds_an_empty_cache() -> None:
+    script = """
     cache.directory()
     pid = os.fork()
     if pid == 0:
-        same = launch(cache, programs[0]) is TemplateUse.MISS and cache.directory().fd >= 3
-        os._exit(0 if same else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert launch(cache, programs[0]) is TemplateUse.HIT
-    cache.close()
+        same = launch() is TemplateUse.MISS and cache.directory().fd >= 3
+        os._exit(7 if same else 1)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), launch())
+    """
+    assert run_host("", FORKING + script).stdout == f"7 {TemplateUse.HIT}\n"
 
 
-def test_a_forked_child_has_a_lock_of_its_own(tmp_path: Path, programs: list[str]) -> None:
+def test_a_forked_child_has_a_lock_of_its_own() -> None:
     """Another thread, which the child does not have, may have held it."""
-    cache = make(tmp_path, hot_after=1)
+    script = """
     with cache._lock:
         pid = os.fork()
         if pid == 0:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(10)
-            launch(cache, programs[0])
-            os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    cache.close()
+            launch()
+            os._exit(7)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    """
+    assert run_host("", FORKING + script).stdout == "7\n"
 
 
 def test_a_cache_leaves_nothing_in_the_interpreter(

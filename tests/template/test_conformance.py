@@ -264,54 +264,6 @@ class Stranger:
         return self._credentials
 
 
-def row_spawn_in_a_forked_child(bench: Bench) -> str:
-    with bench.create(TRUE) as template:
-        pid = os.fork()
-        if pid == 0:
-            try:
-                template.spawn(["true"])
-            except TemplateError as error:
-                os._exit(error.errno)
-            os._exit(0)
-        return errno.errorcode[os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]
-
-
-def row_spawn_after_setresuid(bench: Bench) -> str:
-    if not ROOT:
-        pytest.skip("needs to be root")
-    with bench.create(TRUE) as template:
-        pid = os.fork()
-        if pid == 0:  # its own template, made before it changes who it is
-            own = bench.create(TRUE)
-            os.setresuid(65534, 65534, 65534)
-            try:
-                own.spawn(["true"])
-            except TemplateError as error:
-                os._exit(error.errno)
-            os._exit(0)
-        refused = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        assert outcome(template) == "works"
-        return errno.errorcode[refused]
-
-
-def row_spawn_after_setresuid_of_what_only_root_may_execute(bench: Bench) -> str:
-    """The RFC looks at the credentials before it looks at the file."""
-    if not ROOT:
-        pytest.skip("needs to be root")
-    path = bench.program()
-    path.chmod(0o700)
-    pid = os.fork()
-    if pid == 0:
-        own = bench.create(path)
-        os.setresuid(65534, 65534, 65534)
-        try:
-            own.spawn(["true"])
-        except TemplateError as error:
-            os._exit(error.errno)
-        os._exit(0)
-    return errno.errorcode[os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]
-
-
 def row_spawn_256_actions(bench: Bench) -> str:
     with bench.create(TRUE) as template:
         return outcome(template, *[Action.sigdefault([1])] * 256)
