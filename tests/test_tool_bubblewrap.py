@@ -388,13 +388,12 @@ def test_the_worked_example_works(home: Path, tree: Path) -> None:
     )
     script(
         tree,
-        "ls -A ~\nps -e -o comm=\npython3 client.py 2>log\ncat ~/.ssh/id_ed25519",
+        "ps -e -o comm=\npython3 client.py 2>log\ncat ~/.ssh/id_ed25519",
         "run-tests.sh",
     )
     with ExecTool(tree, policy=example, launcher="vfork") as tool:
         result = tool.run_sync(["./run-tests.sh"])
     said = result.stdout.head.splitlines()
-    assert ".ssh" not in said
     assert said[-1] == "b'one\\n'"
     assert set(said) & {"run-tests.sh", "ps"} == {"run-tests.sh", "ps"}
     assert len(said) < 8

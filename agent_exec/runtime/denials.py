@@ -150,7 +150,7 @@ def _not_there(withheld: Sequence[Withheld], path: str) -> str | None:
     ]
     if not any(each.boxed for each in withheld) or not os.path.lexists(path):
         return None
-    if _is_in(real, (*named, "/proc", "/dev", "/tmp", "/var/tmp")):
+    if _is_in(real, (*named, "/proc", "/dev")):
         return None
     names = ", ".join(dict.fromkeys(map(_name, withheld)))
     return (
