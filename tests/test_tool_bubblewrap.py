@@ -87,6 +87,8 @@ def test_a_hidden_path_is_not_there(home: Path, tree: Path, tool: ExecTool) -> N
         ".local",
     }
     assert "cannot access '/etc/shadow': No such file" in result.stderr.head
+    # What is there, to lead to what was granted, is Landlock's as without.
+    assert f"cannot open directory '{home}': Permission denied" in result.stderr.head
     assert any("was not there for ./s.sh" in notice for notice in result.notices), result.notices
 
 
