@@ -94,7 +94,7 @@ def launch_failure(
 def park_failure(executable: Executable, step: int, error: int) -> LaunchError | TemplateError:
     """The exception for a failure of `park`: of the file, or of what children need here."""
     what = "no child can be parked on it, which templates.deny_write needs"
-    if _STEPS.get(step) is Step.EXEC:
+    if STEPS.get(step) is Step.EXEC:
         return TemplateError(executable.name, error, what)
     reason = f"{what}: nothing may be traced here" if step == _TEMPLATE_STEP else what
     return LaunchError(executable.name, Step.SPAWN, error, reason=reason)
