@@ -21,6 +21,7 @@ from agent_exec.model.plan import SpawnPlan
 from agent_exec.runtime import boxing
 from agent_exec.runtime.boxing import find_bwrap, why_not_trusted
 from agent_exec.runtime.enforcing import why_no_bubblewrap
+from agent_exec.sandbox.box import Box
 
 PATH = boxing.DEFAULT_PATH
 WHY_NOT = why_no_bubblewrap(PATH, None)
@@ -307,7 +308,7 @@ def test_a_program_that_was_replaced_meanwhile_does_not_run(
     """After bubblewrap has been started: the program inside is not the pinned one."""
     name = script(tree, "echo old")
     assert tool.run_sync([name]).stdout.head == "old\n"
-    made = boxing.Box.plan
+    made = Box.plan
     other = tree / "new"
 
     def swap_first(*args: object, **named: object) -> object:
@@ -317,7 +318,7 @@ def test_a_program_that_was_replaced_meanwhile_does_not_run(
         other.replace(tree / "s.sh")
         return plan
 
-    monkeypatch.setattr(boxing.Box, "plan", swap_first)
+    monkeypatch.setattr(Box, "plan", swap_first)
     with pytest.raises((Denied, LaunchError)) as caught:
         tool.run_sync([name])
     assert "no longer what was approved" in str(caught.value)
@@ -328,7 +329,7 @@ def test_a_program_that_was_replaced_meanwhile_does_not_run(
 def test_a_directory_that_was_replaced_meanwhile_is_not_worked_in(
     tree: Path, tool: ExecTool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = boxing.Box.plan
+    made = Box.plan
 
     def swap_first(*args: object, **named: object) -> object:
         plan = made(*args, **named)  # type: ignore[arg-type]
@@ -336,7 +337,7 @@ def test_a_directory_that_was_replaced_meanwhile_is_not_worked_in(
         shutil.copytree(tree.parent / "away", tree)
         return plan
 
-    monkeypatch.setattr(boxing.Box, "plan", swap_first)
+    monkeypatch.setattr(Box, "plan", swap_first)
     with pytest.raises(LaunchError):
         tool.run_sync(["cat", "a.txt"])
 
@@ -347,7 +348,7 @@ def test_a_path_that_became_a_link_meanwhile_gives_no_right(
     data = tree.parent / "data"
     data.mkdir()
     rule = policy(tree.parent, f"{REQUIRE[:-1]}, read: [worktree, system, {data}]}}")
-    made = boxing.Box.plan
+    made = Box.plan
 
     def swap_first(*args: object, **named: object) -> object:
         plan = made(*args, **named)  # type: ignore[arg-type]
@@ -356,7 +357,7 @@ def test_a_path_that_became_a_link_meanwhile_gives_no_right(
         return plan
 
     with ExecTool(tree, policy=rule, approver=_yes, launcher="vfork") as tool:
-        monkeypatch.setattr(boxing.Box, "plan", swap_first)
+        monkeypatch.setattr(Box, "plan", swap_first)
         result = tool.run_sync([script(tree, f"cat {data}/id_ed25519")])
     assert (result.status, result.stdout.head) == (1, "")
 
@@ -411,13 +412,13 @@ def test_bubblewrap_gets_no_rights_and_stays_within_the_limits(
 ) -> None:
     """A setuid one does not become root; what is withheld inside is left to the inside."""
     seen: list[SpawnPlan] = []
-    made = boxing.Box.plan
+    made = Box.plan
 
     def see(*args: object, **named: object) -> SpawnPlan:
         seen.append(made(*args, **named))  # type: ignore[arg-type]
         return seen[-1]
 
-    monkeypatch.setattr(boxing.Box, "plan", see)
+    monkeypatch.setattr(Box, "plan", see)
     tool.run_sync(["cat", "a.txt"])
     (plan,) = seen
     assert plan.executable.path == os.fsencode(find_bwrap(PATH, None))
