@@ -436,6 +436,12 @@ def test_it_is_used_only_where_it_is_required(tree: Path) -> None:
     assert int(result.stdout.head) > 10
 
 
+def test_where_nothing_is_withheld_it_is_not_met(tree: Path) -> None:
+    file = policy(tree.parent, "sandbox: {read: [/], write: [/, tmp], require: [bubblewrap]}")
+    with ExecTool(tree, policy=file, launcher="vfork") as tool:
+        assert tool.check(["cat", "a.txt"]).verdict is Verdict.ASK
+
+
 def _false(folder: Path, text: str = "exit 1") -> Path:
     made = folder / "bwrap"
     made.write_text(f"#!/bin/sh\n{text}\n")

@@ -235,6 +235,14 @@ read_environment(char **envp)
     *to = 0;
 }
 
+IN_CHILD static bool
+is_pinned(const struct orders *orders, const struct stat *file)
+{
+    return is(file, &orders->pinned) && file->st_mode == orders->mode &&
+           (uint64_t)(file->st_ctim.tv_sec * 1000000000L + file->st_ctim.tv_nsec) ==
+               orders->ctime_ns;
+}
+
 /* A descriptor of the program, that is the file which was pinned. */
 IN_CHILD static int
 open_program(const struct orders *orders)
@@ -245,9 +253,7 @@ open_program(const struct orders *orders)
 
     if (fd < 0)
         fail(orders, AX_STEP_TEMPLATE, -ESTALE);
-    if (ax_sys(SYS_newfstatat, fd, "", &file, AT_EMPTY_PATH, 0) < 0 ||
-        !is(&file, &orders->pinned) || file.st_mode != orders->mode ||
-        (uint64_t)(file.st_ctim.tv_sec * 1000000000L + file.st_ctim.tv_nsec) != orders->ctime_ns)
+    if (ax_sys(SYS_newfstatat, fd, "", &file, AT_EMPTY_PATH, 0) < 0 || !is_pinned(orders, &file))
         fail(orders, AX_STEP_TEMPLATE, -ESTALE);
     if (orders->rule_set >= 0) {
         long result = ax_sys(SYS_landlock_add_rule, orders->rule_set, PATH_BENEATH, &beneath, 0, 0);
@@ -307,7 +313,7 @@ become(const struct orders *orders, int program, char **argv, char **envp)
     ax_sys(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC, 0, 0);
     if (orders->filter != 0)
         filter(orders);
-    by_path = ax_sys(SYS_newfstatat, AT_FDCWD, path, &now, 0, 0) >= 0 && is(&now, &orders->pinned);
+    by_path = ax_sys(SYS_newfstatat, AT_FDCWD, path, &now, 0, 0) >= 0 && is_pinned(orders, &now);
     if (orders->script && !by_path)
         fail(orders, AX_STEP_TEMPLATE, -ESTALE);
     ax_sys(SYS_rt_sigprocmask, SIG_SETMASK, &no_signal, 0, sizeof no_signal, 0);

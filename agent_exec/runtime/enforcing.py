@@ -28,6 +28,8 @@ def enforced_by(launcher: LauncherName, policy: Policy | None = None) -> Enforce
     enforced = best(filter_maker())
     if policy is None or "bubblewrap" not in policy.sandbox.require:
         return enforced
+    if policy.sandbox.nothing_withheld:  # no call has rights that it could be made for
+        return enforced
     return enforced._replace(bubblewrap=why_no_bubblewrap(policy.path, policy.worktree) is None)
 
 
