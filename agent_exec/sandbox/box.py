@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable
 from functools import cached_property
 from typing import Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
 from agent_exec.model.action import Action, ActionType
 from agent_exec.model.confinement import Filter
 from agent_exec.model.plan import Executable, SpawnPlan
 from agent_exec.model.rights import Rights
 from agent_exec.sandbox import landlock
-from agent_exec.sandbox.bubblewrap import Place, environment, orders, outer
+from agent_exec.sandbox.bubblewrap import Place, environment, mounts, orders, outer, rules
 from agent_exec.sandbox.links import links_of, links_of_machine
 from agent_exec.sandbox.rule_sets import RuleSet
 
@@ -53,6 +54,9 @@ class Box:
         self._image = image
         self._make_filter = make_filter
         self._abi = abi
+        # Threads may make the same at once.
+        self._made: WeakKeyDictionary[RuleSet, tuple[tuple[str, ...], tuple[str, ...]]]
+        self._made = WeakKeyDictionary()
         self._home = os.path.normpath(os.path.expanduser("~"))
 
     def plan(
@@ -74,23 +78,16 @@ class Box:
         confinement = stage.confinement
         assert confinement is not None, "it is confined"
         abi, network = self._abi, rights.network
-        place = Place(
-            rule_set.accesses,
-            rule_set.seen,
-            {**self._links, **links_of((stage.executable.name, *rights.programs))},
-            self._home,
-            tmp if rights.tmp else None,
-            network,
-        )
+        mounted, ruled = self._placed(rule_set, stage.executable, rights, tmp)
         inside = orders(
-            place,
+            ruled,
             stage.executable,
             _directory(stage),
             abi=abi,
             scoped=landlock.scoped(abi, network=network, signal=False),
             filter_=self._make_filter(rights.attributes, network, abi).program,
         )
-        words = ("bwrap", *outer(place, self._image, told), *inside)
+        words = ("bwrap", *outer(mounted, self._image, told, network=network), *inside)
         return stage._replace(
             executable=self._program.executable(),
             argv=(*map(os.fsencode, words), *stage.argv),
@@ -103,6 +100,22 @@ class Box:
     def close(self) -> None:
         """Let go what is held. Idempotent."""
         self._program.close()
+
+    def _placed(
+        self, rule_set: RuleSet, executable: Executable, rights: Rights, tmp: str
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What is mounted, and what is allowed of it. Both are as good as the rule set."""
+        made = self._made.get(rule_set)
+        if made is None:
+            place = Place(
+                rule_set.accesses,
+                rule_set.seen,
+                {**self._links, **links_of((executable.name, *rights.programs))},
+                self._home,
+                tmp if rights.tmp else None,
+            )
+            made = self._made[rule_set] = mounts(place), rules(place)
+        return made
 
     @cached_property
     def _links(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ Source:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from agent_exec.model.plan import Executable
@@ -22,6 +22,8 @@ _TOLD: Final = "/dev/agent_exec/told"
 _ITS_OWN: Final = ("/proc", "/dev")
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 _OWN_DEVICES: Final = frozenset({"/dev", "/dev/shm", "/dev/pts", *_DEVICES})
+# Of much in it a program needs a little, and a mount for each would take ten times as long.
+_CONFIGURATION: Final = "/etc"
 _TEMPORARY: Final = ("/tmp", "/var/tmp")
 _NAMESPACES: Final = (
     *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts"),
@@ -42,18 +44,20 @@ class Place(NamedTuple):
     """A directory that is there, and empty but for what was granted."""
     tmp: str | None
     """The temp directory of the call, which `/tmp` is another name of."""
-    network: bool
-    """That of the machine; without, a loopback of its own."""
 
 
 def mounts(place: Place) -> tuple[str, ...]:
     """The words for the file system, in the order in which it is made."""
     words: list[str] = []
     bound: dict[str, bool] = {}
-    for path in sorted(place.accesses):
-        if place.seen.get(path) is None or _is_in(path, _ITS_OWN):
-            continue
-        writable = bool(place.accesses[path] & landlock.WRITING)
+    there = {
+        path: bool(access & landlock.WRITING)
+        for path, access in place.accesses.items()
+        if place.seen.get(path) is not None and not _is_in(path, _ITS_OWN)
+    }
+    if any(_is_beneath(path, _CONFIGURATION) for path in there):
+        there.setdefault(_CONFIGURATION, False)
+    for path, writable in sorted(there.items()):
         above = [writes for each, writes in bound.items() if _is_beneath(path, each)]
         if any(above) or (above and not writable):
             continue
@@ -78,25 +82,27 @@ def mounts(place: Place) -> tuple[str, ...]:
     return (*words, "--remount-ro", "/")
 
 
-def outer(place: Place, image: str, told: str) -> tuple[str, ...]:
+def outer(mounted: Sequence[str], image: str, told: str, *, network: bool) -> tuple[str, ...]:
     """The words after the name of bubblewrap, up to those of the program inside.
 
     Args:
+        mounted: See `mounts`.
         image: The program that carries out the orders.
         told: A file for what it tells.
+        network: That of the machine.
     """
     return (
         *_NAMESPACES,
-        *(() if place.network else ("--unshare-net",)),
+        *(() if network else ("--unshare-net",)),
         *("--die-with-parent", "--as-pid-1", "--cap-drop", "ALL"),
-        *mounts(place),
+        *mounted,
         *("--ro-bind", image, INSIDE, "--bind", told, _TOLD),
         *("--", INSIDE),
     )
 
 
 def orders(
-    place: Place,
+    ruled: Sequence[str],
     executable: Executable,
     directory: tuple[int, int] | None,
     *,
@@ -107,6 +113,7 @@ def orders(
     """What is done inside before the program is executed.
 
     Args:
+        ruled: See `rules`.
         executable: The program.
         directory: Device and inode of the one that it works in; None: any.
         abi: The version of Landlock.
@@ -123,20 +130,22 @@ def orders(
         *(("q",) if executable.script else ()),
         # Of a network of its own nothing is withheld, and of the machine's it is granted.
         f"h{_numbers(landlock.handled_fs(abi), 0, scoped, landlock.OF_FILES)}",
-        *_rules(place),
+        *ruled,
         f"f{filter_.hex()}",
         "-",
     )
 
 
-def _rules(place: Place) -> Iterator[str]:
+def rules(place: Place) -> tuple[str, ...]:
+    """What Landlock allows inside, as orders."""
     # Its processes are all that it sees.
-    yield f"l{_numbers(landlock.READING, 0, 0)}/proc"
+    made = [f"l{_numbers(landlock.READING, 0, 0)}/proc"]
     for path, access in place.accesses.items():
         where = place.seen.get(path)
-        if _is_beneath(path, "/proc") or where is None:
-            continue
-        yield f"l{_numbers(access, *((0, 0) if _is_beneath(path, '/dev') else where))}{path}"
+        if where is not None and not _is_beneath(path, "/proc"):
+            seen = (0, 0) if _is_beneath(path, "/dev") else where
+            made.append(f"l{_numbers(access, *seen)}{path}")
+    return tuple(made)
 
 
 def environment(words: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent_exec.model.plan import Executable, Identity
 from agent_exec.sandbox import landlock
-from agent_exec.sandbox.bubblewrap import Place, environment, mounts, orders, outer
+from agent_exec.sandbox.bubblewrap import Place, environment, mounts, orders, outer, rules
 from agent_exec.sandbox.told import Told, told
 
 READ, WRITE = landlock.READING, landlock.WRITING
@@ -25,11 +25,10 @@ def place(
     *,
     links: Mapping[str, str] | None = None,
     tmp: str | None = None,
-    network: bool = False,
     gone: tuple[str, ...] = (),
 ) -> Place:
     seen = {path: None if path in gone else (1, at) for at, path in enumerate(accesses)}
-    return Place(accesses, seen, links or {}, "/home/me", tmp, network)
+    return Place(accesses, seen, links or {}, "/home/me", tmp)
 
 
 def around(*words: str) -> tuple[str, ...]:
@@ -58,6 +57,10 @@ MOUNTS = {
     "what is not there": (
         place({"/usr": READ, "/no": WRITE}, gone=("/no",)),
         around("--ro-bind", "/usr", "/usr"),
+    ),
+    "configuration, whole": (
+        place({"/etc/hosts": READ, "/etc/passwd": READ, "/etc/mine": WRITE}),
+        around("--ro-bind", "/etc", "/etc", "--bind", "/etc/mine", "/etc/mine"),
     ),
     "processes and devices of its own": (
         place({"/proc/1": READ, "/proc": READ, "/dev/null": WRITE, "/dev/shm": WRITE}),
@@ -131,8 +134,8 @@ def test_nothing_is_there_and_nothing_writable_that_was_not_granted(
 
 
 def test_a_network_of_the_machine_is_given_only_where_it_was_granted() -> None:
-    assert "--unshare-net" in outer(place({}), "/image", "/told")
-    assert "--unshare-net" not in outer(place({}, network=True), "/image", "/told")
+    assert "--unshare-net" in outer((), "/image", "/told", network=False)
+    assert "--unshare-net" not in outer((), "/image", "/told", network=True)
 
 
 ALWAYS = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--die-with-parent", "--as-pid-1")
@@ -140,7 +143,7 @@ ALWAYS = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--die-with-parent
 
 @pytest.mark.parametrize("network", [False, True])
 def test_what_never_depends_on_rights(network: bool) -> None:
-    words = outer(place({"/": WRITE}, network=network), "/image", "/told")
+    words = outer(mounts(place({"/": WRITE})), "/image", "/told", network=network)
     assert set(ALWAYS) <= set(words)
     assert words[words.index("--cap-drop") + 1] == "ALL"
     assert words[-2:] == ("--", "/dev/agent_exec/inside")
@@ -154,7 +157,7 @@ def test_the_orders_name_the_program_and_every_right() -> None:
         fd=9, path=b"/usr/bin/x", identity=identity, script=True, credentials=b"", called=b"./x"
     )
     made = place({"/usr": EXECUTE, "/dev/null": WRITE, "/proc": READ, "/no": READ}, gone=("/no",))
-    assert orders(made, program, (18, 19), abi=3, scoped=2, filter_=b"\x01\xff") == (
+    assert orders(rules(made), program, (18, 19), abi=3, scoped=2, filter_=b"\x01\xff") == (
         "s/dev/agent_exec/told",
         "c12:13:",
         "p10:11:81ed:ff:/usr/bin/x",
