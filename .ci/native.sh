@@ -49,7 +49,7 @@ stage_sanitize() {
         ASAN_OPTIONS="detect_leaks=0:log_path=$WORK/sanitizer_reports/asan" \
         UBSAN_OPTIONS="print_stacktrace=1:log_path=$WORK/sanitizer_reports/ubsan" \
         PYTHONMALLOC=malloc \
-        run_pytest sanitized 1200 -k "not trap_05_fork and not a_fork_of_the_host and not no_fork_at_any_moment and not zombie_or_byte and not no_memory_left and not portable" "${NATIVE_TESTS[@]}" || status=$?
+        run_pytest sanitized 1200 -n 2 -k "not trap_05_fork and not a_fork_of_the_host and not no_fork_at_any_moment and not zombie_or_byte and not no_memory_left and not portable" "${NATIVE_TESTS[@]}" || status=$?
     no_reports
     return "$status"
 }
