@@ -19,9 +19,10 @@ from agent_exec.sandbox.limits import Bounds
 
 _REFUSED = re.compile(
     r"permission denied|operation not permitted|access denied|\bEACCES\b|\bEPERM\b"
-    r"|PermissionError|invalid cross-device link",
+    r"|PermissionError|invalid cross-device link|read-only file system|\bEROFS\b",
     re.IGNORECASE,
 )
+_READ_ONLY = re.compile(r"read-only file system|\bEROFS\b", re.IGNORECASE)
 _NETWORK = re.compile(
     r"could ?n.t resolve|could not resolve|name resolution|name or service not known|getaddrinfo"
     r"|\bsocket\b|\bconnect|network is unreachable|unable to access 'https?:|EAI_AGAIN|ENOTFOUND"
@@ -124,8 +125,9 @@ def _by_text(
 
 def _of_file(withheld: Sequence[Withheld], line: str, cwd: str) -> str:
     names = ", ".join(dict.fromkeys(map(_name, withheld)))
+    changed = _READ_ONLY.search(line) is not None
     for path in _paths(line, cwd):
-        missing = _missing(withheld, path)
+        missing = _missing(withheld, path, changed=changed)
         if missing is not None:
             return f"likely the sandbox: {names} had no right to {missing[0]} {path}; {missing[1]}"
     if any(each.rights.code for each in withheld):
@@ -159,14 +161,20 @@ def _not_there(withheld: Sequence[Withheld], path: str) -> str | None:
     )
 
 
-def _missing(withheld: Sequence[Withheld], path: str) -> tuple[str, str] | None:
-    """The right to `path` that no stage had, and how to get it; None: it is not for the sandbox."""
+def _missing(withheld: Sequence[Withheld], path: str, *, changed: bool) -> tuple[str, str] | None:
+    """The right to `path` that no stage had, and how to get it; None: it is not for the sandbox.
+
+    Args:
+        changed: It was to be, for certain.
+    """
     real = os.path.realpath(path)
     for each in withheld:
         rights = each.rights
         if _is_in(real, rights.write) or real in rights.make:
             return None
-    if not any(_is_in(real, (*each.rights.read, *each.rights.execute)) for each in withheld):
+    if not changed and not any(
+        _is_in(real, (*each.rights.read, *each.rights.execute)) for each in withheld
+    ):
         if os.path.exists(real) and not os.access(real, os.R_OK):
             return None
         return "read", "name it in a command, or have sandbox.read of the policy list it"

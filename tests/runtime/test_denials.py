@@ -126,3 +126,8 @@ def test_a_loopback_is_told_from_no_socket() -> None:
     assert "none but a loopback of its own" in text
     (text,) = denials([Withheld(("curl",), "/bin/curl", Rights())], made, BOUNDS, cwd="/tmp")
     assert "every socket was refused" in text
+
+
+def test_a_mount_that_may_only_be_read_is_told_as_a_right_to_change(place: Path) -> None:
+    message = f"touch: cannot touch '{place}/file': Read-only file system"
+    assert f"no right to change {place}/file" in said(message, Rights(read=("/usr",)))
