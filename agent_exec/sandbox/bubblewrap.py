@@ -70,14 +70,14 @@ def mounts(place: Place) -> tuple[str, ...]:
     if "/" in bound:
         return tuple(words)
     for path in (*_TEMPORARY, place.home):
-        there = any(_is_beneath(each, path) or _is_beneath(path, each) for each in bound)
-        if path not in place.links and not there:
+        exists = any(_is_beneath(each, path) or _is_beneath(path, each) for each in bound)
+        if path not in place.links and not exists:
             shared = place.tmp is not None and path in _TEMPORARY
             words += ("--bind", place.tmp or "", path) if shared else ("--dir", path)
     for path, target in sorted(place.links.items()):
         through = [each for each in place.links if each != path and _is_beneath(path, each)]
-        there = any(_is_beneath(path, each) or _is_beneath(each, path) for each in bound)
-        if not through and not there:
+        exists = any(_is_beneath(path, each) or _is_beneath(each, path) for each in bound)
+        if not through and not exists:
             words += ("--symlink", target, path)
     return (*words, "--remount-ro", "/")
 
