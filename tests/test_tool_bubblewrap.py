@@ -371,6 +371,24 @@ def test_a_path_that_became_a_link_meanwhile_gives_no_right(
     assert (result.status, result.stdout.head) == (1, "")
 
 
+def test_a_path_that_is_gone_meanwhile_hinders_nothing(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tree.parent / "data"
+    data.mkdir()
+    rule = policy(tree.parent, f"{REQUIRE[:-1]}, read: [worktree, system, {data}]}}")
+    made = Box.plan
+
+    def remove_first(*args: object, **named: object) -> object:
+        plan = made(*args, **named)  # type: ignore[arg-type]
+        data.rmdir()
+        return plan
+
+    with ExecTool(tree, policy=rule, launcher="vfork") as tool:
+        monkeypatch.setattr(Box, "plan", remove_first)
+        assert tool.run_sync(["cat", "a.txt"]).stdout.head == "one\n"
+
+
 def test_a_variable_of_the_call_has_no_say_in_bubblewrap(tree: Path) -> None:
     """Which is started without a sandbox."""
     text = f"{REQUIRE}\nenv: {{from_call: [LD_DEBUG, LD_DEBUG_OUTPUT]}}"

@@ -62,11 +62,12 @@ def mounts(place: Place) -> tuple[str, ...]:
         if any(above) or (above and not writable):
             continue
         bound[path] = writable
-        words += ("--bind" if writable else "--ro-bind", path, path)
+        # It may be gone since it was looked at, and then gives nothing.
+        words += ("--bind-try" if writable else "--ro-bind-try", path, path)
     words += ("--proc", "/proc", "--dev", "/dev")
     for path in sorted(place.accesses):
         if _is_beneath(path, "/dev") and path not in _OWN_DEVICES and place.seen.get(path):
-            words += ("--dev-bind", path, path)
+            words += ("--dev-bind-try", path, path)
     if "/" in bound:
         return tuple(words)
     for path in (*_TEMPORARY, place.home):

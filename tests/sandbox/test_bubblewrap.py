@@ -39,28 +39,31 @@ def around(*words: str) -> tuple[str, ...]:
 
 MOUNTS = {
     "nothing": (place({}), around()),
-    "read": (place({"/usr": READ}), around("--ro-bind", "/usr", "/usr")),
-    "write": (place({"/w": WRITE}), around("--bind", "/w", "/w")),
+    "read": (place({"/usr": READ}), around("--ro-bind-try", "/usr", "/usr")),
+    "write": (place({"/w": WRITE}), around("--bind-try", "/w", "/w")),
     "the outer of two": (
         place({"/usr/lib": EXECUTE, "/usr": READ}),
-        around("--ro-bind", "/usr", "/usr"),
+        around("--ro-bind-try", "/usr", "/usr"),
     ),
     "write within read": (
         place({"/w": READ, "/w/out": WRITE}),
-        around("--ro-bind", "/w", "/w", "--bind", "/w/out", "/w/out"),
+        around("--ro-bind-try", "/w", "/w", "--bind-try", "/w/out", "/w/out"),
     ),
-    "read within write": (place({"/w": READ | WRITE, "/w/in": READ}), around("--bind", "/w", "/w")),
+    "read within write": (
+        place({"/w": READ | WRITE, "/w/in": READ}),
+        around("--bind-try", "/w", "/w"),
+    ),
     "no name but a prefix": (
         place({"/w": WRITE, "/ww": READ}),
-        around("--bind", "/w", "/w", "--ro-bind", "/ww", "/ww"),
+        around("--bind-try", "/w", "/w", "--ro-bind-try", "/ww", "/ww"),
     ),
     "what is not there": (
         place({"/usr": READ, "/no": WRITE}, gone=("/no",)),
-        around("--ro-bind", "/usr", "/usr"),
+        around("--ro-bind-try", "/usr", "/usr"),
     ),
     "configuration, whole": (
         place({"/etc/hosts": READ, "/etc/passwd": READ, "/etc/mine": WRITE}),
-        around("--ro-bind", "/etc", "/etc", "--bind", "/etc/mine", "/etc/mine"),
+        around("--ro-bind-try", "/etc", "/etc", "--bind-try", "/etc/mine", "/etc/mine"),
     ),
     "processes and devices of its own": (
         place({"/proc/1": READ, "/proc": READ, "/dev/null": WRITE, "/dev/shm": WRITE}),
@@ -68,13 +71,13 @@ MOUNTS = {
     ),
     "a device that was granted": (
         place({"/dev/kvm": WRITE}),
-        (*MADE, "--dev-bind", "/dev/kvm", "/dev/kvm", *around()[len(MADE) :]),
+        (*MADE, "--dev-bind-try", "/dev/kvm", "/dev/kvm", *around()[len(MADE) :]),
     ),
-    "everything": (place({"/": READ}), ("--ro-bind", "/", "/", *MADE)),
+    "everything": (place({"/": READ}), ("--ro-bind-try", "/", "/", *MADE)),
     "a temp directory, by three names": (
         place({"/s/t": WRITE}, tmp="/s/t"),
         (
-            *("--bind", "/s/t", "/s/t", *MADE),
+            *("--bind-try", "/s/t", "/s/t", *MADE),
             *("--bind", "/s/t", "/tmp", "--bind", "/s/t", "/var/tmp", "--dir", "/home/me"),
             *("--remount-ro", "/"),
         ),
@@ -82,14 +85,14 @@ MOUNTS = {
     "one that lies in /tmp": (
         place({"/tmp/w": READ, "/tmp/t": WRITE}, tmp="/tmp/t"),
         (
-            *("--bind", "/tmp/t", "/tmp/t", "--ro-bind", "/tmp/w", "/tmp/w", *MADE),
+            *("--bind-try", "/tmp/t", "/tmp/t", "--ro-bind-try", "/tmp/w", "/tmp/w", *MADE),
             *("--bind", "/tmp/t", "/var/tmp", "--dir", "/home/me", "--remount-ro", "/"),
         ),
     ),
     "links, but none within another": (
         place({"/usr": READ}, links={"/bin": "/usr/bin", "/bin/sh": "/usr/bin/dash"}),
         (
-            *around("--ro-bind", "/usr", "/usr")[:-2],
+            *around("--ro-bind-try", "/usr", "/usr")[:-2],
             "--symlink",
             "/usr/bin",
             "/bin",
@@ -99,7 +102,7 @@ MOUNTS = {
     ),
     "no link over what is mounted": (
         place({"/usr": READ}, links={"/usr/lib64": "/usr/lib"}),
-        around("--ro-bind", "/usr", "/usr"),
+        around("--ro-bind-try", "/usr", "/usr"),
     ),
 }
 
@@ -120,9 +123,9 @@ def test_nothing_is_there_and_nothing_writable_that_was_not_granted(
 ) -> None:
     words = mounts(place(accesses))
     bound = {
-        words[at + 1]: words[at] == "--bind"
+        words[at + 1]: words[at] == "--bind-try"
         for at in range(len(words))
-        if words[at] in ("--bind", "--ro-bind")
+        if words[at] in ("--bind-try", "--ro-bind-try")
     }
     assert set(bound) <= set(accesses)
     assert all(accesses[path] & WRITE for path, writable in bound.items() if writable)
