@@ -161,7 +161,7 @@ class ExecTool:
             memory_mib=policy.limits.memory_mib if bounded else None,
         )
         self._engine, chosen = make_engine(max_concurrent=max_concurrent)
-        enforced = enforced_by(chosen.name)
+        enforced = enforced_by(chosen.name, policy)
         # Not by a method: sessions hold the checker, and would keep a tool that was dropped.
         self._checker.enforced = partial(_names_of, enforced, self._engine)
         self._sandbox = make_sandbox(policy, enforced, os.environ)

@@ -158,10 +158,10 @@ class Bound:
             ]
         )
         call = request.call
-        if not call.terminal:
-            return stages
-        assert isinstance(call.stdin, int), "a session has made it"
-        return (on_terminal(stages[0], call.stdin),)
+        if call.terminal:
+            assert isinstance(call.stdin, int), "a session has made it"
+            stages = (on_terminal(stages[0], call.stdin),)
+        return confining.boxed(stages, rights)
 
     def _mark(self) -> bytes:
         return self._settings.environment.mark(self.grant.request.id)

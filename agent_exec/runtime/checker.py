@@ -155,7 +155,8 @@ def _enforced_for(policy: Policy) -> frozenset[str]:
     # What is not allowed never gets to be held to anything.
     from agent_exec.runtime.enforcing import what_is_enforced  # noqa: PLC0415
 
-    return what_is_enforced(policy.launcher, cgroup="cgroup" in policy.sandbox.require)
+    cgroup = "cgroup" in policy.sandbox.require
+    return what_is_enforced(policy.launcher, cgroup=cgroup, policy=policy)
 
 
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:
