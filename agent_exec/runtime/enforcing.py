@@ -9,9 +9,9 @@ from agent_exec.errors import AgentExecError, Unsupported
 from agent_exec.launch.select import select_general, why_not_kernel
 from agent_exec.model.launcher import LauncherName
 from agent_exec.policy.policy import Policy
-from agent_exec.runtime.boxing import make_box, why_not_boxed
 from agent_exec.sandbox.access import Places
 from agent_exec.sandbox.available import best, names, tmp_folders
+from agent_exec.sandbox.box import Box
 from agent_exec.sandbox.limits import Bounds
 from agent_exec.sandbox.profile import Enforced, Sandbox
 from agent_exec.sandbox.protected import Protected
@@ -41,6 +41,9 @@ def why_no_bubblewrap(path: Sequence[str], worktree: str | None) -> str | None:
         path: Where names of programs are looked up.
         worktree: Where they are not; None: nobody works anywhere yet.
     """
+    # It brings templates along, and who asks may want to know of nothing else.
+    from agent_exec.runtime.boxing import make_box, why_not_boxed  # noqa: PLC0415
+
     try:
         box = make_box(path, worktree)
     except Unsupported as error:
@@ -77,8 +80,14 @@ def make_sandbox(policy: Policy, enforced: Enforced, environ: Mapping[str, str])
         ),
         tmp_folders=tmp_folders(environ),
         protected=Protected(policy.worktree, policy.protect),
-        box=make_box(policy.path, policy.worktree) if enforced.bubblewrap else None,
+        box=_box_of(policy) if enforced.bubblewrap else None,
     )
+
+
+def _box_of(policy: Policy) -> Box:
+    from agent_exec.runtime.boxing import make_box  # noqa: PLC0415 - as above
+
+    return make_box(policy.path, policy.worktree)
 
 
 def what_is_enforced(

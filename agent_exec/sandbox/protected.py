@@ -6,7 +6,6 @@ and after, and a difference is told.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -86,6 +85,8 @@ def changes(before: Looks, now: Looks) -> list[tuple[str, str]]:
 
 
 def _digest(path: str) -> str:
+    import hashlib  # noqa: PLC0415 - loads OpenSSL, and most calls write nothing
+
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(fd, "rb") as file:
         return hashlib.sha256(file.read(_MOST_BYTES + 1)).hexdigest()
