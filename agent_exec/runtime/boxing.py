@@ -20,6 +20,7 @@ from agent_exec.sandbox.available import best
 from agent_exec.sandbox.box import Box
 from agent_exec.sandbox.limits import Bounds
 from agent_exec.sandbox.profile import Cell, Sandbox
+from agent_exec.sandbox.protected import Protected
 from agent_exec.sandbox.seccomp import filter_maker, why_no_filter
 from agent_exec.sandbox.told import read_told
 from agent_exec.template.template import Template
@@ -146,7 +147,10 @@ def why_not_boxed(box: Box, tmp_folders: Sequence[str]) -> str | None:
     if true is None:
         return "there is no program called true"
     places = Places(DEFAULT_PATH, (), frozenset())
-    sandbox = Sandbox(best(filter_maker()), Bounds(), places, tmp_folders=tmp_folders, box=None)
+    nothing = Protected("/", ())
+    sandbox = Sandbox(
+        best(filter_maker()), Bounds(), places, tmp_folders=tmp_folders, protected=nothing
+    )
     sandbox.box = box
     try:
         cell = sandbox.enter(None)

@@ -15,6 +15,7 @@ from agent_exec.sandbox.access import Floor, Places, accesses, find_floor
 from agent_exec.sandbox.box import Box
 from agent_exec.sandbox.limits import Bounds, rlimits, threads_of_user
 from agent_exec.sandbox.programs import started_with
+from agent_exec.sandbox.protected import Protected
 from agent_exec.sandbox.rule_sets import Key, RuleSet, RuleSets, Wanted
 from agent_exec.sandbox.tmp import TmpFolders
 
@@ -42,6 +43,7 @@ class Sandbox:
         bounds: Limits of every process.
         places: What paths mean.
         tmp_folders: Where the temp directories of calls are: the first that can be had.
+        protected: What is looked at around every call that could write there.
         box: Runs children through bubblewrap, too; None: it is not wanted.
     """
 
@@ -52,11 +54,14 @@ class Sandbox:
         places: Places,
         *,
         tmp_folders: Sequence[str],
+        protected: Protected,
         box: Box | None = None,
     ) -> None:
         self._enforced = enforced
         self.bounds = bounds
         """Limits of every process."""
+        self.protected = protected
+        """What is looked at around every call that could write there."""
         self.box = box
         self._places = places
         self._floor: Floor | None = None
