@@ -19,7 +19,8 @@ from agent_exec.errors import AgentExecError, Closed, InvalidCall
 from agent_exec.model.call import ToolCall
 from agent_exec.model.result import ToolResult
 from agent_exec.runtime.refusal import not_run
-from agent_exec.tool import CallOptions, ExecTool
+from agent_exec.runtime.spelling import CallOptions
+from agent_exec.tool import ExecTool
 
 _CHUNK_BYTES = 64 * 1024
 # Chunks that wait for whoever reads them; a child that says more waits, too.

@@ -451,13 +451,6 @@ def test_a_launcher_that_cannot_confine_asks_and_runs_what_was_granted(tree: Pat
         assert tool.run_sync(["cat", "a.txt"]).stdout.head == "one\n"
 
 
-@pytest.mark.parametrize("required", ["bubblewrap"])
-def test_what_this_release_does_not_have_is_never_met(required: str, tree: Path) -> None:
-    rule = policy(tree.parent, f"sandbox: {{require: [{required}]}}")
-    with ExecTool(tree, policy=rule, launcher="vfork") as tool:
-        assert tool.check(["cat", "a.txt"]).verdict is Verdict.ASK
-
-
 def test_paths_that_do_not_exist_give_nothing_and_hinder_nothing(tree: Path) -> None:
     rule = policy(tree.parent, "sandbox: {read: [worktree, system, /no/such], write: [/no/such]}")
     with ExecTool(tree, policy=rule, launcher="vfork") as tool:

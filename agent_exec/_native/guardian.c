@@ -4,11 +4,11 @@
  *
  * descriptors: 0 a pipe, to say our pid once; 1 a pidfd of the owner; 2 /dev/null.
  *
- * This is the entry point of the extension module itself, which the kernel runs like any
- * static program: no loader, no libc, no Python, a few pages of memory. So nothing here may
- * need a relocation or call anything but the kernel; a test looks (tests/native/test_audit.py).
+ * A program that the extension module itself is (entry.c): nothing here may need a relocation
+ * or call anything but the kernel.
  */
 #define _GNU_SOURCE
+#include "entry.h"
 #include "sys.h"
 
 #include <errno.h>
@@ -42,26 +42,6 @@ struct entry {
 };
 
 enum { IS_DIRECTORY = 4 };
-
-__asm__(".text\n"
-        ".globl _start\n"
-        ".hidden _start\n"
-        ".type _start, %function\n"
-        "_start:\n"
-#if defined(__x86_64__)
-        "xorl %ebp, %ebp\n"
-        "movq %rsp, %rdi\n"
-        "andq $-16, %rsp\n"
-        "call ax_guardian_main\n"
-        "ud2\n"
-#elif defined(__aarch64__)
-        "mov x29, #0\n"
-        "mov x30, #0\n"
-        "mov x0, sp\n"
-        "bl ax_guardian_main\n"
-        "brk #0\n"
-#endif
-        ".size _start, .-_start\n");
 
 IN_CHILD static _Noreturn void
 leave(int status)
@@ -273,7 +253,7 @@ await_owner(void)
  * Ensures   Never returns. Our first process exits at once, so that we are nobody's child.
  * Source    elf(5); Documentation/filesystems/proc.rst; cgroup-v2.rst.
  */
-__attribute__((used, visibility("hidden"))) IN_CHILD _Noreturn void
+IN_CHILD _Noreturn void
 ax_guardian_main(const long *stack)
 {
     const char *const *argv = (const char *const *)(stack + 1);

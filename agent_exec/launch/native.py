@@ -25,6 +25,7 @@ from agent_exec.model.plan import CallPlan, Executable, SpawnPlan
 
 __all__ = [
     "IMAGE",
+    "STEPS",
     "Cause",
     "Engine",
     "Port",
@@ -59,7 +60,7 @@ class Cause(IntEnum):
 
 
 # enum ax_step
-_STEPS = {1: Step.SPAWN, 2: Step.CWD, 3: Step.STDIO, 4: Step.SANDBOX, 5: Step.EXEC}
+STEPS = {1: Step.SPAWN, 2: Step.CWD, 3: Step.STDIO, 4: Step.SANDBOX, 5: Step.EXEC}
 _TEMPLATE_STEP = 6
 
 
@@ -86,14 +87,14 @@ def launch_failure(
     if step == _TEMPLATE_STEP:
         return TemplateError(plan.executable.name, error)
     return launch_error(
-        plan, _STEPS[step], error, action=None if action < 0 else action, stage=stage
+        plan, STEPS[step], error, action=None if action < 0 else action, stage=stage
     )
 
 
 def park_failure(executable: Executable, step: int, error: int) -> LaunchError | TemplateError:
     """The exception for a failure of `park`: of the file, or of what children need here."""
     what = "no child can be parked on it, which templates.deny_write needs"
-    if _STEPS.get(step) is Step.EXEC:
+    if STEPS.get(step) is Step.EXEC:
         return TemplateError(executable.name, error, what)
     reason = f"{what}: nothing may be traced here" if step == _TEMPLATE_STEP else what
     return LaunchError(executable.name, Step.SPAWN, error, reason=reason)

@@ -75,12 +75,10 @@ class _Walk:
         name, rest, meaning = self._meaning(command, of)
         effects = [
             *meaning.effects,
-            *(Effect(EffectKind.EXECUTE, argv=inner.argv) for inner in meaning.inner),
+            *[Effect(EffectKind.EXECUTE, argv=inner.argv) for inner in meaning.inner],
         ]
         own = len(effects)
-        effects += _of_files(command)
-        effects += self._of_variables(command)
-        effects += _of_terminal(command)
+        effects += self._around(command)
         if not command.certain:
             effects.append(Effect(EffectKind.UNKNOWN, because="only bash knows all of its words"))
         too_deep = level == MOST_LEVELS and (meaning.inner or meaning.texts)
@@ -98,7 +96,7 @@ class _Walk:
 
     def _add_shell(self, command: Command, shell: ShellCall, of: int | None, level: int) -> None:
         """A shell, and the commands of its text."""
-        effects = [*_of_files(command), *self._of_variables(command), *_of_terminal(command)]
+        effects = self._around(command)
         text = shell.text
         if text is None and shell.script is None and command.stdin is Source.TEXT:
             text = command.text
@@ -177,34 +175,25 @@ class _Walk:
         names = None if table.language is None else self._names(command, of)
         return meaning_of(command, table, names)
 
-    def _of_variables(self, command: Command) -> list[Effect]:
-        environment = self._tables.environment
-        return [
-            effect
-            for name, value in command.variables
-            for effect in environment.effects(name, value)
-        ]
+    def _around(self, command: Command) -> list[Effect]:
+        """Of what is no word of the program: redirections, variables, a terminal."""
+        effects: list[Effect] = []
+        for kind, path in command.files:
+            if path != "/dev/null":
+                effects.append(Effect(kind, path, because="a redirection"))
+        for name, value in command.variables:
+            effects += self._tables.environment.effects(name, value)
+        if command.terminal:
+            # Pagers, editors and prompts run what they are told to by keys.
+            because = "at a terminal it does what is typed"
+            effects.append(Effect(EffectKind.UNKNOWN, because=because))
+        return effects
 
 
 def _both(
     outer: tuple[tuple[str, str], ...], inner: tuple[tuple[str, str], ...]
 ) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys((*outer, *inner)))
-
-
-def _of_terminal(command: Command) -> list[Effect]:
-    """Pagers, editors and prompts run what they are told to by keys."""
-    if not command.terminal:
-        return []
-    return [Effect(EffectKind.UNKNOWN, because="at a terminal it does what is typed")]
-
-
-def _of_files(command: Command) -> list[Effect]:
-    return [
-        Effect(file.kind, file.path, because="a redirection")
-        for file in command.files
-        if file.path != "/dev/null"
-    ]
 
 
 def _inner_command(outer: Command, inner: Inner) -> Command:

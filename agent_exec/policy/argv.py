@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.request import Command, Source
 from agent_exec.policy.languages import WORD_LANGUAGES
-from agent_exec.policy.meaning import Inner, Meaning, unknown
+from agent_exec.policy.meaning import Inner, Meaning, on, unknown
 from agent_exec.policy.options import Parsed, parse
-from agent_exec.policy.roles import MEANINGS
+from agent_exec.policy.roles import MEANINGS, ON_PATH
 from agent_exec.policy.table import Mode, Operand, Option, Role, Table
 
 _NO_MODE = Mode(frozenset())
 # What a word that nobody knows may at most be to a program, so that any word may stand there.
 _READ_AT_MOST = frozenset({Role.DATA, Role.READ, Role.DIRECTORY})
+_FILES = frozenset({Role.READ, Role.WRITE, Role.UPDATE})
 _WRITTEN = frozenset({Role.WRITE, Role.UPDATE, Role.TARGET})
 
 
@@ -44,27 +45,26 @@ class _Meaning:
         self._command = command
         self._names = names
         self._argv = command.argv
-        self._parts: list[Meaning] = []
+        self._done: list[Effect] = []
+        self._run: list[Inner] = []
+        self._texts: list[str] = []
+        self._plain: list[str] = []
+        self._closed: list[str] = []
         self._directory: str | None = None
         self._follows = False
         self.rest = 1
 
     def total(self) -> Meaning:
-        effects: list[Effect] = []
-        inner: list[Inner] = []
-        texts: list[str] = []
-        plain: list[str] = []
-        closed: list[str] = []
-        for part in self._parts:
-            effects += part.effects
-            inner += part.inner
-            texts += part.texts
-            plain += part.plain
-            closed += part.closed
         if self._follows:
-            paths = [each.path for each in effects if each.kind is EffectKind.READ]
-            closed += [path for path in paths if path is not None]
-        return Meaning(tuple(effects), tuple(inner), tuple(texts), tuple(plain), tuple(closed))
+            paths = [each.path for each in self._done if each.kind is EffectKind.READ]
+            self._closed += [path for path in paths if path is not None]
+        return Meaning(
+            tuple(self._done),
+            tuple(self._run),
+            tuple(self._texts),
+            tuple(self._plain),
+            tuple(self._closed),
+        )
 
     def read(self, table: Table, start: int) -> tuple[str, ...]:
         """Words from `start` on, by `table`. The name of what they are the arguments of."""
@@ -73,10 +73,10 @@ class _Meaning:
         if len(argv) == start + 1 and argv[start] in table.alone and self._command.more is None:
             return (table.name,)
         if table.anything is not None:
-            self._parts.append(Meaning(table.anything))
+            self._done += table.anything
             return (table.name,)
         if table.language is not None:
-            self._parts.append(self._by_language(table.language))
+            self._add(self._by_language(table.language))
             return (table.name,)
         if table.otherwise is not None and not self._names_one(table, start):
             assert table.commands is not None
@@ -90,6 +90,13 @@ class _Meaning:
             return (table.name, *self._sub_command(table, parsed))
         self._operands(table, mode, parsed)
         return (table.name,)
+
+    def _add(self, part: Meaning) -> None:
+        self._done += part.effects
+        self._run += part.inner
+        self._texts += part.texts
+        self._plain += part.plain
+        self._closed += part.closed
 
     def _by_language(self, language: str) -> Meaning:
         if self._command.more is not None:
@@ -107,7 +114,10 @@ class _Meaning:
             if given.negated:
                 continue
             self._follows |= option.follows
-            self._effects(option.effects, option.because)
+            if option.effects:
+                self._effects(option.effects, option.because)
+            if not given.values:
+                continue
             roles = mode.values.get(option.names[0], _roles(option))
             for (index, word), role in zip(given.values, roles, strict=False):
                 # Whatever --include=*.py matches begins with --include=, too.
@@ -148,7 +158,7 @@ class _Meaning:
         return self.read(found, index + 1)
 
     def _operands(self, table: Table, mode: Mode, parsed: Parsed) -> None:
-        operands = list(parsed.operands)
+        operands: Sequence[tuple[int, str]] = parsed.operands
         if table.keys is not None:
             operands = [each for each in operands if not self._key(table, each[1])]
         more = self._command.more
@@ -158,12 +168,12 @@ class _Meaning:
             self._absent(specs, ())
             self._stdin(table)
             return
-        override = next(
-            (given.option.operands for given in parsed.options if given.option.operands), None
-        )
+        overrides = [given.option.operands for given in parsed.options if given.option.operands]
+        override = overrides[0] if overrides else None
         patterns = self._command.patterns
         globs = [place for place, (index, _) in enumerate(operands) if index in patterns]
-        repeated = next((at for at, spec in enumerate(specs) if spec.repeats), None)
+        repeats = [at for at, spec in enumerate(specs) if spec.repeats]
+        repeated = repeats[0] if repeats else None
         taken: list[Operand] = []
         for place, (index, word) in enumerate(operands):
             if (
@@ -177,13 +187,16 @@ class _Meaning:
                 self._say_unknown(f"one operand too many: {word}")
             if len(reached) > 1:
                 self._say_unknown(f"what {word} is depends on what globs match")
-            for spec in filter(None, reached):
+            for spec in reached:
+                if spec is None:
+                    continue
                 taken.append(spec)
-                self._effects(spec.effects)
+                if spec.effects:
+                    self._effects(spec.effects)
                 if spec.role is Role.COMMAND:
                     self._inner(index, parsed)
                     return
-                role = _overridden(spec.role, override)
+                role = spec.role if override is None else _overridden(spec.role, override)
                 self._word(_named(word, role, table), role, "")
                 if word == "-":
                     self._stdin(table)
@@ -212,17 +225,13 @@ class _Meaning:
         if command.argv[index] == "":
             self._say_unknown("an inner command without a name")
             return
-        self._parts.append(
-            Meaning(
-                inner=(
-                    Inner(
-                        command.argv[index:],
-                        frozenset(at - index for at in command.patterns if at >= index),
-                        more=command.more,
-                        variables=parsed.assignments,
-                        cwd=self._directory,
-                    ),
-                )
+        self._run.append(
+            Inner(
+                command.argv[index:],
+                frozenset(at - index for at in command.patterns if at >= index),
+                more=command.more,
+                variables=parsed.assignments,
+                cwd=self._directory,
             )
         )
 
@@ -232,12 +241,12 @@ class _Meaning:
             return
         command = self._command
         if table.stdin is Role.SHELL and command.stdin is Source.TEXT and command.text is not None:
-            self._parts.append(Meaning(texts=(command.text,)))
+            self._texts.append(command.text)
         elif command.stdin is not Source.NOTHING:
             effect = Effect(EffectKind.EXECUTE, because="runs what its input says")
             if table.stdin is Role.READ:
                 effect = Effect(EffectKind.READ, because="reads files that its input names")
-            self._parts.append(Meaning((effect,)))
+            self._done.append(effect)
 
     def _more(
         self,
@@ -268,12 +277,16 @@ class _Meaning:
     def _word(self, word: str, role: Role, because: str) -> None:
         if role is Role.DATA:
             return
+        kind = ON_PATH.get(role)
+        if kind is not None and self._directory is None:
+            self._done += on(kind, word, because)
+            return
         part = MEANINGS[role](word, because)
         if self._directory is not None:
             part = part._replace(effects=tuple(map(self._beneath, part.effects)))
         if role is Role.LINE and self._directory is not None:
             part = part._replace(inner=tuple(i._replace(cwd=self._directory) for i in part.inner))
-        self._parts.append(part)
+        self._add(part)
 
     def _beneath(self, effect: Effect) -> Effect:
         assert self._directory is not None
@@ -282,16 +295,14 @@ class _Meaning:
         return effect._replace(path=os.path.join(self._directory, effect.path))
 
     def _effects(self, effects: tuple[Effect, ...], because: str = "") -> None:
-        if not effects:
-            return
         if because:
             effects = tuple([effect._replace(because=because) for effect in effects])
         if self._directory is not None:
             effects = tuple(map(self._beneath, effects))
-        self._parts.append(Meaning(effects))
+        self._done += effects
 
     def _say_unknown(self, because: str) -> None:
-        self._parts.append(unknown(because))
+        self._done.append(Effect(EffectKind.UNKNOWN, because=because))
 
 
 def _named(word: str, role: Role, table: Table) -> str:
@@ -347,7 +358,9 @@ def _mode(table: Table, parsed: Parsed, stdin: Source) -> Mode:
     return _NO_MODE
 
 
-def _present(operands: Sequence[Operand], parsed: Parsed) -> list[Operand]:
+def _present(operands: Sequence[Operand], parsed: Parsed) -> Sequence[Operand]:
+    if not any(operand.unless or operand.given for operand in operands):
+        return operands
     names = parsed.names
     return [
         operand
@@ -407,5 +420,4 @@ def _place(
 
 def _overridden(role: Role, override: Role | None) -> Role:
     """An option may say what the files among the operands are to the program."""
-    files = (Role.READ, Role.WRITE, Role.UPDATE)
-    return role if override is None or role not in files else override
+    return role if override is None or role not in _FILES else override

@@ -68,13 +68,14 @@ def decide(
     for family in _families(analysed):
         hardened = ours and can_be_hardened(family)
         seen = [see(policy, found, facts, cwd, executor, hardened=hardened) for found in family]
-        made = [_rule(policy, *each, cwd) for each in zip(family, seen, strict=True)]
         variables = _variables(family, facts, cwd) if hardened else ()
         rights = None
         if confined:
             rights = rights_of(policy.sandbox, _granted(family, seen, planned.route))
-        made[0] = made[0]._replace(variables=variables, rights=rights)
-        rulings += made
+        for found, (program, effects) in zip(family, seen, strict=True):
+            ruling = _rule(policy, found, program, effects, cwd, variables, rights)
+            rulings.append(ruling)
+            variables, rights = (), None  # of the whole family: the first has them
     verdicts = [ruling.verdict for ruling in rulings]
     because = [reason for ruling in rulings for reason in ruling.because]
     if planned.route is Route.SHELL or not planned.complete:
@@ -143,6 +144,8 @@ def _reasons(
     rulings: Sequence[Ruling], verdict: Verdict, because: Sequence[str]
 ) -> tuple[str, ...]:
     """Those of the commands that gave the verdict, without repetition."""
+    if len(rulings) == 1 and rulings[0].verdict is verdict:
+        return tuple(dict.fromkeys(because))[:_MOST_REASONS]
     decisive = [
         reason for ruling in rulings if ruling.verdict is verdict for reason in ruling.because
     ]
@@ -153,10 +156,12 @@ def _reasons(
 def _rule(
     policy: Policy,
     found: Analysed,
-    seen: tuple[Program | None, Sequence[Seen]],
+    program: Program | None,
+    effects: Sequence[Seen],
     cwd: str,
+    variables: tuple[tuple[str, str], ...],
+    rights: Rights | None,
 ) -> Ruling:
-    program, effects = seen
     verdict, rules, because = _verdict(policy, found, program, effects)
     above = above_ceiling(policy.sandbox, effects)
     if above is not None and verdict is not Verdict.DENY:
@@ -169,8 +174,10 @@ def _rule(
         tuple([seen.effect for seen in effects]),
         rules,
         because,
-        name=found.name,
-        cwd=here_of(found, cwd),
+        variables,
+        found.name,
+        here_of(found, cwd),
+        rights,
     )
 
 
@@ -184,16 +191,15 @@ def _verdict(
     strict = [rule for rule in policy.tightens if tightens(rule, found, program, effects)]
     allows = [rule for rule in policy.allows if allows_command(rule, found, program)]
     open_ = [seen for seen in effects if not _is_allowed(seen, allows)]
-    verdict = strictest(*(rule.verdict for rule in strict))
+    verdict = strictest(*[rule.verdict for rule in strict])
     by_default = bool(open_) or not allows
     if by_default:
         verdict = strictest(verdict, policy.default)
     if found.name[:1] == _OURS:
         verdict = strictest(verdict, Verdict.ASK)
     if verdict is Verdict.ALLOW:
-        used = [rule for rule in allows if any(covers(rule, seen) for seen in effects)]
-        used = used or allows[:1]
-        return verdict, _ids(used), tuple(rule.because for rule in used)
+        used = allows if len(allows) == 1 else _used(allows, effects)
+        return verdict, _ids(used), tuple([rule.because for rule in used])
     decisive = [rule for rule in strict if rule.verdict is verdict]
     because = [f"{shown(found)}: {rule.because}" for rule in decisive]
     if by_default and verdict is policy.default:
@@ -203,6 +209,11 @@ def _verdict(
     if found.name[:1] == _OURS:
         because.append("a call of agent-exec itself is never allowed by a rule")
     return verdict, _ids(decisive), tuple(dict.fromkeys(because))
+
+
+def _used(allows: Sequence[Rule], effects: Sequence[Seen]) -> Sequence[Rule]:
+    """Those of the rules that cover anything; the first where there is nothing to cover."""
+    return [rule for rule in allows if any(covers(rule, seen) for seen in effects)] or allows[:1]
 
 
 def _ids(rules: Sequence[Rule]) -> tuple[str, ...]:

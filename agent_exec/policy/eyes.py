@@ -42,15 +42,22 @@ class Glance(NamedTuple):
 
 
 class Eyes:
-    """Asks the file system, and keeps every question with its answer.
+    """Asks the file system, each question once, and keeps it with its answer.
 
-    The questions of one call: not for several threads at once.
+    The questions of one judgement, not for several threads at once: whoever judges again looks
+    with other eyes.
     """
 
-    __slots__ = ("_glances",)
+    __slots__ = ("_contents", "_executes", "_links", "_lost", "_own", "_real", "_statuses")
 
     def __init__(self) -> None:
-        self._glances: dict[tuple[Sight, str], Answer] | None = {}
+        self._links: dict[str, str | None] = {}
+        self._executes: dict[str, bool] = {}
+        self._statuses: dict[str, os.stat_result | None] = {}
+        self._own: dict[str, os.stat_result | None] = {}
+        self._contents: dict[str, tuple[int, ...]] = {}
+        self._real: set[str] = set()
+        self._lost = False
 
     def glances(self) -> tuple[Glance, ...] | None:
         """All that was asked: who gets the same answers again would see the same.
@@ -58,37 +65,50 @@ class Eyes:
         None: it cannot be told, for something was looked at that has too many parts, that
         changed meanwhile, or that might change without a trace.
         """
-        if self._glances is None:
+        if self._lost:
             return None
-        return tuple([Glance(*key, answer) for key, answer in self._glances.items()])
+        return (
+            *[Glance(Sight.LINK, path, target) for path, target in self._links.items()],
+            *[Glance(Sight.EXECUTE, path, int(may)) for path, may in self._executes.items()],
+            *[Glance(Sight.STATUS, path, _kept(seen)) for path, seen in self._statuses.items()],
+            *[Glance(Sight.OWN_STATUS, path, _kept(seen)) for path, seen in self._own.items()],
+            *[Glance(Sight.CONTENT, path, seen) for path, seen in self._contents.items()],
+            *[Glance(Sight.REAL, path, None) for path in self._real],
+        )
 
     def lose(self) -> None:
         """Something is looked at in another way."""
-        self._glances = None
+        self._lost = True
 
-    def readlink(self, path: str) -> str:
-        """As `os.readlink`."""
+    def link(self, path: str) -> str | None:
+        """Where a link leads; None: it is no link, or not there.
+
+        Raises:
+            ValueError: There is a NUL in `path`.
+        """
         try:
-            target = os.readlink(path)
-        except OSError:
-            self._keep(Sight.LINK, path, None)
-            raise
-        self._keep(Sight.LINK, path, target)
+            return self._links[path]
+        except KeyError:
+            pass
+        target = self._links[path] = _link(path)
         return target
 
     def may_execute(self, path: str) -> bool:
         """As `os.access` with X_OK."""
-        answer = os.access(path, os.X_OK)
-        self._keep(Sight.EXECUTE, path, int(answer))
-        return answer
+        may = self._executes.get(path)
+        if may is None:
+            may = self._executes[path] = os.access(path, os.X_OK)
+        return may
 
     def stat(self, path: str) -> os.stat_result:
         """As `os.stat`; only mode and owner may be used."""
-        return self._status(Sight.STATUS, path)
+        seen = self._statuses.get(path)
+        return seen if seen is not None else self._look(self._statuses, os.stat, path)
 
     def lstat(self, path: str) -> os.stat_result:
         """As `os.lstat`; only mode and owner may be used."""
-        return self._status(Sight.OWN_STATUS, path)
+        seen = self._own.get(path)
+        return seen if seen is not None else self._look(self._own, os.lstat, path)
 
     def is_there(self, path: str) -> bool:
         """As `os.path.lexists`."""
@@ -102,7 +122,7 @@ class Eyes:
         """As `os.path.realpath`."""
         real = os.path.realpath(path)
         if real == path:
-            self._keep(Sight.REAL, path, None)
+            self._real.add(path)
         else:
             self.lose()
         return real
@@ -111,22 +131,26 @@ class Eyes:
         """A file whose content is about to be read."""
         if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _SETTLED_NS:
             self.lose()
-        self._keep(Sight.CONTENT, path, _content(status))
+        content = _content(status)
+        if self._contents.setdefault(path, content) != content:
+            self.lose()
 
-    def _status(self, sight: Sight, path: str) -> os.stat_result:
+    def _look(
+        self,
+        seen: dict[str, os.stat_result | None],
+        ask: Callable[[str], os.stat_result],
+        path: str,
+    ) -> os.stat_result:
+        """Ask for what was not there yet: why it is not makes a difference."""
         try:
-            status = os.stat(path, follow_symlinks=sight is Sight.STATUS)
+            status = ask(path)
         except OSError:
-            self._keep(sight, path, None)
+            seen[path] = None
             raise
-        self._keep(sight, path, (status.st_mode, status.st_uid))
+        if path in seen:
+            self.lose()  # it has come meanwhile
+        seen[path] = status
         return status
-
-    def _keep(self, sight: Sight, path: str, answer: Answer) -> None:
-        if self._glances is None:
-            return
-        if self._glances.setdefault((sight, path), answer) != answer:
-            self._glances = None
 
 
 def is_still_so(glances: tuple[Glance, ...]) -> bool:
@@ -137,27 +161,29 @@ def is_still_so(glances: tuple[Glance, ...]) -> bool:
         return False
 
 
-def _link(path: str) -> Answer:
+def _link(path: str) -> str | None:
     try:
         return os.readlink(path)
     except OSError:
         return None
 
 
+def _kept(status: os.stat_result | None) -> Answer:
+    return None if status is None else (status.st_mode, status.st_uid)
+
+
 def _status(path: str) -> Answer:
     try:
-        status = os.stat(path)
+        return _kept(os.stat(path))
     except OSError:
         return None
-    return (status.st_mode, status.st_uid)
 
 
 def _own_status(path: str) -> Answer:
     try:
-        status = os.lstat(path)
+        return _kept(os.lstat(path))
     except OSError:
         return None
-    return (status.st_mode, status.st_uid)
 
 
 def _content_of(path: str) -> Answer:

@@ -55,7 +55,8 @@ _ON_FILES = frozenset({EffectKind.READ, EffectKind.WRITE, EffectKind.DELETE})
 
 def is_git(found: Analysed) -> bool:
     """Is a command a call of git?"""
-    return found.name[:1] == ("git",)
+    name = found.name
+    return name != () and name[0] == "git"
 
 
 def git_folder(found: Analysed, here: str) -> str:
@@ -78,7 +79,7 @@ def runs_nothing(found: Analysed) -> bool:
 def can_be_hardened(analysed: Sequence[Analysed]) -> bool:
     """Are there calls of git among the commands, all of which are to run nothing?"""
     calls = [found for found in analysed if is_git(found)]
-    return bool(calls) and all(map(runs_nothing, calls))
+    return calls != [] and all(map(runs_nothing, calls))
 
 
 def hardening(facts: Sequence[GitFacts]) -> tuple[tuple[str, str], ...]:

@@ -29,6 +29,7 @@ from agent_exec.policy.policy import Trust
 _NOT_PLAIN = re.compile(r"[\s'\"\\]")
 _MOST_NAMES = 50_000
 _MOST_MATCHES = 4096
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _GLOB = re.compile(r"[*?\[]")
 # Which characters one stands for depends on the locale of who expands it: any will do.
 _BRACKETS = re.compile(r"\[[!^]?\]?[^\]/]*\]")
@@ -87,14 +88,14 @@ def look(
     for found in analysed:
         command = found.command
         here = cwd if command.cwd is None else absolute(command.cwd, cwd)
-        for effect in found.effects:
-            if effect.path is not None:
-                named = absolute(effect.path, here)
-                removed = effect.kind is EffectKind.DELETE
+        for kind, path, *_ in found.effects:
+            if path is not None:
+                named = absolute(path, here)
+                removed = kind is EffectKind.DELETE
                 known = entries if removed else paths
                 if named not in known:
                     # The kernel begins there, too: the child's directory is opened before.
-                    start = cwd if here == cwd and not effect.path.startswith("/") else "/"
+                    start = cwd if here == cwd and not path.startswith("/") else "/"
                     known[named] = _all_real(named, start, eyes, itself=removed)
         for folder in found.plain:
             named = absolute(folder, here)
@@ -210,14 +211,16 @@ def _distrusted(
     above = real[: real.rfind("/")] or "/"
     # Whoever may write one of these may put another program there.
     chain = settings.chains.get(above) or _chain(above)
-    for place in chain if above == folder else (*chain, *settings.chains[folder]):
-        try:
+    try:
+        for place in chain if above == folder else (*chain, *settings.chains[folder]):
             seen = eyes.stat(place)
-        except OSError:
-            return f"{place} cannot be looked at"
-        because = _distrusted_place(place, seen, trust)
-        if because is not None:
-            return because
+            if seen.st_uid in trust.owners and not seen.st_mode & _OTHERS_MAY_WRITE:
+                continue
+            because = _distrusted_place(place, seen, trust)
+            if because is not None:
+                return because
+    except OSError:
+        return f"{place} cannot be looked at"
     return None
 
 
@@ -225,7 +228,7 @@ def _distrusted_place(place: str, seen: os.stat_result, trust: Trust) -> str | N
     if seen.st_uid not in trust.owners:
         return f"{place} belongs to user {seen.st_uid}"
     mode = seen.st_mode
-    if not mode & (stat.S_IWGRP | stat.S_IWOTH) or trust.others_may_write:
+    if not mode & _OTHERS_MAY_WRITE or trust.others_may_write:
         return None
     if stat.S_ISDIR(mode) and mode & stat.S_ISVTX:
         # There nobody may replace what belongs to another, as in /tmp.

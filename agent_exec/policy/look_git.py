@@ -92,7 +92,7 @@ def _is_repository(folder: str, eyes: Eyes) -> bool:
     except OSError:
         return False
     if stat.S_ISLNK(mode):
-        return eyes.readlink(head).startswith("refs/")
+        return (eyes.link(head) or "").startswith("refs/")
     return stat.S_ISREG(mode) and _HEAD.match(_read(head, 4096, eyes)) is not None
 
 

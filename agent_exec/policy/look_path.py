@@ -32,7 +32,7 @@ def real_path(path: str, known: str = "/", eyes: Eyes | None = None) -> str:
     Source:
         path_resolution(7); proc(5), /proc/self, /proc/pid/cwd, /proc/pid/fd.
     """
-    readlink = os.readlink if eyes is None else eyes.readlink
+    link = _link if eyes is None else eyes.link
     real, below = "", path
     if known != "/" and path.startswith(f"{known}/"):
         real, below = known, path[len(known) :]
@@ -47,9 +47,8 @@ def real_path(path: str, known: str = "/", eyes: Eyes | None = None) -> str:
             real = real[: real.rfind("/")] if real else ""
             continue
         here = f"{real}/{name}"
-        try:
-            target = readlink(here)
-        except OSError:  # no link, or not there
+        target = link(here)
+        if target is None:
             real = here
             continue
         links += 1
@@ -61,6 +60,13 @@ def real_path(path: str, known: str = "/", eyes: Eyes | None = None) -> str:
             real = ""
         left.extend(reversed(target.split("/")))
     return real or "/"
+
+
+def _link(path: str) -> str | None:
+    try:
+        return os.readlink(path)
+    except OSError:  # no link, or not there
+        return None
 
 
 def real_names(folder: str) -> tuple[str, ...]:

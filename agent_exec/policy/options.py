@@ -67,27 +67,20 @@ class _Parser:
             self._unknown += [word for word in argv[self._at :] if word.startswith("@")]
         if table.syntax is Syntax.WORDS:
             self._ended_at = self._at
-        while self._at < len(argv):
+        n_words = len(argv)
+        while self._at < n_words:
             word = argv[self._at]
-            if word == "-" and table.assignments and not (self._operands or self._assignments):
-                self._at += 1  # ``env -`` is ``env -i``
-            elif self._ended_at is not None or not self._is_option(word):
-                if table.plus is not None and word.startswith("+") and self._ended_at is None:
-                    self._plus(word)
-                elif table.assignments and not self._operands and "=" in word:
-                    name, _, value = word.partition("=")
-                    self._assignments.append((name, value))
-                    self._ended_at = self._at + 1
+            if self._ended_at is None and word.startswith("-") and word != "-":
+                if word == "--":
+                    self._at += 1
+                    self._ended_at = self._at
                 else:
-                    self._operands.append((self._at, word))
-                    if stops and self._ended_at is None:
-                        self._ended_at = self._at
-                self._at += 1
-            elif word == "--":
-                self._at += 1
-                self._ended_at = self._at
+                    self._option(word)
+            elif word == "-" and table.assignments and not (self._operands or self._assignments):
+                self._at += 1  # ``env -`` is ``env -i``
             else:
-                self._option(word)
+                self._operand(word, stops=stops)
+                self._at += 1
         self._contradictions()
         return Parsed(
             tuple(self._options),
@@ -99,16 +92,26 @@ class _Parser:
 
     def _contradictions(self) -> None:
         """Where one option takes another back, what counts is the program's own affair."""
-        negated = {given.option.names[0] for given in self._options if given.negated}
+        negated = [given.option.names[0] for given in self._options if given.negated]
         if negated:
             names = dict.fromkeys(
                 given.option.names[0] for given in self._options if not given.negated
             )
             self._unknown += [f"{name} and its opposite" for name in names if name in negated]
 
-    @staticmethod
-    def _is_option(word: str) -> bool:
-        return len(word) > 1 and word[0] == "-"
+    def _operand(self, word: str, *, stops: bool) -> None:
+        """A word that is no option."""
+        table = self._table
+        if table.plus is not None and word.startswith("+") and self._ended_at is None:
+            self._plus(word)
+        elif table.assignments and not self._operands and "=" in word:
+            name, _, value = word.partition("=")
+            self._assignments.append((name, value))
+            self._ended_at = self._at + 1
+        else:
+            self._operands.append((self._at, word))
+            if stops and self._ended_at is None:
+                self._ended_at = self._at
 
     def _plus(self, word: str) -> None:
         role = self._table.plus

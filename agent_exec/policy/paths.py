@@ -52,10 +52,9 @@ class PathSet(NamedTuple):
 
     def holds(self, real: str) -> bool:
         """Is a path (absolute, without links) in it? To allow: the same letters."""
-        for root in self.roots:
-            if is_beneath(real, root):
-                return True
-        return (self.secrets and is_secret(real)) or self._is_above(real)
+        if is_beneath_any(real, self.roots):
+            return True
+        return (self.secrets and is_secret(real)) or (self.above != () and self._is_above(real))
 
     def touches(self, real: str, *, tree: bool) -> bool:
         """May a path be in it? To ask or deny: where a file system has no case, it has none.
@@ -70,11 +69,9 @@ class PathSet(NamedTuple):
                 other = root.casefold()
                 if is_beneath(folded, other) or (tree and is_beneath(other, folded)):
                     return True
-        return (self.secrets and is_secret(real)) or self._is_above(real)
+        return (self.secrets and is_secret(real)) or (self.above != () and self._is_above(real))
 
     def _is_above(self, real: str) -> bool:
-        if not self.above:
-            return False
         folded = real.casefold()
         return any(is_beneath(place.casefold(), folded) for place in self.above)
 
@@ -82,6 +79,12 @@ class PathSet(NamedTuple):
 def is_beneath(path: str, folder: str) -> bool:
     """Is `path` in `folder`, or `folder` itself? Both absolute, without links."""
     return path == folder or path.startswith("/" if folder == "/" else f"{folder}/")
+
+
+def is_beneath_any(path: str, folders: tuple[str, ...]) -> bool:
+    """Is `path` in one of `folders`, or one of these itself?"""
+    # Most are in none of them, which one comparison tells.
+    return path.startswith(folders) and any(is_beneath(path, folder) for folder in folders)
 
 
 def make_path_set(words: Iterable[str], named: Mapping[str, tuple[str, ...]]) -> PathSet:

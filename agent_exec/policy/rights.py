@@ -12,7 +12,7 @@ from typing import NamedTuple
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.rights import Rights
 from agent_exec.policy.coverage import Seen
-from agent_exec.policy.paths import is_beneath
+from agent_exec.policy.paths import is_beneath_any
 from agent_exec.policy.policy import SandboxSettings
 
 
@@ -61,6 +61,8 @@ def rights_of(settings: SandboxSettings, granted: Sequence[Granted]) -> Rights:
 
 
 class _Made:
+    _code = _attributes = _network = _signal = _installs = _writes_anywhere = False
+
     def __init__(self, settings: SandboxSettings) -> None:
         self._settings = settings
         self._more: dict[str, None] = {}
@@ -69,12 +71,10 @@ class _Made:
         self._remove: dict[str, None] = {}
         self._execute: dict[str, None] = {}
         self.programs: dict[str, None] = {}
-        self._code = self._attributes = self._network = self._signal = self._installs = False
-        self._writes_anywhere = False
 
     def read(self, paths: Iterable[str]) -> None:
         for path in paths:
-            if path.startswith("/") and not _is_in(path, self._settings.read):
+            if path.startswith("/") and not is_beneath_any(path, self._settings.read):
                 self._more[path] = None
 
     def add(self, seen: Seen) -> None:
@@ -114,11 +114,12 @@ class _Made:
             self._write.update(dict.fromkeys(settings.worktree))
         if self._writes_anywhere or self._installs or (self._code and self._network):
             self._write.update(dict.fromkeys(settings.caches))
+        writable = tuple(self._write)
         return Rights(
-            read=(*settings.read, *self._more),
-            write=tuple(self._write),
-            make=tuple([path for path in self._make if not _is_in(path, self._write)]),
-            remove=tuple([path for path in self._remove if not _is_in(path, self._write)]),
+            read=(*settings.read, *self._more) if self._more else settings.read,
+            write=writable,
+            make=_outside(self._make, writable) if self._make else (),
+            remove=_outside(self._remove, writable) if self._remove else (),
             execute=tuple(self._execute),
             programs=tuple(self.programs),
             tmp=settings.tmp,
@@ -129,8 +130,8 @@ class _Made:
         )
 
 
-def _is_in(path: str, folders: Iterable[str]) -> bool:
-    return any(is_beneath(path, folder) for folder in folders)
+def _outside(paths: Iterable[str], folders: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([path for path in paths if not is_beneath_any(path, folders)])
 
 
 def _is_absolute(path: str) -> bool:

@@ -88,15 +88,19 @@ def _text(language: str) -> Callable[[str, str], Meaning]:
     return meaning
 
 
+ON_PATH: Mapping[Role, EffectKind] = {
+    Role.READ: EffectKind.READ,
+    Role.WRITE: EffectKind.WRITE,
+    Role.DELETE: EffectKind.DELETE,
+    Role.EXECUTE: EffectKind.EXECUTE,
+    Role.DIRECTORY: EffectKind.READ,
+}
+"""Words that name a file to which just this happens."""
 MEANINGS: Mapping[Role, Callable[[str, str], Meaning]] = {
     Role.DATA: _nothing,
-    Role.READ: _on_path(EffectKind.READ),
-    Role.WRITE: _on_path(EffectKind.WRITE),
+    **{role: _on_path(kind) for role, kind in ON_PATH.items()},
     Role.UPDATE: _on_path(EffectKind.READ, EffectKind.WRITE),
-    Role.DELETE: _on_path(EffectKind.DELETE),
     Role.MOVE: _on_path(EffectKind.READ, EffectKind.DELETE),
-    Role.EXECUTE: _on_path(EffectKind.EXECUTE),
-    Role.DIRECTORY: _on_path(EffectKind.READ),
     Role.CODE: _code,
     Role.SHELL: _shell,
     Role.LINE: _line,

@@ -42,10 +42,12 @@ def see(
     if command.argv and not command.builtin:
         program = facts.programs.get(program_key(command.argv[0], here))
     n_own = len(found.effects) if found.own < 0 else found.own
-    seen = [
-        _seen(effect, program, facts, here, own=index < n_own)
-        for index, effect in enumerate(found.effects)
-    ]
+    seen = []
+    for index, effect in enumerate(found.effects):
+        if effect.path is None:
+            seen.append(Seen(effect, (), None, index < n_own))
+        else:
+            seen.append(_on_path(effect, effect.path, program, facts, here, own=index < n_own))
     if program is not None and program.distrusted is not None:
         because = f"{program.path} is run, and {program.distrusted}"
         effect = Effect(EffectKind.EXECUTE, program.path, because=because)
@@ -68,13 +70,13 @@ def see(
             seen.append(Seen(effect, leads[1:], named, own=False))
     if is_git(found):
         seen += _run_by_git(found, facts, here, hardened=hardened)
+    changes = [each for each in seen if each.effect.kind in _CHANGES]
     seen += [
         _without_path(
             EffectKind.EXECUTE, f"{each.effect.path} is run, or obeyed, by other programs later"
         )
-        for each in seen
-        if each.effect.kind in _CHANGES
-        and any(is_protected(real, policy.protect, policy.worktree) for real in each.real)
+        for each in changes
+        if any(is_protected(real, policy.protect, policy.worktree) for real in each.real)
     ]
     return program, seen
 
@@ -84,10 +86,10 @@ def here_of(found: Analysed, cwd: str) -> str:
     return cwd if found.command.cwd is None else absolute(found.command.cwd, cwd)
 
 
-def _seen(effect: Effect, program: Program | None, facts: Facts, here: str, *, own: bool) -> Seen:
-    if effect.path is None:
-        return Seen(effect, (), None, own)
-    named = absolute(effect.path, here)
+def _on_path(
+    effect: Effect, path: str, program: Program | None, facts: Facts, here: str, *, own: bool
+) -> Seen:
+    named = absolute(path, here)
     if effect.kind is EffectKind.DELETE:
         return Seen(effect, facts.entries.get(named, ()), named, own)
     if program is not None and named == program.path:

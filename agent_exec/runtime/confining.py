@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator, Sequence
 
-from agent_exec.errors import LaunchError, Step
+from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.model.confinement import Confinement
 from agent_exec.model.outcome import Outcome
-from agent_exec.model.plan import Executable, Survivors
+from agent_exec.model.plan import Executable, SpawnPlan, Survivors
 from agent_exec.model.result import ToolResult
 from agent_exec.model.rights import Rights
+from agent_exec.runtime.boxed import Boxed, outcome_of
 from agent_exec.runtime.denials import Withheld, denials
 from agent_exec.sandbox.profile import Cell, Sandbox
+from agent_exec.sandbox.protected import Looks, changes
 
 _TMPDIR = b"TMPDIR="
+_MOST_NAMED = 5
 
 
 class Confining:
@@ -37,6 +41,9 @@ class Confining:
         self._in_use = False
         self._ran_code = False
         self._withheld: list[Withheld] = []
+        self._before: Looks | None = None
+        """Protected files, before the first stage that could write them."""
+        self._boxed: list[Boxed | None] = []
 
     def confinement(
         self, rights: Rights | None, executable: Executable, argv: tuple[str, ...]
@@ -54,7 +61,9 @@ class Confining:
         except OSError as error:
             raise LaunchError(name or argv[0], Step.SANDBOX, error.errno or errno.EIO) from None
         self._ran_code |= rights.code
-        self._withheld.append(Withheld(argv, name, rights))
+        if rights.write and self._before is None:
+            self._before = self._sandbox.protected.look()
+        self._withheld.append(Withheld(argv, name, rights, self._sandbox.box is not None))
         return made
 
     def environment(
@@ -85,17 +94,72 @@ class Confining:
         """`result` with notices of what was refused to its stages."""
         if self._sandbox is None or not self._withheld:
             return result
-        said = denials(self._withheld, result, self._sandbox.bounds, cwd=cwd)
+        said = [*self._told_of_protected(self._sandbox)]
+        said += denials(self._withheld, result, self._sandbox.bounds, cwd=cwd)
         return result._replace(notices=(*result.notices, *said)) if said else result
 
-    def ended(self, outcome: Outcome) -> None:
-        """Some stages have ended: may anything be left that knows the temp directory?"""
+    def _told_of_protected(self, sandbox: Sandbox) -> Iterator[str]:
+        if self._before is None:
+            return
+        programs = {name for each in self._withheld for name in each.rights.programs}
+        by_git = any(os.path.basename(name) == "git" for name in programs)
+        found = [
+            f"{name} was {what}"
+            for name, what in changes(self._before, sandbox.protected.look())
+            if not (by_git and _is_gits_own(name))
+        ]
+        if found:
+            more = "" if len(found) <= _MOST_NAMED else f" and {len(found) - _MOST_NAMED} more"
+            yield (
+                f"{', '.join(found[:_MOST_NAMED])}{more} while this ran: other programs run or "
+                "obey what is there later, outside of the sandbox; see that it is meant to be so"
+            )
+
+    def boxed(
+        self, stages: Sequence[SpawnPlan], rights: Sequence[Rights | None]
+    ) -> tuple[SpawnPlan, ...]:
+        """Stages that are launched together, run in bubblewrap where the policy wants that.
+
+        Raises:
+            LaunchError: As `confinement`.
+        """
+        sandbox = self._sandbox
+        if sandbox is None or sandbox.box is None:
+            return tuple(stages)
+        cell = self._entered(sandbox)
+        self._boxed = boxed = []
+        made = []
+        for stage, granted in zip(stages, rights, strict=True):
+            told = None
+            if granted is not None:
+                try:
+                    stage, told = cell.boxed(stage, granted)  # noqa: PLW2901
+                except (OSError, TemplateError) as error:
+                    number, name = error.errno or errno.EIO, stage.executable.name
+                    raise LaunchError(name, Step.SANDBOX, number, reason="in bubblewrap") from error
+            boxed.append(None if told is None else Boxed(stage.executable.name, told))
+            made.append(stage)
+        return tuple(made)
+
+    def ended(self, outcome: Outcome | None) -> Outcome:
+        """Some stages have ended: what became of them, also within bubblewrap.
+
+        Raises:
+            LaunchError: A program was never executed.
+            TemplateError: The same of a lone one, that is no longer what was pinned.
+        """
+        assert outcome is not None, "who waits for one is sent one"
+        alone = False
+        if self._boxed:
+            outcome, alone = outcome_of(outcome, self._boxed)
+        # May anything be left that knows the temp directory?
         left = bool(outcome.unreaped or outcome.pipe_held)
         if self._survivors is Survivors.KEEP and outcome.survivors:
             left = self._in_use = True
-        if self._ran_code and not outcome.contained:
+        if self._ran_code and not outcome.contained and not alone:
             left = True
         self._alone &= not left
+        return outcome
 
     def leave(self, *, ran: bool) -> None:
         """Give back what the call had. Idempotent.
@@ -110,3 +174,8 @@ class Confining:
         if self._cell is None:
             self._cell = sandbox.enter(self._timeout_s)
         return self._cell
+
+
+def _is_gits_own(name: str) -> bool:
+    """What git writes in the course of its work: a remote, an upstream, a submodule."""
+    return name.startswith(".git/") and not name.startswith(".git/hooks/")

@@ -19,9 +19,10 @@ from agent_exec.sandbox.limits import Bounds
 
 _REFUSED = re.compile(
     r"permission denied|operation not permitted|access denied|\bEACCES\b|\bEPERM\b"
-    r"|PermissionError|invalid cross-device link",
+    r"|PermissionError|invalid cross-device link|read-only file system|\bEROFS\b",
     re.IGNORECASE,
 )
+_READ_ONLY = re.compile(r"read-only file system|\bEROFS\b", re.IGNORECASE)
 _NETWORK = re.compile(
     r"could ?n.t resolve|could not resolve|name resolution|name or service not known|getaddrinfo"
     r"|\bsocket\b|\bconnect|network is unreachable|unable to access 'https?:|EAI_AGAIN|ENOTFOUND"
@@ -40,7 +41,10 @@ _QUOTES = "'\"`\u2018\u2019"
 _PATH = re.compile(
     rf"""[{_QUOTES}]([^{_QUOTES}\n]+)[{_QUOTES}]|(?:^|[\s:=(])((?:~|\.{{0,2}}/)[^\s:,;'")]+)"""
 )
-_BEFORE = re.compile(r"(?:^|:\s+)([^\s:][^:\n]*):\s+permission denied", re.IGNORECASE)
+_NOT_FOUND = re.compile(r"no such file or directory|\bENOENT\b", re.IGNORECASE)
+_BEFORE = re.compile(
+    r"(?:^|:\s+)([^\s:][^:\n]*):\s+(?:permission denied|no such file)", re.IGNORECASE
+)
 _MOST = 4
 _MOST_LINES = 2000
 
@@ -51,6 +55,8 @@ class Withheld(NamedTuple):
     argv: tuple[str, ...]
     program: str
     rights: Rights
+    boxed: bool = False
+    """In bubblewrap, with a network of its own."""
 
 
 def denials(
@@ -98,13 +104,19 @@ def _by_text(
     offline = [each for each in withheld if not each.rights.network]
     if offline and any(map(_NETWORK.search, lines)):
         names = ", ".join(dict.fromkeys(_name(each) for each in offline))
+        refused = "every socket was refused"
+        if offline[0].boxed:
+            refused = "there was none but a loopback of its own, and no socket of another family"
         yield (
-            f"{names} had no right to use the network, so every socket was refused; a command"
-            " that is known to use it is asked about, and gets it"
+            f"{names} had no right to use the network, so {refused}; a command that is known to"
+            " use it is asked about, and gets it"
         )
     for line in lines:
         if _REFUSED.search(line) is not None and not (offline and _NETWORK.search(line)):
             yield _of_file(withheld, line, cwd)
+        elif _NOT_FOUND.search(line) is not None:
+            hidden = (_not_there(withheld, path) for path in _paths(line, cwd))
+            yield from filter(None, hidden)
     if bounds.memory_mib is not None and any(map(_MEMORY.search, lines)):
         yield f"likely the limit of memory: limits.memory_mib is {bounds.memory_mib}"
     if bounds.processes is not None and any(map(_PROCESSES.search, lines)):
@@ -113,8 +125,9 @@ def _by_text(
 
 def _of_file(withheld: Sequence[Withheld], line: str, cwd: str) -> str:
     names = ", ".join(dict.fromkeys(map(_name, withheld)))
+    changed = _READ_ONLY.search(line) is not None
     for path in _paths(line, cwd):
-        missing = _missing(withheld, path)
+        missing = _missing(withheld, path, changed=changed)
         if missing is not None:
             return f"likely the sandbox: {names} had no right to {missing[0]} {path}; {missing[1]}"
     if any(each.rights.code for each in withheld):
@@ -129,14 +142,39 @@ def _of_file(withheld: Sequence[Withheld], line: str, cwd: str) -> str:
     )
 
 
-def _missing(withheld: Sequence[Withheld], path: str) -> tuple[str, str] | None:
-    """The right to `path` that no stage had, and how to get it; None: it is not for the sandbox."""
+def _not_there(withheld: Sequence[Withheld], path: str) -> str | None:
+    """Of a file that is there, and was not in bubblewrap; None: that is not so."""
+    real = os.path.realpath(path)
+    named = [
+        place
+        for each in withheld
+        for place in (*each.rights.read, *each.rights.execute, *each.rights.write)
+    ]
+    if not any(each.boxed for each in withheld) or not os.path.lexists(path):
+        return None
+    if _is_in(real, (*named, "/proc", "/dev")):
+        return None
+    names = ", ".join(dict.fromkeys(map(_name, withheld)))
+    return (
+        f"likely the sandbox: {path} was not there for {names}, which had no right to it; name it"
+        " in a command, or have sandbox.read of the policy list it"
+    )
+
+
+def _missing(withheld: Sequence[Withheld], path: str, *, changed: bool) -> tuple[str, str] | None:
+    """The right to `path` that no stage had, and how to get it; None: it is not for the sandbox.
+
+    Args:
+        changed: It was to be, for certain.
+    """
     real = os.path.realpath(path)
     for each in withheld:
         rights = each.rights
         if _is_in(real, rights.write) or real in rights.make:
             return None
-    if not any(_is_in(real, (*each.rights.read, *each.rights.execute)) for each in withheld):
+    if not changed and not any(
+        _is_in(real, (*each.rights.read, *each.rights.execute)) for each in withheld
+    ):
         if os.path.exists(real) and not os.access(real, os.R_OK):
             return None
         return "read", "name it in a command, or have sandbox.read of the policy list it"

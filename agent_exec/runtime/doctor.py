@@ -22,7 +22,8 @@ from agent_exec.launch.select import (
 from agent_exec.launch.spawn_template import SpawnTemplate
 from agent_exec.model.confinement import Confinement
 from agent_exec.model.plan import CallPlan, SpawnPlan
-from agent_exec.runtime.enforcing import what_is_enforced
+from agent_exec.runtime.boxing import DEFAULT_PATH
+from agent_exec.runtime.enforcing import what_is_enforced, why_no_bubblewrap
 from agent_exec.runtime.kernel import probe_features
 from agent_exec.runtime.kill_tier import find_kill_tier
 from agent_exec.runtime.stage import Stage
@@ -92,8 +93,8 @@ def examine() -> Findings:
             *_kill_tier(launcher),
             *_confinements(program),
             _landlock(program),
+            *_bubblewrap(launcher),
             _tmp(),
-            _required(launcher),
             _templates(program),
             _deny_write(program),
             *_limits(),
@@ -256,8 +257,15 @@ def _kill_tier(launcher: str | None) -> list[Finding]:
         tier = find_kill_tier(launcher or "auto")
     except AgentExecError as error:
         return [Finding("kill tier", "none", str(error))]
+    whole = "limits.processes and limits.memory_mib are those of a whole call"
+    single = "limits.processes counts what the user runs, limits.memory_mib is of each process"
     return [
         Finding("kill tier", tier.name, tier.why),
+        Finding(
+            "limits by cgroup",
+            " and ".join(tier.bounded) or "none",
+            whole if len(tier.bounded) > 1 else single,
+        ),
         Finding("guardian", tier.guardian, tier.guardian_why),
     ]
 
@@ -317,11 +325,17 @@ def _tmp() -> Finding:
     return Finding(label, "work", os.path.dirname(os.path.dirname(taken)))
 
 
-def _required(launcher: str | None) -> Finding:
-    """What a policy may require here."""
+def _bubblewrap(launcher: str | None) -> list[Finding]:
+    """Run a program that does nothing in it; then what a policy may require here."""
+    why_not = why_no_bubblewrap(DEFAULT_PATH, None)
     met = what_is_enforced(launcher or "auto", cgroup=True)
+    if why_not is None and {"landlock", "seccomp"} <= met:
+        met |= {"bubblewrap"}
     note = "what sandbox.require of a policy may list, so that nothing is asked about for its sake"
-    return Finding("sandbox.require", ", ".join(sorted(met)) or "nothing", note)
+    return [
+        Finding("bubblewrap", "works" if why_not is None else "does not work", why_not or ""),
+        Finding("sandbox.require", ", ".join(sorted(met)) or "nothing", note),
+    ]
 
 
 def _confined(

@@ -3,22 +3,52 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from agent_exec.errors import AgentExecError
-from agent_exec.launch.select import select_launcher
-from agent_exec.model.outcome import LauncherName
+from agent_exec.errors import AgentExecError, Unsupported
+from agent_exec.launch.select import select_general, why_not_kernel
+from agent_exec.model.launcher import LauncherName
 from agent_exec.policy.policy import Policy
+from agent_exec.runtime.boxing import make_box, why_not_boxed
 from agent_exec.sandbox.access import Places
 from agent_exec.sandbox.available import best, names, tmp_folders
 from agent_exec.sandbox.limits import Bounds
 from agent_exec.sandbox.profile import Enforced, Sandbox
+from agent_exec.sandbox.protected import Protected
 from agent_exec.sandbox.seccomp import filter_maker
 
 
-def enforced_by(launcher: LauncherName) -> Enforced:
-    """What children of `launcher` can be held to. The portable one confines nothing."""
-    return best(filter_maker()) if launcher is LauncherName.VFORK else Enforced()
+def enforced_by(launcher: LauncherName, policy: Policy | None = None) -> Enforced:
+    """What children of `launcher` can be held to. The portable one confines nothing.
+
+    Args:
+        policy: One that requires bubblewrap has it tried, which takes a launch.
+    """
+    if launcher is not LauncherName.VFORK:
+        return Enforced()
+    enforced = best(filter_maker())
+    if policy is None or "bubblewrap" not in policy.sandbox.require:
+        return enforced
+    if policy.sandbox.nothing_withheld:  # no call has rights that it could be made for
+        return enforced
+    return enforced._replace(bubblewrap=why_no_bubblewrap(policy.path, policy.worktree) is None)
+
+
+def why_no_bubblewrap(path: Sequence[str], worktree: str | None) -> str | None:
+    """Why children cannot be run in bubblewrap; None when they can: it was tried.
+
+    Args:
+        path: Where names of programs are looked up.
+        worktree: Where they are not; None: nobody works anywhere yet.
+    """
+    try:
+        box = make_box(path, worktree)
+    except Unsupported as error:
+        return str(error)
+    try:
+        return why_not_boxed(box, tmp_folders(os.environ))
+    finally:
+        box.close()
 
 
 def make_sandbox(policy: Policy, enforced: Enforced, environ: Mapping[str, str]) -> Sandbox | None:
@@ -28,6 +58,9 @@ def make_sandbox(policy: Policy, enforced: Enforced, environ: Mapping[str, str])
         policy: Of the tool.
         enforced: By its launcher.
         environ: Ours.
+
+    Raises:
+        Unsupported: Bubblewrap, which was there when it was tried, is gone.
     """
     if policy.sandbox.nothing_withheld or not (enforced.landlock or enforced.filter):
         return None
@@ -43,21 +76,31 @@ def make_sandbox(policy: Policy, enforced: Enforced, environ: Mapping[str, str])
             frozenset(policy.sandbox.read) - {*policy.sandbox.worktree},
         ),
         tmp_folders=tmp_folders(environ),
+        protected=Protected(policy.worktree, policy.protect),
+        box=make_box(policy.path, policy.worktree) if enforced.bubblewrap else None,
     )
 
 
-def what_is_enforced(launcher: str, *, cgroup: bool) -> frozenset[str]:
+def what_is_enforced(
+    launcher: str, *, cgroup: bool, policy: Policy | None = None
+) -> frozenset[str]:
     """The words of ``sandbox.require`` that the launcher called `launcher` meets here.
 
     Args:
-        launcher: As a policy names it.
+        launcher: As a policy names it; the calls of a tool with ``kernel`` are started as by
+            ``auto`` (see `agent_exec.runtime.select`).
         cgroup: Is it of interest whether calls have cgroups? That takes a launch to find out.
+        policy: As for `enforced_by`.
     """
+    if launcher == "kernel":
+        if why_not_kernel() is not None:
+            return frozenset()
+        launcher = "auto"
     try:
-        chosen = select_launcher(launcher).name
+        chosen = select_general(launcher).name
     except AgentExecError:
         return frozenset()
-    return names(enforced_by(chosen), cgroup=cgroup and _has_cgroups(launcher))
+    return names(enforced_by(chosen, policy), cgroup=cgroup and _has_cgroups(launcher))
 
 
 def _has_cgroups(launcher: str) -> bool:

@@ -67,13 +67,12 @@ class Runner:
         try:
             for _ in range(MOST_RENEWALS):
                 try:
-                    outcome = await self._engine.run(bound.plan)
+                    outcome = bound.confining.ended(await self._engine.run(bound.plan))
                     break
                 except TemplateError as error:
                     self._renew(bound, error)
             else:
-                outcome = await self._engine.run(bound.plan)
-            bound.confining.ended(outcome)
+                outcome = bound.confining.ended(await self._engine.run(bound.plan))
             ran = True
         finally:
             bound.release(ran=ran)
@@ -88,13 +87,12 @@ class Runner:
         try:
             for _ in range(MOST_RENEWALS):
                 try:
-                    outcome = self._engine.run_sync(bound.plan)
+                    outcome = bound.confining.ended(self._engine.run_sync(bound.plan))
                     break
                 except TemplateError as error:
                     self._renew(bound, error)
             else:
-                outcome = self._engine.run_sync(bound.plan)
-            bound.confining.ended(outcome)
+                outcome = bound.confining.ended(self._engine.run_sync(bound.plan))
             ran = True
         finally:
             bound.release(ran=ran)

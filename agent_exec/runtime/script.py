@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 
 from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.model.action import Action
@@ -215,7 +214,7 @@ class ScriptRun:
         try:
             for _ in range(MOST_RENEWALS):
                 try:
-                    outcome = yield plan
+                    outcome = self.confining.ended((yield plan))
                     break
                 except TemplateError as error:
                     if error.errno not in (errno.ESTALE, errno.EACCES):
@@ -231,12 +230,11 @@ class ScriptRun:
                     self.ended = Ended.TIMEOUT
                     return _SIGNALLED
             else:
-                outcome = yield plan
+                outcome = self.confining.ended((yield plan))
         except (TemplateError, LaunchError) as error:
             if len(programs) > 1 or not _is_of_exec(error):
                 raise
             return (yield from self._not_spawned(programs[0], error.errno or errno.EIO))
-        assert outcome is not None
         return self._take(programs, outcome, captured=stdout is None)
 
     def _plan(
@@ -249,7 +247,7 @@ class ScriptRun:
             left = self._deadline - time.monotonic()
             if left <= 0:
                 return None
-            limits = replace(limits, timeout_s=left)
+            limits = limits._replace(timeout_s=left)
         directory = self._ready.work_in()
         out = call.stdout if stdout is None else stdout
         out_rest, err_rest = self.output.rest()
@@ -272,7 +270,7 @@ class ScriptRun:
             assert isinstance(call.stdin, int), "a session has made it"
             stages = [on_terminal(stage, call.stdin) for stage in stages]
         return CallPlan(
-            stages=tuple(stages),
+            stages=self.confining.boxed(stages, [program.rights for program in programs]),
             stdin=stdin,
             stdout=Stdio.CAPTURE if out is None else out,
             stderr=Stdio.CAPTURE if call.stderr is None else call.stderr,
@@ -292,7 +290,6 @@ class ScriptRun:
     ) -> int:
         """Note what became of programs; the status of the last."""
         self.output.take(outcome, captured=captured)
-        self.confining.ended(outcome)
         self.pipe_held = self.pipe_held or outcome.pipe_held
         if (self._last and captured) or self._settings.survivors is Survivors.KEEP:
             self.survivors += outcome.survivors

@@ -26,7 +26,7 @@ def names(enforced: Enforced, *, cgroup: bool) -> frozenset[str]:
         "landlock": bool(enforced.landlock),
         "seccomp": enforced.filter is not None,
         "cgroup": cgroup,
-        "bubblewrap": False,
+        "bubblewrap": enforced.bubblewrap,
     }
     return frozenset(name for name, works in found.items() if works)
 

@@ -73,6 +73,13 @@ def handled_fs(abi: int) -> int:
     return _FIRST_FS | sum(bit for since, bit in _LATER_FS if since <= abi)
 
 
+def scoped(abi: int, *, network: bool, signal: bool) -> int:
+    """What version `abi` keeps within a domain. As `create`."""
+    if abi < SCOPE_SINCE:
+        return 0
+    return (0 if network else SCOPE_ABSTRACT_UNIX_SOCKET) | (0 if signal else SCOPE_SIGNAL)
+
+
 def create(abi: int, *, network: bool, signal: bool) -> int:
     """A rule set that withholds all that version `abi` can; its descriptor is close-on-exec.
 
@@ -85,10 +92,8 @@ def create(abi: int, *, network: bool, signal: bool) -> int:
         OSError: EMFILE, ENFILE, ENOMEM; EOPNOTSUPP where it is not enabled.
     """
     net = 0 if network or abi < NET_SINCE else BIND_TCP | CONNECT_TCP
-    scoped = 0
-    if abi >= SCOPE_SINCE:
-        scoped = (0 if network else SCOPE_ABSTRACT_UNIX_SOCKET) | (0 if signal else SCOPE_SIGNAL)
-    attribute = _RULESET.pack(handled_fs(abi), net, scoped)
+    scopes = scoped(abi, network=network, signal=signal)
+    attribute = _RULESET.pack(handled_fs(abi), net, scopes)
     # A kernel refuses a structure that is longer than it knows only if the rest is not zero.
     return _checked(_syscall(_CREATE_RULESET, attribute, len(attribute), 0))
 

@@ -36,11 +36,15 @@ _FOR_CODE = ("/dev/shm",)  # semaphores and shared memory of POSIX
 _LOADERS = ("/lib*/ld-*.so*", "/usr/lib*/ld-*.so*", "/lib/*/ld-*.so*", "/usr/lib/*/ld-*.so*")
 
 
+def named() -> list[str]:
+    """What every program may read in /etc, as it is called there."""
+    return [path for each in _ETC for path in glob.glob(f"/etc/{each}")]
+
+
 def readable() -> tuple[str, ...]:
     """Absolute paths, without links, that exist."""
-    named = [path for each in _ETC for path in glob.glob(f"/etc/{each}")]
     proc = [f"/proc/{name}" for name in _PROC] if sees_all_processes() else ["/proc"]
-    return _real([*named, *filter(os.path.exists, (*_SYSTEM, *proc))])
+    return _real([*named(), *filter(os.path.exists, (*_SYSTEM, *proc))])
 
 
 def sees_all_processes() -> bool:

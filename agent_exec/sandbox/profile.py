@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from agent_exec.model.confinement import Confinement, Filter
-from agent_exec.model.plan import Executable
+from agent_exec.model.plan import Executable, SpawnPlan
 from agent_exec.model.rights import Rights
 from agent_exec.sandbox.access import Floor, Places, accesses, find_floor
+from agent_exec.sandbox.box import Box
 from agent_exec.sandbox.limits import Bounds, rlimits, threads_of_user
 from agent_exec.sandbox.programs import started_with
+from agent_exec.sandbox.protected import Protected
 from agent_exec.sandbox.rule_sets import Key, RuleSet, RuleSets, Wanted
 from agent_exec.sandbox.tmp import TmpFolders
 
@@ -29,6 +31,8 @@ class Enforced(NamedTuple):
     """Its version; 0: none."""
     filter: FilterMaker | None = None
     """None: seccomp cannot be had."""
+    bubblewrap: bool = False
+    """Does it work here, with both?"""
 
 
 class Sandbox:
@@ -39,6 +43,8 @@ class Sandbox:
         bounds: Limits of every process.
         places: What paths mean.
         tmp_folders: Where the temp directories of calls are: the first that can be had.
+        protected: What is looked at around every call that could write there.
+        box: Runs children through bubblewrap, too; None: it is not wanted.
     """
 
     def __init__(
@@ -48,10 +54,15 @@ class Sandbox:
         places: Places,
         *,
         tmp_folders: Sequence[str],
+        protected: Protected,
+        box: Box | None = None,
     ) -> None:
         self._enforced = enforced
         self.bounds = bounds
         """Limits of every process."""
+        self.protected = protected
+        """What is looked at around every call that could write there."""
+        self.box = box
         self._places = places
         self._floor: Floor | None = None
         self._filters: dict[tuple[bool, bool], Filter] = {}
@@ -75,6 +86,8 @@ class Sandbox:
         """Let go what is kept, remove the temp directories."""
         self.rule_sets.close()
         self.tmp.close()
+        if self.box is not None:
+            self.box.close()
 
     def lease(self, rights: Rights, executable: Executable, tmp: str) -> RuleSet | None:
         """The rule set for `rights`; None without Landlock. Raises as `RuleSets.lease`.
@@ -144,6 +157,8 @@ class Cell:
         self._sandbox = sandbox
         self._timeout_s = timeout_s
         self._held: list[RuleSet] = []
+        self._notes: str | None = None
+        self._boxed = 0
         self._left = False
 
     def confinement(self, rights: Rights, executable: Executable) -> Confinement:
@@ -159,6 +174,25 @@ class Cell:
             self._held.append(rule_set)
         return self._sandbox.confinement(rights, rule_set, self._timeout_s)
 
+    def boxed(self, stage: SpawnPlan, rights: Rights) -> tuple[SpawnPlan, str]:
+        """A confined stage, to be run in bubblewrap; and the file that says what became of it.
+
+        Raises:
+            OSError: A descriptor or file cannot be had.
+            TemplateError: Bubblewrap is not what it was when it was tried.
+        """
+        box = self._sandbox.box
+        assert box is not None, "who asks has looked"
+        rule_set = self._sandbox.lease(rights, stage.executable, self.tmp)
+        assert rule_set is not None, "without Landlock there is no box"
+        self._held.append(rule_set)
+        if self._notes is None:
+            self._notes = self._sandbox.tmp.take()
+        told = f"{self._notes}/{self._boxed}"
+        self._boxed += 1
+        os.close(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        return box.plan(stage, rights, rule_set, tmp=self.tmp, told=told), told
+
     def leave(self, *, alone: bool, in_use: bool = False) -> None:
         """Give everything back, empty the temp directory. Idempotent.
 
@@ -171,6 +205,8 @@ class Cell:
         self._left = True
         for rule_set in self._held:
             self._sandbox.rule_sets.release(rule_set)
+        if self._notes is not None:
+            self._sandbox.tmp.give_back(self._notes, again=alone)
         if in_use or not self._sandbox.tmp.give_back(self.tmp, again=alone):
             self._sandbox.rule_sets.forget(self.tmp)
 

@@ -39,8 +39,15 @@ class Wanted(NamedTuple):
 class RuleSet:
     """One that is in use, or kept. `fd` is open for as long as somebody holds it."""
 
-    def __init__(self, fd: int, seen: Mapping[str, Where], watched: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        fd: int,
+        accesses: Mapping[str, int],
+        seen: Mapping[str, Where],
+        watched: tuple[str, ...],
+    ) -> None:
         self.fd = fd
+        self.accesses = accesses
         self.seen = seen
         self.watched = watched
         self.users = 1
@@ -140,7 +147,8 @@ class RuleSets:
         except BaseException:
             os.close(fd)
             raise
-        made = RuleSet(fd, seen, tuple([path for path in wanted.watched if path in seen]))
+        watched = tuple([path for path in wanted.watched if path in seen])
+        made = RuleSet(fd, wanted.accesses, seen, watched)
         made.looked_at = self._clock()
         return made
 

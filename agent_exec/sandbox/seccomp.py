@@ -8,10 +8,8 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import secrets
 import sys
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from agent_exec.model.confinement import Filter
 from agent_exec.sandbox.bpf import (
@@ -42,7 +40,8 @@ _NEW_NAMESPACES = 0x7E020000  # CLONE_NEW*, but for CLONE_NEWTIME, which clone c
 _UNSHARED = 0x00000100 | 0x00000200 | 0x00000400 | 0x00000800 | 0x00010000 | 0x00040000
 _WORD = 0xFFFFFFFF
 _O_TRUNC = 0x200
-_AF_UNIX, _SOCKET_TYPES, _SOCK_STREAM, _SOCK_SEQPACKET = 1, 0xF, 1, 5
+_AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
+_SOCKET_TYPES, _SOCK_STREAM, _SOCK_SEQPACKET = 0xF, 1, 5
 _FIRST_LANDLOCK_TRUNCATE = 3
 
 
@@ -52,8 +51,7 @@ _GET_ACTION_AVAIL = 2
 _PASS: Code = (answer(ALLOW),)
 
 
-@dataclass(frozen=True, slots=True)
-class Withheld:
+class Withheld(NamedTuple):
     """What a filter is made from."""
 
     write: bool
@@ -62,6 +60,8 @@ class Withheld:
     """It may have no socket but a pair."""
     landlock: int
     """The ABI of Landlock that holds the child besides; 0 for none."""
+    own_network: bool = False
+    """Its network namespace is one of its own: what is withheld is to leave it."""
 
     def covers(self, when: When) -> bool:
         """Whether calls of this kind are refused."""
@@ -76,11 +76,12 @@ class Withheld:
                 return self.network
 
 
-def build(withheld: Withheld, secret: tuple[int, int], machine: str) -> Filter:
+def build(withheld: Withheld, secret: tuple[int, int] | None, machine: str) -> Filter:
     """The filter for children from whom this is withheld.
 
     Args:
-        secret: Two words of 64 bits, not 0.
+        secret: Two words of 64 bits, not 0. None: nobody has any, calls that need one are
+            refused to all.
         machine: As ``uname -m`` calls it.
 
     Raises:
@@ -104,7 +105,7 @@ def build(withheld: Withheld, secret: tuple[int, int], machine: str) -> Filter:
     foreign = (answer(KILL_PROCESS),)
     return Filter(
         encode((load(_ARCHITECTURE), *if_equal(_ARCHITECTURES[machine], program, foreign))),
-        secret,
+        secret or (0, 0),
     )
 
 
@@ -129,6 +130,7 @@ class FilterMaker:
     def __init__(self, machine: str) -> None:
         self._machine = machine
         self._made: dict[Withheld, Filter] = {}
+        self._inside: dict[Withheld, Filter] = {}
 
     def __call__(self, write: bool, network: bool, landlock: int) -> Filter:
         """The filter for a child that may write, or has the network, or neither.
@@ -139,9 +141,25 @@ class FilterMaker:
         withheld = Withheld(write=not write, network=not network, landlock=landlock)
         made = self._made.get(withheld)
         if made is None:
+            import secrets  # noqa: PLC0415 - only for a child that is confined
+
             secret = (1 + secrets.randbelow(2**64 - 1), 1 + secrets.randbelow(2**64 - 1))
             # Another thread may have been quicker.
             made = self._made.setdefault(withheld, build(withheld, secret, self._machine))
+        return made
+
+    def inside(self, write: bool, network: bool, landlock: int) -> Filter:
+        """The filter for a child that puts it on itself, where its namespaces have been made.
+
+        There it may be read by everybody, so it holds no secret. A child without the network
+        has one of its own.
+        """
+        withheld = Withheld(
+            write=not write, network=not network, landlock=landlock, own_network=not network
+        )
+        made = self._inside.get(withheld)
+        if made is None:
+            made = self._inside.setdefault(withheld, build(withheld, None, self._machine))
         return made
 
 
@@ -168,7 +186,7 @@ def _high(index: int) -> int:
     return _low(index) + 4
 
 
-def _code_of(refusal: Refusal, withheld: Withheld, secret: tuple[int, int]) -> Code:
+def _code_of(refusal: Refusal, withheld: Withheld, secret: tuple[int, int] | None) -> Code:
     refuse: Code = (answer(error(refusal.errno)),)
     match refusal.unless:
         case Unless.NEVER:
@@ -194,6 +212,11 @@ def _code_of(refusal: Refusal, withheld: Withheld, secret: tuple[int, int]) -> C
             return (load(_low(1)), *if_any_bit(_O_TRUNC, refuse, _PASS))
         case Unless.NO_TRUNCATION_AT_2:
             return (load(_low(2)), *if_any_bit(_O_TRUNC, refuse, _PASS))
+        case Unless.OWN_NETWORK:
+            return _PASS if withheld.own_network else refuse
+        case Unless.OWN_INTERNET:
+            inet = if_equal(_AF_INET, _PASS, if_equal(_AF_INET6, _PASS, refuse))
+            return (load(_low(0)), *inet) if withheld.own_network else refuse
         case Unless.UNNAMED_PAIR:
             stream = if_equal(_SOCK_STREAM, _PASS, if_equal(_SOCK_SEQPACKET, _PASS, refuse))
             unix: Code = (load(_low(1)), mask(_SOCKET_TYPES), *stream)
@@ -205,7 +228,9 @@ def _if_equal_64(index: int, value: int, then: Code, otherwise: Code) -> Code:
     return (load(_high(index)), *if_equal(value >> 32, low, otherwise))
 
 
-def _if_secret(index: int, secret: tuple[int, int], refuse: Code) -> Code:
+def _if_secret(index: int, secret: tuple[int, int] | None, refuse: Code) -> Code:
+    if secret is None:
+        return refuse
     return _if_equal_64(index, secret[0], _if_equal_64(index + 1, secret[1], _PASS, refuse), refuse)
 
 

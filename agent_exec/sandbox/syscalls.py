@@ -59,6 +59,10 @@ class Unless(Enum):
     NO_TRUNCATION_AT_1 = auto()
     """O_TRUNC is not among the flags, the second argument."""
     NO_TRUNCATION_AT_2 = auto()
+    OWN_INTERNET = auto()
+    """Of a child whose network is one of its own: socket(2) of AF_INET or AF_INET6."""
+    OWN_NETWORK = auto()
+    """Of a child whose network is one of its own: always."""
     UNNAMED_PAIR = auto()
     """socketpair(2): of AF_UNIX, and a stream or SOCK_SEQPACKET. An end of SOCK_DGRAM
     can send to any socket that has a name."""
@@ -318,7 +322,8 @@ REFUSALS = (
         (Call("socket", 41, 198),),
         "speaks to others, on this machine or elsewhere",
         When.NO_NETWORK,
-        errno=errno.EACCES,
+        Unless.OWN_INTERNET,
+        errno.EACCES,
     ),
     Refusal(
         (Call("socketpair", 53, 199),),
@@ -331,6 +336,7 @@ REFUSALS = (
         (Call("connect", 42, 203), Call("bind", 49, 200)),
         "gives a name to a socket that came from elsewhere",
         When.NO_NETWORK,
-        errno=errno.EACCES,
+        Unless.OWN_NETWORK,
+        errno.EACCES,
     ),
 )

@@ -15,7 +15,8 @@ from agent_exec.shell.needs_bash import NeedsBash
 
 # Of an unquoted value: what bash would split at, or match against file names.
 _SPLIT_OR_MATCH = frozenset(" \t\n*?[\\")
-_UNKNOWN_STATUS = "$?"
+UNKNOWN_STATUS = "$?"
+"""Stands in the text of a field for a number that only the run tells."""
 
 
 class Field(NamedTuple):
@@ -120,16 +121,17 @@ def expand_all(words: Iterable[Word], scope: Scope) -> list[Field]:
     fields = [field for word in words if (field := expand(word, scope)) is not None]
     if fields:
         name = fields[0]
-        if name.text.startswith("%"):
+        text = name.text
+        if text.startswith("%"):
             raise NeedsBash("a job", 0)
-        if name.later or name.is_pattern:
+        if name.later or (has_pattern(text) and name.is_pattern):
             raise NeedsBash("a command whose name only the run tells", 0)
     return fields
 
 
 def _value(name: str, scope: Scope) -> str:
     if name == "?":
-        return _UNKNOWN_STATUS if scope.status is None else str(scope.status)
+        return UNKNOWN_STATUS if scope.status is None else str(scope.status)
     if name == "#" or name.isdigit():
         if scope.parameters is None:
             raise NeedsBash("a parameter of the text", 0)

@@ -43,6 +43,10 @@ class Token(NamedTuple):
 
 # The parts of a word: plain text, '...', "..." in which nothing is expanded, a quoted character.
 _PART = re.compile(r"""([^ \t\n|&;()<>\\'"$`]+)|'([^']*)'|"([^"\\$`]*)"|\\(.)""", re.DOTALL)
+# Most words: after blanks, plain text up to what surely ends it, without a tilde.
+_PLAIN_WORD = re.compile(
+    r"""[ \t]*([^ \t\n|&;()<>\\'"$`#~][^ \t\n|&;()<>\\'"$`~]*+)(?![<>\\'"$`~])"""
+)
 _PART_IN_DOUBLE_QUOTES = re.compile(r"""([^"\\$`]+)|\\(.)""", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BRACED_NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -79,6 +83,7 @@ class Lexer:
         if found:
             raise NeedsBash("a control character or invalid text", found.start())
         self._text = text
+        self._lines = "\n" in text
         self._at = 0
         self._line = 1
         self._counted = 0
@@ -86,6 +91,11 @@ class Lexer:
     def next(self) -> Token:
         """The next token. END again and again at the end."""
         text = self._text
+        plain = _PLAIN_WORD.match(text, self._at)
+        if plain is not None:
+            self._at = plain.end()
+            word = Word((Piece(Kind.PLAIN, plain.group(1)),))
+            return Token(TokenKind.WORD, plain.start(1), self._line_at(self._at), "", word)
         self._skip_blanks()
         at = self._at
         if at == len(text):
@@ -143,15 +153,17 @@ class Lexer:
 
     def written(self, offset: int) -> str:
         """What stands between `offset` and here, as bash shows it."""
-        return self._text[offset : self._at].replace("\\\n", "")
+        text = self._text[offset : self._at]
+        return text.replace("\\\n", "") if self._lines else text
 
     def line_before(self) -> int:
         """The line that has just ended, with its newline."""
         return self._line_at(self._at - 1)
 
     def _line_at(self, offset: int) -> int:
-        self._line += self._text.count("\n", self._counted, offset)
-        self._counted = offset
+        if self._lines:
+            self._line += self._text.count("\n", self._counted, offset)
+            self._counted = offset
         return self._line
 
     def _skip_blanks(self) -> None:
@@ -202,7 +214,7 @@ class Lexer:
                     return self._numbered(at, first.text)
                 if first.text.startswith("{"):
                     raise NeedsBash("a descriptor in a variable", at)
-        return Token(TokenKind.WORD, at, self._line_at(self._at), word=word)
+        return Token(TokenKind.WORD, at, self._line_at(self._at), "", word)
 
     def _numbered(self, at: int, digits: str) -> Token:
         if digits not in ("0", "1", "2"):

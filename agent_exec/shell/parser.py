@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from agent_exec.model.script import (
     Assignment,
@@ -30,6 +30,8 @@ _RESERVED = frozenset(
     }
 )
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|\[)")
+_NOT = Word((Piece(Kind.PLAIN, "!"),))
+_JOINTS = {joint.value: joint for joint in Joint}
 # No person and no model writes more; and memory stays bounded.
 _MOST_PARTS = 20_000
 _BY_BASH_ITSELF = ("/dev/tcp/", "/dev/udp/", "/dev/fd/", "/dev/std")
@@ -45,21 +47,21 @@ def parse(text: str) -> Script:
     return _Parser(text).script()
 
 
-@dataclass(slots=True)
 class _Draft:
     """A command whose here-documents may not have been read yet."""
 
-    line: int
-    assignments: list[Assignment] = field(default_factory=list)
-    words: list[Word] = field(default_factory=list)
-    redirections: list[Redirection] = field(default_factory=list)
-    last_line: int = 1
-    shown: list[str] = field(default_factory=list)
-    """The words and assignments as written."""
-    shown_behind: list[str] = field(default_factory=list)
-    """The redirections as bash writes them."""
-    bodies: list[str] = field(default_factory=list)
-    """The here-documents, with their ends."""
+    def __init__(self, line: int) -> None:
+        self.line = line
+        self.assignments: list[Assignment] = []
+        self.words: list[Word] = []
+        self.redirections: list[Redirection] = []
+        self.last_line = 1
+        self.shown: list[str] = []
+        """The words and assignments as written."""
+        self.shown_behind: list[str] = []
+        """The redirections as bash writes them."""
+        self.bodies: list[str] = []
+        """The here-documents, with their ends."""
 
     def finish(self) -> SimpleCommand:
         return SimpleCommand(
@@ -72,28 +74,27 @@ class _Draft:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Awaited:
+class _Awaited(NamedTuple):
     """A here-document that begins at the next line."""
 
     draft: _Draft
-    index: int
+    place: int
     delimiter: str
     quoted: bool
     strip_tabs: bool
 
 
-@dataclass(slots=True)
 class _Chain:
     """A pipeline of drafts."""
 
-    joint: Joint
-    negated: bool
-    drafts: list[_Draft] = field(default_factory=list)
-    errors_too: list[bool] = field(default_factory=list)
+    def __init__(self, joint: Joint, *, negated: bool) -> None:
+        self.joint = joint
+        self.negated = negated
+        self.drafts: list[_Draft] = []
+        self.errors_too: list[bool] = []
 
     def finish(self) -> Item:
-        commands = tuple(draft.finish() for draft in self.drafts)
+        commands = tuple([draft.finish() for draft in self.drafts])
         return Item(self.joint, Pipeline(commands, tuple(self.errors_too), self.negated))
 
 
@@ -120,8 +121,9 @@ class _Parser:
             line.append(self._pipeline(joint))
             joint, ends_at = self._joint()
             if ends_at is not None:
-                for draft in [draft for chain in line for draft in chain.drafts]:
-                    draft.last_line = ends_at
+                for chain in line:
+                    for draft in chain.drafts:
+                        draft.last_line = ends_at
                 execs = self._nothing_follows and _is_executed_in_place(line)
                 chains += line
                 line = []
@@ -129,7 +131,7 @@ class _Parser:
             raise NeedsBash("an operator with nothing after it", self._token.offset)
         if self._awaited:
             raise NeedsBash("a here-document without its end", self._token.offset)
-        return Script(tuple(chain.finish() for chain in chains), execs)
+        return Script(tuple([chain.finish() for chain in chains]), execs)
 
     def _advance(self) -> None:
         self._token = self._lexer.next()
@@ -140,9 +142,9 @@ class _Parser:
             body = self._lexer.body(
                 awaited.delimiter, quoted=awaited.quoted, strip_tabs=awaited.strip_tabs
             )
-            redirection = awaited.draft.redirections[awaited.index]
+            redirection = awaited.draft.redirections[awaited.place]
             target = Word((Piece(Kind.QUOTED, body),))
-            awaited.draft.redirections[awaited.index] = redirection._replace(target=target)
+            awaited.draft.redirections[awaited.place] = redirection._replace(target=target)
             awaited.draft.bodies.append(f"\n{body}{awaited.delimiter}\n")
         self._line = self._lexer.line_before()
         if self._late is not None:
@@ -160,7 +162,7 @@ class _Parser:
         """What joins the pipeline just read to the next; its line, where a line ends here."""
         joint = Joint.ALWAYS
         if self._token.kind is TokenKind.JOINT:
-            joint = Joint(self._token.text)
+            joint = _JOINTS[self._token.text]
             self._advance()
             if joint is not Joint.ALWAYS:
                 self._skip_newlines()
@@ -177,10 +179,10 @@ class _Parser:
         return joint, line
 
     def _pipeline(self, joint: Joint) -> _Chain:
-        negated = _bare(self._token) == "!"
+        negated = self._token.word == _NOT
         if negated:
             self._advance()
-        chain = _Chain(joint, negated)
+        chain = _Chain(joint, negated=negated)
         while True:
             chain.drafts.append(self._command())
             token = self._token
@@ -197,23 +199,20 @@ class _Parser:
         first = True
         while True:
             token = self._token
-            if token.kind is TokenKind.WORD:
+            kind = token.kind
+            if kind is TokenKind.WORD:
                 self._room -= 1
                 draft.shown.append(self._lexer.written(token.offset))
                 if not draft.words:
                     self._first_word(draft, token)
                 elif may_expand(token.word):
-                    if _is_export(draft.words[0]):
-                        raise NeedsBash("braces in the arguments of export", token.offset)
-                    words = expand_braces(token.word, token.offset)
-                    self._room -= len(words)
-                    draft.words.extend(words)
+                    self._braces(draft, token)
                 else:
                     draft.words.append(token.word)
-                self._advance()
+                self._token = self._lexer.next()
                 if first and draft.words:
                     self._note_line(draft)
-            elif token.kind is TokenKind.REDIRECTION:
+            elif kind is TokenKind.REDIRECTION:
                 self._room -= 1
                 line = self._redirection(draft, token)
                 draft.line = line if first else draft.line
@@ -227,6 +226,13 @@ class _Parser:
         if not draft.words and not draft.redirections:
             raise NeedsBash("a syntax error", token.offset)
         return draft
+
+    def _braces(self, draft: _Draft, token: Token) -> None:
+        if _is_export(draft.words[0]):
+            raise NeedsBash("braces in the arguments of export", token.offset)
+        words = expand_braces(token.word, token.offset)
+        self._room -= len(words)
+        draft.words.extend(words)
 
     def _note_line(self, draft: _Draft) -> None:
         draft.line = self._token.line
@@ -242,7 +248,7 @@ class _Parser:
         first = token.word.pieces[0] if token.word.pieces else Piece(Kind.QUOTED, "")
         assignment = _ASSIGNMENT.match(first.text) if first.kind is Kind.PLAIN else None
         if assignment is None:
-            if "".join(piece.text for piece in token.word.pieces).startswith("%"):
+            if "".join([text for _, text in token.word.pieces]).startswith("%"):
                 raise NeedsBash("a job", token.offset)
             draft.words.append(token.word)
             return

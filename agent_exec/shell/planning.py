@@ -6,15 +6,24 @@ it may run in two directories; they are listed for both, and so are judged for b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.request import Command, FileUse, Source
-from agent_exec.model.script import Item, Joint, Kind, Operator, Piece, Script, SimpleCommand
+from agent_exec.model.script import (
+    Item,
+    Joint,
+    Kind,
+    Operator,
+    Piece,
+    Script,
+    SimpleCommand,
+    has_pattern,
+)
 from agent_exec.shell.builtin_forms import check_builtin, is_builtin
 from agent_exec.shell.directories import logical
-from agent_exec.shell.expand import Field, Scope, expand, expand_all
+from agent_exec.shell.expand import UNKNOWN_STATUS, Field, Scope, expand, expand_all
 from agent_exec.shell.glob import check_patterns
 from agent_exec.shell.names import check_prefix
 from agent_exec.shell.needs_bash import NeedsBash
@@ -115,7 +124,7 @@ class _Walk:
             if ways:
                 running.append((place, status))
             if ended.ways & ~ways:
-                passing.append((place, ended._replace(ways=ended.ways & ~ways)))
+                passing.append((place, _Ended(ended.ways & ~ways, ended.status)))
         if not running:
             # Behind an `exit`, or `true ||`: it does not run, and is listed all the same.
             self._pipeline(item, [(place, None) for place in self._states], given)
@@ -133,7 +142,7 @@ class _Walk:
 
     def _pipeline(
         self, item: Item, running: list[tuple[_Place, int | None]], given: _Input
-    ) -> Iterator[tuple[_Place, _Ended]]:
+    ) -> list[tuple[_Place, _Ended]]:
         pipeline = item.pipeline
         scopes = [self._scope_at(place, status) for place, status in running]
         last: list[Command | None] = []
@@ -150,11 +159,14 @@ class _Walk:
                 # Each stage is a shell of its own: what it changes ends with it.
                 outcomes.append((place, _EITHER))
         if pipeline.negated:
-            return ((place, _negated(ended)) for place, ended in outcomes)
-        return iter(outcomes)
+            return [(place, _negated(ended)) for place, ended in outcomes]
+        return outcomes
 
     def _list(self, commands: list[Command | None]) -> None:
         """One command of the text, as it is in each place."""
+        if len(commands) == 1:
+            self._commands += filter(None, commands)
+            return
         listed: list[Command] = []
         for command in commands:
             if command is None:
@@ -170,10 +182,13 @@ class _Walk:
         self._commands += listed
 
     def _scope_at(self, place: _Place, status: int | None) -> Scope:
-        variables = self._scope.variables
+        scope = self._scope
+        if (place.cwd, place.exported, status) == (scope.cwd, scope.exported, scope.status):
+            return scope
+        variables = scope.variables
         if place.exported:
             variables = {**variables, **dict(place.exported)}
-        return self._scope._replace(
+        return scope._replace(
             variables=variables, cwd=place.cwd, status=status, exported=place.exported
         )
 
@@ -218,7 +233,7 @@ def _outcomes(
             if len(words) > 1:
                 return [(place, _FALSE)]
             target = words[0] if words else scope.variables["HOME"]
-            entered = place._replace(cwd=logical(place.cwd, target))
+            entered = _Place(logical(place.cwd, target), place.exported)
             return [(entered, _TRUE), (place, _FALSE)]
         case ("export", *words):
             exported = dict(place.exported)
@@ -251,7 +266,8 @@ def _command(simple: SimpleCommand, scope: Scope, given: _Input) -> Command | No
     if fields:
         argv = tuple([field.text for field in fields])
         builtin = is_builtin(argv[0])
-        if any(field.later or field.is_pattern for field in fields):
+        together = "".join(argv)
+        if has_pattern(together) or UNKNOWN_STATUS in together:
             # What a builtin that we do makes of a number is the same for every number.
             patterns = frozenset(
                 index

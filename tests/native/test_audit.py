@@ -48,13 +48,24 @@ HARDENING = ("-O2", "-D_FORTIFY_SOURCE=2", "-fstack-protector-strong", "-fcf-pro
         pytest.param(HARDENING, id="hardened"),
     ],
 )
-def test_the_guardian_calls_nothing_but_the_kernel(tmp_path: Path, flags: tuple[str, ...]) -> None:
-    assert undefined_symbols(compile_alone(tmp_path, "guardian", *flags)) == []
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [
+        ("entry", ["ax_guardian_main", "ax_inside_main"]),
+        ("guardian", []),
+        ("inside", []),
+    ],
+)
+def test_a_program_of_the_module_calls_nothing_but_the_kernel(
+    name: str, calls: list[str], tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    assert sorted(undefined_symbols(compile_alone(tmp_path, name, *flags))) == calls
 
 
-def test_the_guardian_needs_no_relocation(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["entry", "guardian", "inside"])
+def test_a_program_of_the_module_needs_no_relocation(name: str, tmp_path: Path) -> None:
     """Nobody would do it: there is no loader. What is relative to its own place is none."""
-    made = compile_alone(tmp_path, "guardian", "-O2")
+    made = compile_alone(tmp_path, name, "-O2")
     listing = subprocess.run(
         ["readelf", "--relocs", "--wide", made], check=True, capture_output=True, text=True
     ).stdout

@@ -22,7 +22,8 @@ def make_repository(top: Path) -> Path:
     here.mkdir()
     sh(
         """
-        git init -q -b main; git config user.name x; git config user.email x@x
+        git init -q --template= -b main; mkdir .git/hooks .git/info
+        git config user.name x; git config user.email x@x
         echo one > a.txt; printf 'b\\0b' > b.bin; git add -A; git commit -qm first
         echo two >> a.txt; git commit -qam second
         echo three >> a.txt; touch -d 2001-01-01 b.bin

@@ -219,7 +219,7 @@ _RUNS: dict[str, tuple[str, ...]] = {
     "scp-program": ("scp", "-S", "./p.sh", "a.txt", "h:"),
     "sftp-program": ("sftp", "-S", "./p.sh", "h"),
     "ssh-keygen-provider": ("ssh-keygen", "-D", "./evil.so"),
-    "ssh-keygen-file": ("ssh-keygen", "-q", "-N", "", "-f", "M"),
+    "ssh-keygen-file": ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "M"),
     "rsync-e": ("rsync", "-e", "./p.sh", "a.txt", "h:x"),
     "rsync-e-bundled": ("rsync", "-ave./p.sh", "a.txt", "h:x"),
     "rsync-rsh-abbreviated": ("rsync", "--rsh=./p.sh", "h:x", "."),

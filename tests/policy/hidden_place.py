@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from policy.hidden import LEAKED, Hidden, Seen
@@ -16,6 +19,7 @@ __attribute__((constructor)) static void mark(void) { open("M", O_CREAT | O_WRON
 void C_GetFunctionList(void) { }
 unsigned la_version(unsigned version) { return version; }
 """
+_MEMORY = "/dev/shm"
 _FIRST = "one\ntwo\n"
 _GIT = ("git", "-c", "user.name=x", "-c", "user.email=x@x", "-c", "core.hooksPath=/nothing")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -29,6 +33,19 @@ def installed(name: str) -> bool:
     return name.startswith(("./", "d/")) or shutil.which(name, path=_PATH) is not None
 
 
+@contextlib.contextmanager
+def in_memory() -> Iterator[Path]:
+    """A new folder for many short-lived places; in memory, where programs may run from there."""
+    with tempfile.TemporaryDirectory(dir=_MEMORY if _programs_may_run_in(_MEMORY) else None) as top:
+        yield Path(top)
+
+
+def _programs_may_run_in(folder: str) -> bool:
+    if not os.access(folder, os.W_OK):
+        return False
+    return not os.statvfs(folder).f_flag & os.ST_NOEXEC
+
+
 def make_place(top: Path) -> Path:
     """The directory `top`/here, beside `top`/outside; what every row begins with."""
     here, outside = top / "here", top / "outside"
@@ -37,7 +54,7 @@ def make_place(top: Path) -> Path:
     (outside / "word").write_text(f"{LEAKED}\n")
     _make(here, {"a.txt": "zero\n", ".gitattributes": "*.txt diff=x\n*.flt filter=x\n"})
     (here / "a.flt").write_text("x\n")
-    _git(here, "init", "-q", "-b", "main")
+    _git(here, "init", "-q", "--template=", "-b", "main")
     for key, value in (("user.name", "x"), ("user.email", "x@x")):
         _git(here, "config", key, value)
     _git(here, "add", "-A")
@@ -85,6 +102,7 @@ def run(row: Hidden, here: Path) -> bytes:
         "HOME": "/nothing",
         "LC_ALL": "C.UTF-8",
         "TERM": "dumb",
+        "FILTER_BRANCH_SQUELCH_WARNING": "1",  # or it sleeps for ten seconds
         **row.env,
     }
     variables = [word for item in environment.items() for word in ("--setenv", *item)]
@@ -122,13 +140,29 @@ def is_seen(row: Hidden, here: Path, said: bytes) -> bool:
     return LEAKED.encode() in said
 
 
+def make_files(rows: Iterable[Hidden], here: Path) -> None:
+    """Those of all `rows` in one place. Most have the same: each is written once."""
+    files: dict[str, str] = {}
+    for row in rows:
+        files.update(row.files)
+    _make(here, {name: text.replace("{here}", str(here)) for name, text in files.items()})
+
+
 def _make(here: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
         path = here / name.removesuffix("*")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        if not _holds(path, text):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
         if name.endswith("*"):
             path.chmod(0o755)
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False
 
 
 def _git(here: Path, *words: str) -> None:

@@ -144,7 +144,7 @@ _ARGVS: dict[str, tuple[str, ...]] = {
     "gdb-python": ("gdb", "-nx", "-batch", "-ex", "python open('M','w')"),
     "gdb-eval-early": ("gdb", "-nx", "-batch", "-iex", "!touch M"),
     "gdb-command-file": ("gdb", "-nx", "-batch", "-x", "g.gdb"),
-    "valgrind": ("valgrind", "-q", *_T),
+    "valgrind": ("valgrind", "-q", "--tool=none", *_T),
     "dbus-run-session": ("dbus-run-session", "--", *_T),
     "ssh-agent": ("ssh-agent", *_T),
     "fakeroot": ("fakeroot", *_T),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_ISDIR, S_ISLNK
 
 import pytest
 
@@ -35,13 +36,6 @@ def swap(path: Path, target: str) -> None:
     path.symlink_to(target)
 
 
-def try_link(asking: Eyes, path: Path) -> None:
-    try:
-        asking.readlink(str(path))
-    except OSError:
-        return
-
-
 def become_a_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -61,7 +55,7 @@ def rewrite(path: Path) -> None:
 
 # What is asked of a file "one" (content "one", mode 0644), and what makes the answer another.
 CASES: list[tuple[str, Callable[[Eyes, Path], object], Callable[[Path], object]]] = [
-    ("a-link-now", try_link, lambda f: swap(f, "x")),
+    ("a-link-now", lambda e, f: e.link(str(f)), lambda f: swap(f, "x")),
     ("not-executable-then", lambda e, f: e.may_execute(str(f)), lambda f: f.chmod(0o755)),
     ("mode", lambda e, f: e.stat(str(f)), lambda f: f.chmod(0o664)),
     ("type", lambda e, f: e.stat(str(f)), become_a_folder),
@@ -105,7 +99,7 @@ def test_another_target_of_a_link_is_noticed(tmp_path: Path, ask: Ask) -> None:
     link = tmp_path / "link"
     swap(link, "target")
     asking = Eyes()
-    asking.readlink(str(link))
+    asking.link(str(link))
     glances = asking.glances()
     assert glances is not None
     assert ask(glances)
@@ -167,3 +161,20 @@ def test_a_path_that_is_not_real_is_not_kept(tmp_path: Path) -> None:
 )
 def test_what_is_no_list_of_questions_has_no_answer(packed: bytes) -> None:
     assert not still_so(packed)
+
+
+def test_each_question_is_asked_once_and_links_are_told_from_what_they_lead_to(
+    tmp_path: Path,
+) -> None:
+    link = tmp_path / "link"
+    swap(link, "x")
+    (tmp_path / "x").mkdir(mode=0o700)
+    asking = Eyes()
+    first = (asking.link(str(link)), asking.stat(str(link)), asking.lstat(str(link)))
+    assert S_ISDIR(first[1].st_mode)
+    assert S_ISLNK(first[2].st_mode)
+
+    swap(link, "y")
+
+    assert (asking.link(str(link)), asking.stat(str(link)), asking.lstat(str(link))) == first
+    assert Eyes().link(str(link)) == "y"

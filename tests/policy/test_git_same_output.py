@@ -118,10 +118,15 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
+@pytest.fixture(scope="module")
+def bench(here: Path) -> Bench:
+    return Bench("default", here)
+
+
 @pytest.mark.parametrize("words", _COMMANDS)
-def test_git_says_the_same_hardened(words: str, here: Path) -> None:
+def test_git_says_the_same_hardened(words: str, here: Path, bench: Bench) -> None:
     argv = ("git", *words.split())
-    decision = Bench("default", here).judge(argv)
+    decision = bench.judge(argv)
     assert decision.verdict is Verdict.ALLOW, decision.because
     variables = dict(decision.commands[0].variables)
     assert "GIT_CONFIG_COUNT" in variables

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 from policy.hidden import Hidden, Seen
-from policy.hidden_place import fill, installed, is_seen, make_place, run
+from policy.hidden_place import (
+    fill,
+    in_memory,
+    installed,
+    is_seen,
+    make_files,
+    make_place,
+    run,
+)
 from policy.hidden_rows import ROWS
 from policy.judging import Bench
 
@@ -30,9 +38,15 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
+@pytest.fixture(scope="module")
+def memory() -> Iterator[Path]:
+    with in_memory() as folder:
+        yield folder
+
+
 @pytest.fixture
-def here(prepared: Path, tmp_path: Path) -> Iterator[Path]:
-    top = tmp_path / "top"
+def here(prepared: Path, memory: Path) -> Iterator[Path]:
+    top = memory / "top"
     shutil.copytree(prepared, top, symlinks=True)
     yield top / "here"
     shutil.rmtree(top)
@@ -55,8 +69,7 @@ def worktree(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With the files of every row."""
     top = tmp_path_factory.mktemp("all") / "top"
     shutil.copytree(prepared, top, symlinks=True)
-    for row in ROWS:
-        fill(row._replace(config=()), top / "here")
+    make_files(ROWS, top / "here")
     return top / "here"
 
 

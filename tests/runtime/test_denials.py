@@ -106,3 +106,28 @@ def test_a_program_that_is_to_gain_rights_is_told_that_it_does_not(
 def test_nothing_is_said_of_what_went_well(place: Path) -> None:
     assert said("all is well\n", Rights(read=("/usr",))) == ""
     assert denials([], result("Permission denied"), BOUNDS, cwd="/") == ()
+
+
+def test_what_is_hidden_is_told_from_what_does_not_exist(place: Path) -> None:
+    rights = Rights(read=("/usr",))
+    made = result(f"cat: {place}/file: No such file or directory")
+    hidden = denials([Withheld(("prog",), "/bin/prog", rights, True)], made, BOUNDS, cwd="/tmp")
+    assert f"{place}/file was not there for prog" in hidden[0]
+    assert not denials([Withheld(("prog",), "/bin/prog", rights)], made, BOUNDS, cwd="/tmp")
+    none = result(f"cat: {place}/none: No such file or directory")
+    assert not denials([Withheld(("prog",), "/bin/prog", rights, True)], none, BOUNDS, cwd="/tmp")
+    seen = rights._replace(read=(str(place),))
+    assert not denials([Withheld(("prog",), "/bin/prog", seen, True)], made, BOUNDS, cwd="/tmp")
+
+
+def test_a_loopback_is_told_from_no_socket() -> None:
+    made = result("curl: (6) Could not resolve host: example.org")
+    (text,) = denials([Withheld(("curl",), "/bin/curl", Rights(), True)], made, BOUNDS, cwd="/tmp")
+    assert "none but a loopback of its own" in text
+    (text,) = denials([Withheld(("curl",), "/bin/curl", Rights())], made, BOUNDS, cwd="/tmp")
+    assert "every socket was refused" in text
+
+
+def test_a_mount_that_may_only_be_read_is_told_as_a_right_to_change(place: Path) -> None:
+    message = f"touch: cannot touch '{place}/file': Read-only file system"
+    assert f"no right to change {place}/file" in said(message, Rights(read=("/usr",)))

@@ -7,6 +7,7 @@ import itertools
 import platform
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,8 @@ REFUSED_WITH: dict[Unless, tuple[int, ...]] = {
     Unless.NO_TRUNCATION_AT_1: (0, 0x200),
     Unless.NO_TRUNCATION_AT_2: (0, 0, 0x200),
     Unless.UNNAMED_PAIR: (1, 2),
+    Unless.OWN_INTERNET: (),
+    Unless.OWN_NETWORK: (),
 }
 LET_THROUGH: dict[Unless, tuple[int, ...]] = {
     Unless.SECRET_AT_2: (0, 0, *SECRET),
@@ -56,7 +59,10 @@ LET_THROUGH: dict[Unless, tuple[int, ...]] = {
     Unless.NO_TRUNCATION_AT_1: (0, 0o101),
     Unless.NO_TRUNCATION_AT_2: (0, 0, 0o101),
     Unless.UNNAMED_PAIR: (1, 0x80801),
+    Unless.OWN_INTERNET: (2,),
+    Unless.OWN_NETWORK: (),
 }
+OF_ITS_OWN = {Unless.OWN_INTERNET, Unless.OWN_NETWORK}
 
 
 def say(withheld: Withheld, machine: str, number: int, *arguments: int) -> int:
@@ -105,11 +111,35 @@ def test_every_number_is_answered_as_the_table_says(withheld: Withheld, machine:
     ids=lambda refusal: refusal.calls[0].name,
 )
 def test_a_call_is_let_through_for_its_harmless_arguments(refusal: Refusal, machine: str) -> None:
-    withheld = Withheld(write=True, network=True, landlock=0)
+    own = refusal.unless in OF_ITS_OWN
+    withheld = Withheld(write=True, network=True, landlock=0, own_network=own)
     for call in refusal.calls:
         number = call.number(machine)
         if number is not None:
             assert say(withheld, machine, number, *LET_THROUGH[refusal.unless]) == 0
+
+
+FAMILIES = {"unix": 1, "inet": 2, "inet6": 10, "netlink": 16, "packet": 17, "vsock": 40}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_of_a_network_of_its_own_a_program_has_the_internet_alone(machine: str) -> None:
+    own = Withheld(write=True, network=True, landlock=7, own_network=True)
+    number = number_of("socket", machine)
+    let = {name for name, family in FAMILIES.items() if say(own, machine, number, family) == 0}
+    assert let == {"inet", "inet6"}
+    none = replace(own, own_network=False)
+    assert {say(none, machine, number, family) for family in FAMILIES.values()} == {errno.EACCES}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_without_a_secret_nobody_passes_for_one_who_has_it(machine: str) -> None:
+    program = build(Withheld(write=True, network=True, landlock=0), None, machine).program
+    for secret in ((0, 0), SECRET):
+        for words in (secret, (0, 0, *secret), (0, 0, 0, *secret), (0, 0, 0, 0, *secret)):
+            for name in ("clone3", "openat2"):
+                data = seccomp_data(number_of(name, machine), ARCHITECTURES[machine], words)
+                assert run(program, data) == ERRNO | errno.ENOSYS
 
 
 def test_every_kind_of_exception_is_tried_here() -> None:

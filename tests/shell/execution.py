@@ -77,10 +77,9 @@ class Sandbox:
     def __init__(self, folder: Path, launchers: Sequence[str], places: Sequence[str] = ()) -> None:
         self._folder = folder
         self._places = places
-        for name in ("pristine", "home", "tmp"):
-            (folder / name).mkdir()
+        (folder / "pristine").mkdir()
         build(folder / "pristine")
-        (folder / "home" / "project").mkdir()
+        (folder / "project").mkdir()
         policy = folder / "policy.yaml"
         policy.write_text(_POLICY)
         orders = {
@@ -154,12 +153,14 @@ class Sandbox:
             elif entry.is_dir() and entry.name not in _HIDDEN:
                 words += ["--ro-bind", entry.path, entry.path]
         folder = self._folder
-        for source, target in (("home", "/home/agent"), ("tmp", "/tmp")):
-            words += ["--bind", str(folder / source), target]
+        # In memory: every text that changes a file has all of them made new.
+        words += ["--tmpfs", "/tmp", "--tmpfs", "/home/agent", "--dir", "/home/agent/project"]
+        if self._places:
+            words += ["--bind", str(folder / "project"), "/home/agent/project"]
         for name in ("pristine", "policy.yaml", "orders.json"):
             words += ["--ro-bind", str(folder / name), f"/{name}"]
         for place in self._places:
-            words += ["--bind", str(folder / "home" / "project"), place]
+            words += ["--bind", str(folder / "project"), place]
         for at, needed in _MODULES.items():
             words += ["--ro-bind", str(needed), at]
         if Path(sys.base_prefix).parts[1] in _HIDDEN:

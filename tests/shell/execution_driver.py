@@ -15,6 +15,7 @@ import json
 import os
 import re
 import resource
+import select
 import stat
 import subprocess
 import sys
@@ -107,6 +108,7 @@ class Fixture:
     def __init__(self, pristine: Path) -> None:
         self._pristine = pristine
         self._clean: Tree | None = None
+        self._digests: dict[tuple[object, ...], str] = {}
 
     @contextlib.contextmanager
     def fresh(self) -> Iterator[None]:
@@ -116,11 +118,34 @@ class Fixture:
             clear(_TEMPORARY)
             copy(self._pristine, _PROJECT)
             self._clean = self._stamps()
+            self._digests.clear()
         yield
 
     def tree(self) -> Tree:
         """What there is: kinds, modes and contents."""
-        return {path: _contents(path, status) for path, status in _walk()}
+        return {path: self._contents(path, status) for path, status in _walk()}
+
+    def _contents(self, path: str, status: os.stat_result) -> tuple[str, ...]:
+        mode = f"{status.st_mode:o}"
+        if _SKIPPED.search(path):
+            return (mode,)
+        if stat.S_ISLNK(status.st_mode):
+            return (mode, os.readlink(path))
+        if stat.S_ISREG(status.st_mode):
+            return (mode, self._digest(path, status))
+        return (mode,)
+
+    def _digest(self, path: str, status: os.stat_result) -> str:
+        """Of the content, which is read again when anything of the file has changed."""
+        key = (path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        digest = self._digests.get(key)
+        if digest is None:
+            try:
+                digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+            except PermissionError:
+                digest = str(status.st_size)
+            self._digests[key] = digest
+        return digest
 
     def _stamps(self) -> Tree:
         """What there is, and whether it is still the same; quickly."""
@@ -143,29 +168,18 @@ def _walk() -> Iterator[tuple[str, os.stat_result]]:
                 waiting.append(entry.path)
 
 
-def _contents(path: str, status: os.stat_result) -> tuple[str, ...]:
-    mode = f"{status.st_mode:o}"
-    if _SKIPPED.search(path):
-        return (mode,)
-    if stat.S_ISLNK(status.st_mode):
-        return (mode, os.readlink(path))
-    if stat.S_ISREG(status.st_mode):
-        try:
-            return (mode, hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12])
-        except PermissionError:
-            return (mode, str(status.st_size))
-    return (mode,)
-
-
 def _compare(text: str, fixture: Fixture, tools: list[ExecTool], number: int) -> dict[str, object]:
     told: list[str] = []
-    for index, tool in enumerate(tools):
-        # Each engine hands descriptors on for half of the texts, and captures for the other.
-        merged = (number + index) % 2 == 0
-        by_bash = _runner(fixture, partial(_bash, text, merged=merged))
+    # Each engine hands descriptors on for half of the texts, and captures for the other.
+    merged = number % 2 == 0
+    by_bash = _runner(fixture, partial(_bash, text, merged=merged))
+    bash: Run | None = None
+    for tool in tools:
         by_us = _runner(fixture, partial(_ours, text, tool, merged=merged))
         try:
-            differences = _differ(text, by_bash, by_us, merged=merged)
+            ours = by_us()  # first: it may be a text that we leave to bash
+            bash = by_bash() if bash is None else bash
+            differences = _differ(text, bash, ours, by_bash, by_us, merged=merged)
         except Shell:
             return {"outcome": "shell"}
         except AtTimes as reason:
@@ -201,15 +215,19 @@ def _runner(
 
 
 def _differ(
-    text: str, by_bash: Callable[[], Run], by_us: Callable[[], Run], *, merged: bool
+    text: str,
+    bash: Run,
+    ours: Run,
+    by_bash: Callable[[], Run],
+    by_us: Callable[[], Run],
+    *,
+    merged: bool,
 ) -> list[str]:
     # bash keeps its variables in an order of its own; and stages of a pipeline write errors at
     # the same time.
     parallel = "|" in text
     ordered = not re.search(r"\b(?:print)?env\b", text) and not (merged and parallel)
     differ = partial(Run.differences, ordered=ordered, parallel=parallel)
-    ours = by_us()
-    bash = by_bash()
     differences = differ(bash, ours)
     for _ in range(_REPEATS if differences else 0):
         again = by_bash()
@@ -238,16 +256,24 @@ def _bash(text: str, *, merged: bool) -> tuple[int | None, bytes, bytes]:
         out.start()
         err.start()
         try:
-            status = process.wait(_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            raise LeftOut("takes too long") from None
+            if not _has_ended(process.pid):
+                raise LeftOut("takes too long")
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, 9)
-            process.wait()
+            status = process.wait()
         if status < 0:
             status = 128 - status
         return status, out.read(), err.read()
+
+
+def _has_ended(pid: int) -> bool:
+    """Does a child end in time? Until it is waited for, its pid is its own."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        return bool(select.select([descriptor], [], [], _TIMEOUT_S)[0])
+    finally:
+        os.close(descriptor)
 
 
 def _ours(text: str, tool: ExecTool, *, merged: bool) -> tuple[int | None, bytes, bytes]:

@@ -20,6 +20,9 @@ _PROCESSES = 400
 
 def main(folder: Path) -> None:
     orders = json.loads((folder / "orders.json").read_text())
+    # Of all that this starts.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    resource.setrlimit(resource.RLIMIT_NPROC, (_PROCESSES, _PROCESSES))
     start = folder / "start.sh"
     start.write_text(_start(orders["bash"], folder / "argvdump"))
     dump = folder / "dump"
@@ -43,7 +46,6 @@ def main(folder: Path) -> None:
                 stderr=subprocess.DEVNULL,
                 timeout=20,
                 check=False,
-                preexec_fn=_bound,
             )
         print(json.dumps(_vectors(dump.read_bytes())), flush=True)
 
@@ -54,6 +56,7 @@ def _start(bash: str, argvdump: Path) -> str:
     ).stdout.split()
     off = [name for name in builtins if name not in ("enable", "unset")]
     lines = [
+        "ulimit -t 2",
         f'command_not_found_handle() {{ {argvdump} "$@"; }}',
         "unset BASH_ENV",
         f"enable -n {' '.join(off)}",
@@ -78,12 +81,6 @@ def _plant(cwd: Path, tree: list[str]) -> None:
 def _vectors(records: bytes) -> list[list[str]]:
     vectors = [record.split(b"\0") for record in records.split(b"\0\0")[:-1]]
     return [[word[1:].decode("utf-8", "surrogateescape") for word in argv] for argv in vectors]
-
-
-def _bound() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (2, 2))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-    resource.setrlimit(resource.RLIMIT_NPROC, (_PROCESSES, _PROCESSES))
 
 
 if __name__ == "__main__":

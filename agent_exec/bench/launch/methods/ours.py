@@ -74,7 +74,9 @@ class EngineCalls:
             raise UnavailableError(reason)
         from agent_exec.runtime.native_engine import NativeEngine  # noqa: PLC0415 - needs the C core
 
-        return cls(bench, NativeEngine(max_concurrent=MAX_CONCURRENT), select_launcher("vfork"))
+        # As a tool makes it.
+        engine = NativeEngine(max_concurrent=MAX_CONCURRENT, cgroups=True)
+        return cls(bench, engine, select_launcher("vfork"))
 
     @classmethod
     def kernel(cls, bench: Workbench) -> Self:
