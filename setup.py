@@ -85,16 +85,18 @@ class BuildWithPolicies(build_py):
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            self._add_policies(Path(self.build_lib) / "agent_exec" / "policies")
+            add_policies(Path(self.build_lib) / "agent_exec" / "policies")
 
-    def _add_policies(self, target: Path) -> None:
-        root = Path(__file__).parent / "policies"
-        shutil.copytree(root, target, dirs_exist_ok=True)
-        policies = {
-            name.removesuffix(".yaml"): content for name, content in compile_policies(root).items()
-        }
-        _write_json(target / "policies.json", policies)
-        _write_json(target / "tools.json", compile_policies(root / "tools"))
+
+def add_policies(target: Path) -> None:
+    """Put ``policies/`` into the folder `target`, and what was compiled of it."""
+    root = Path(__file__).parent / "policies"
+    shutil.copytree(root, target, dirs_exist_ok=True)
+    policies = {
+        name.removesuffix(".yaml"): content for name, content in compile_policies(root).items()
+    }
+    _write_json(target / "policies.json", policies)
+    _write_json(target / "tools.json", compile_policies(root / "tools"))
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -1,7 +1,8 @@
 # The adapters, each with its own framework.
 
 FRAMEWORKS=pydantic-ai,openai-agents,langchain,deepagents,autogen,inspect-ai,agent-framework,ag2
-FRAMEWORK_TESTS=(tests/integrations/test_{pydantic_ai,openai_agents,langchain,deepagents}.py
+FRAMEWORK_TESTS=(tests/integrations/test_{pydantic_ai,openai_agents,openai_sandbox}.py
+    tests/integrations/test_{langchain,langchain_shell,deepagents}.py
     tests/integrations/test_{autogen,inspect_ai,agent_framework,ag2,extra}.py)
 
 stage_frameworks() {

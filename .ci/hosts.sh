@@ -31,4 +31,9 @@ stage_hosts() {
     # Here nothing may skip at all. Warnings in packages of others are theirs.
     # One server for all tests of a file.
     MUST_WORK=all run_pytest hosts 900 -W default --dist loadfile "${HOST_TESTS[@]}"
+    say "one daemon, 64 clients, 10000 calls"
+    AGENT_EXEC_DAEMON_CALLS=10000 run_pytest hosts 600 -n 0 tests/daemon/test_load.py
+    say "official conformance scenarios of MCP"
+    bounded 300 env -C "$WORK/suite" "$WORK/hosts/bin/python" \
+        tests/integrations/mcp_conformance.py --folder "${AGENT_EXEC_CACHE:-$WORK}/mcp-conformance-0.2.0-alpha.12"
 }

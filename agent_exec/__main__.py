@@ -1,5 +1,5 @@
 """``python -m agent_exec`` is ``agent-exec``."""
 
-from agent_exec.cli import main
+from agent_exec.cli import as_process
 
-main()
+as_process()

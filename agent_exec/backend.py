@@ -19,7 +19,8 @@ from agent_exec.errors import AgentExecError, Closed, InvalidCall
 from agent_exec.model.call import ToolCall
 from agent_exec.model.result import ToolResult
 from agent_exec.runtime.refusal import not_run
-from agent_exec.tool import CallOptions, ExecTool
+from agent_exec.runtime.spelling import CallOptions
+from agent_exec.tool import ExecTool
 
 _CHUNK_BYTES = 64 * 1024
 # Chunks that wait for whoever reads them; a child that says more waits, too.
@@ -33,11 +34,16 @@ class BackendCall:
     worktree: str
     """As the backend knows it: an absolute path on the machine that has it."""
     arguments: Mapping[str, Any]
-    """What a model has sent to `exec`; see `ExecTool.call`."""
+    """What a model has sent; see `ExecTool.call`."""
     policy: str = "default"
     """One of the backend's."""
     asked_by: str | None = None
     """Who sends it, for the audit log of that machine."""
+    name: str = "exec"
+    """Of the tool that the model has called. Those that go on with a background session find it
+    by the worktree and the policy of the call that started it."""
+    owner: str = ""
+    """Whose background sessions it may start and use; see `ExecBackend.end_sessions`."""
 
     def to_json(self) -> dict[str, Any]:
         """An object for `json.dumps`."""
@@ -97,8 +103,12 @@ class ExecBackend(Protocol):
         """Run a call, and have its outputs while it runs. Raises as `run`."""
         ...
 
+    async def end_sessions(self, owner: str) -> None:
+        """End the background sessions of an owner of calls, who is gone. Does not wait for it."""
+        ...
+
     async def aclose(self) -> None:
-        """End what runs. Idempotent."""
+        """End what runs, background sessions too. Idempotent."""
         ...
 
 
@@ -125,7 +135,9 @@ class LocalBackend:
 
     async def run(self, call: BackendCall) -> BackendResult:
         tool = self._tool(call)
-        result = await tool.call(call.arguments, asked_by=call.asked_by)
+        result = await tool.call(
+            call.arguments, name=call.name, asked_by=call.asked_by, owner=call.owner
+        )
         return BackendResult(self.node, result.to_json(), result.text)
 
     @asynccontextmanager
@@ -144,6 +156,10 @@ class LocalBackend:
             if len(group.exceptions) > 1:
                 raise
             raise group.exceptions[0] from None
+
+    async def end_sessions(self, owner: str) -> None:
+        for tool in self._tools.values():
+            tool.end_sessions(owner)
 
     async def aclose(self) -> None:
         self._is_closed = True
@@ -167,6 +183,8 @@ class LocalBackend:
 
         async with send:
             try:
+                if call.name != "exec":
+                    raise InvalidCall(f"{call.name} has no output to stream; use run")
                 result = await _run_streamed(tool, read_call(call.arguments).call, send)
             except Closed:
                 raise

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
-from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from agent_exec.errors import AgentExecError, ApprovalRefused, Closed, Denied, InvalidCall
-from agent_exec.launch.base import Launcher
+from agent_exec.errors import AgentExecError, Closed, InvalidCall
 from agent_exec.launch.select import select_parker
 from agent_exec.model.call import ToolCall
-from agent_exec.model.decision import Decision, Grant, Verdict
+from agent_exec.model.decision import Decision, Verdict
 from agent_exec.model.outcome import LauncherName
 from agent_exec.model.plan import Containment, Limits, Survivors
-from agent_exec.model.question import Answer, Question, Reply
+from agent_exec.model.question import Answer, Question
 from agent_exec.model.result import ToolResult
 from agent_exec.policy.outputs import outputs_folder
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime import checks
-from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, checked, refusal
+from agent_exec.runtime.approvals.asking import Approver, Asking
 from agent_exec.runtime.approvals.memory import Memory, approvals_folder
 from agent_exec.runtime.audit.files import audit_folder
 from agent_exec.runtime.audit.log import AuditLog
 from agent_exec.runtime.audit.writer import AuditWriter
+from agent_exec.runtime.background import Background
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.checker import Checker
+from agent_exec.runtime.deciding import Deciding
 from agent_exec.runtime.enforcing import enforced_by, make_sandbox
 from agent_exec.runtime.engine import Engine
 from agent_exec.runtime.familiar import FamiliarCalls
@@ -41,6 +40,7 @@ from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.renewal import Updates
 from agent_exec.runtime.runner import Runner
 from agent_exec.runtime.select import select_engine, select_witness
+from agent_exec.runtime.spelling import CallOptions, call_of, stages_of, text_call_of, words_of
 from agent_exec.runtime.tracing import Tracing
 from agent_exec.sandbox.available import names
 from agent_exec.sandbox.profile import Enforced
@@ -49,32 +49,9 @@ from agent_exec.template.cache import CacheStats, TemplateCache
 
 if TYPE_CHECKING:
     from agent_exec.runtime.sessions.handle import BackgroundSession
-    from agent_exec.runtime.sessions.served import Served
 
 _LONGEST_GRACE_S = 3600.0
 _T = TypeVar("_T")
-
-
-class CallOptions(TypedDict, total=False):
-    """What every way to run a call takes, by keyword."""
-
-    stdin: str | bytes | int | None
-    """Literal input, or a descriptor to hand on; nothing is /dev/null."""
-    stdout: int | None
-    """A descriptor to hand on instead of capturing; the same for `stderr`."""
-    stderr: int | None
-    cwd: str | os.PathLike[str] | None
-    """Absolute, or relative to the worktree; the worktree itself when not given."""
-    env: Mapping[str, str] | None
-    """Laid over the tool's environment."""
-    timeout_s: float | None
-    """Seconds from the launch to SIGTERM; the tool's limit when not given; inf for no limit."""
-    keep_output: bool
-    """Write the whole output to files, whose paths are in the result."""
-    stdout_file: str | None
-    """A file for the output, relative to the call's directory, as ``>`` has one."""
-    append: bool
-    """As ``>>`` does."""
 
 
 class ExecTool:
@@ -172,13 +149,18 @@ class ExecTool:
             if output_dir is None
             else _absolute("output_dir", output_dir)
         )
-        self._launcher_name = policy.launcher if launcher == "auto" else launcher
+        launcher = policy.launcher if launcher == "auto" else launcher
         self._parker = select_parker() if policy.templates.deny_write else None
-        self._engine, chosen = select_engine(
-            self._launcher_name,
-            max_concurrent=max_concurrent,
+        # Where nothing is withheld, nothing is limited.
+        bounded = not policy.sandbox.nothing_withheld
+        make_engine = partial(
+            select_engine,
+            launcher,
             containment=contained,
+            processes=policy.limits.processes if bounded else None,
+            memory_mib=policy.limits.memory_mib if bounded else None,
         )
+        self._engine, chosen = make_engine(max_concurrent=max_concurrent)
         enforced = enforced_by(chosen.name)
         # Not by a method: sessions hold the checker, and would keep a tool that was dropped.
         self._checker.enforced = partial(_names_of, enforced, self._engine)
@@ -202,22 +184,27 @@ class ExecTool:
         )
         self._approver = approver
         memory = Memory(approvals_folder(os.environ), self.worktree)
-        self._asking = Asking(memory, self.worktree, self._policy.shell_program)
+        asking = Asking(memory, self.worktree, self._policy.shell_program)
         self._redact = Redactor(self._policy.redact, self._checker.withheld_secrets())
         self._log = self._audit_log(audit, asked_by)
-        self._containment = contained
-        self._lock = threading.Lock()
-        self._served: Served | None = None
-        self._closed = False
         self._flow = Flow(
             self._checker,
-            self._asking,
+            asking,
             Runner(self._engine, self._settings, self._checker),
             Updates(self._settings.on_update, self._settings.cache),
             self._log,
             Tracing(trace_content, self._redact),
             FamiliarCalls(select_witness()),
         )
+        self._background = Background(
+            policy,
+            self._settings,
+            self._checker,
+            self._redact,
+            self._flow.record,
+            make_engine,
+        )
+        self._deciding = Deciding(self._flow, asking)
         self._starter = chosen
         self._session = os.urandom(5).hex()
         self._counter = itertools.count(1)
@@ -231,23 +218,23 @@ class ExecTool:
             TemplateError, LaunchError: It was found, and did not become a process.
             Closed: The tool was closed.
         """
-        return await self._run(_call((_words(argv),), options))
+        return await self._run(call_of((words_of(argv),), options))
 
     async def run_pipeline(
         self, stages: Sequence[Sequence[str]], **options: Unpack[CallOptions]
     ) -> ToolResult:
         """Run commands joined by pipes, without a shell. Raises as `run`."""
-        return await self._run(_call(_stages(stages), options))
+        return await self._run(call_of(stages_of(stages), options))
 
     def run_sync(self, argv: Sequence[str], **options: Unpack[CallOptions]) -> ToolResult:
         """`run` on the calling thread, for callers with no event loop."""
-        return self._run_sync(_call((_words(argv),), options))
+        return self._run_sync(call_of((words_of(argv),), options))
 
     def run_pipeline_sync(
         self, stages: Sequence[Sequence[str]], **options: Unpack[CallOptions]
     ) -> ToolResult:
         """`run_pipeline` on the calling thread."""
-        return self._run_sync(_call(_stages(stages), options))
+        return self._run_sync(call_of(stages_of(stages), options))
 
     async def call(
         self,
@@ -285,12 +272,13 @@ class ExecTool:
         hints: tuple[str, ...] = ()
         try:
             if name != "exec":
-                served = await self._background.serve(name, arguments, owner=owner, id_=id_)
+                served = await self._background.served.serve(name, arguments, owner=owner, id_=id_)
                 return self._presenter.session(*served)
             call, hints = read_call(arguments)
             if call.background:
                 begun = await self._flow.granted(call, id_, approver or self._approver, asked_by)
-                return self._presenter.session(await self._background.begin(*begun, owner), hints)
+                answer = await self._background.served.begin(*begun, owner)
+                return self._presenter.session(answer, hints)
             flow = self._flow_for(live)
             result = await flow.run(call, id_, approver or self._approver, asked_by)
         except Closed:
@@ -313,7 +301,7 @@ class ExecTool:
 
         try:
             made = call if isinstance(call, ToolCall) else read_call(call).call
-            return self._decided(made)
+            return self._deciding.decided(made, self._new_id())
         except AgentExecError as error:
             return Decision(Verdict.DENY, None, error=str(error), because=(str(error),))
 
@@ -324,10 +312,7 @@ class ExecTool:
             InvalidCall: It is none.
             Denied: It comes out different by now; decide again.
         """
-        if decision.verdict is not Verdict.ASK:
-            raise InvalidCall(f"the verdict is {decision.verdict}: there is nothing to ask")
-        judged = self._judged_later(decision)
-        return self._asking.question(judged, self._asking.basis(judged))
+        return self._deciding.question(decision, self._new_id())
 
     async def run_decided(
         self,
@@ -353,11 +338,11 @@ class ExecTool:
         """
         grant = None
         try:
-            judged = self._judged_later(decision)
-            grant = self._answered(decision, judged, answer)
+            judged = self._deciding.judged_later(decision, self._new_id())
+            grant = self._deciding.answered(decision, judged, answer)
             if grant.request.call.background:
                 begun = self._flow.decided(grant)
-                return self._presenter.session(await self._background.begin(*begun, owner))
+                return self._presenter.session(await self._background.served.begin(*begun, owner))
             result = await self._flow_for(live).run_granted(grant)
         except Closed:
             raise
@@ -374,58 +359,8 @@ class ExecTool:
         live.show_by(self._redact)
         return self._flow.watched(live)
 
-    def _decided(self, call: ToolCall) -> Decision:
-        return self._sealed(call, self._flow.judged(call, self._new_id()))
-
-    def _sealed(self, call: ToolCall, judged: Judged) -> Decision:
-        """The decision as it is stored: allowed, too, where that was approved for good."""
-        decision = judged[1]
-        if decision.verdict is not Verdict.ASK:
-            # What a rule says does not rest on what is in files.
-            return decision._replace(call=call)
-        basis = self._asking.basis(judged)
-        if self._asking.remembers(basis, decision):
-            because = ("it was approved for good",)
-            decision = decision._replace(verdict=Verdict.ALLOW, because=because)
-        return decision._replace(call=call, seal=basis.digest())
-
-    def _judged_later(self, decision: Decision) -> Judged:
-        """A decision, made again.
-
-        Raises:
-            InvalidCall: It holds no call.
-            Denied: It comes out different.
-        """
-        call = decision.call
-        if call is None:
-            raise InvalidCall("this decision holds no call; take one that `decide` has made")
-        judged = self._flow.judged(call, self._new_id())
-        now = self._sealed(call, judged)
-        # What was approved for good since then is still what a person was asked about.
-        asked = judged[1]._replace(call=call, seal=now.seal)
-        if decision.to_json() not in (now.to_json(), asked.to_json()):
-            raise Denied("it is no longer what was decided on: decide on the call again", now)
-        return judged
-
-    def _answered(self, decision: Decision, judged: Judged, answer: Answer | None) -> Grant:
-        if judged[1].verdict is Verdict.ALLOW:
-            return Grant(*judged)
-        if decision.verdict is Verdict.DENY:
-            raise refusal(judged[1])
-        basis = self._asking.basis(judged)
-        if basis.digest() != decision.seal:
-            raise Denied("it is no longer what was decided on: decide on the call again", judged[1])
-        if decision.verdict is Verdict.ALLOW:
-            return Grant(*judged, basis.programs)
-        if answer is None:
-            raise refusal(judged[1])
-        question = self._asking.question(judged, basis)
-        answer = checked(question, answer)
-        if answer.reply is Reply.NEVER:
-            raise ApprovalRefused(answer.message or "a person said no, and gave no reason")
-        return self._asking.taken(question, answer, judged, basis)
-
-    def definition(self, dialect: str) -> list[dict[str, Any]]:
+    @staticmethod
+    def definition(dialect: str) -> list[dict[str, Any]]:
         """The tools for a model, for ``openai``, ``anthropic``, ``mcp`` or ``gemini``.
 
         Raises:
@@ -437,11 +372,11 @@ class ExecTool:
 
     async def run_shell(self, text: str, **options: Unpack[CallOptions]) -> ToolResult:
         """Run shell text, without a shell wherever that is exactly the same. Raises as `run`."""
-        return await self._run(_text_call(text, options))
+        return await self._run(text_call_of(text, options))
 
     def run_shell_sync(self, text: str, **options: Unpack[CallOptions]) -> ToolResult:
         """`run_shell` on the calling thread."""
-        return self._run_sync(_text_call(text, options))
+        return self._run_sync(text_call_of(text, options))
 
     async def start(
         self, argv: Sequence[str], *, terminal: bool = False, **options: Unpack[CallOptions]
@@ -462,29 +397,28 @@ class ExecTool:
             Unsupported: There can be no terminal here.
             ProgramNotFound, TemplateError, LaunchError, Closed: As `run`.
         """
-        return await self._start(_call((_words(argv),), options), terminal=terminal)
+        return await self._start(call_of((words_of(argv),), options), terminal=terminal)
 
     async def start_pipeline(
         self, stages: Sequence[Sequence[str]], **options: Unpack[CallOptions]
     ) -> BackgroundSession:
         """`start` of commands joined by pipes."""
-        return await self._start(_call(_stages(stages), options), terminal=False)
+        return await self._start(call_of(stages_of(stages), options), terminal=False)
 
     async def start_shell(
         self, text: str, *, terminal: bool = False, **options: Unpack[CallOptions]
     ) -> BackgroundSession:
         """`start` of shell text."""
-        return await self._start(_text_call(text, options), terminal=terminal)
+        return await self._start(text_call_of(text, options), terminal=terminal)
 
     @property
     def running_sessions(self) -> int:
         """How many background sessions have not ended."""
-        return 0 if self._served is None else self._served.sessions.running
+        return self._background.running
 
     def end_sessions(self, owner: str) -> None:
         """End the sessions of an `owner` of `call`, who is gone; forget them. Does not wait."""
-        if self._served is not None:
-            self._served.sessions.end_owner(owner)
+        self._background.end_owner(owner)
 
     def check(self, argv: Sequence[str], **options: Unpack[CallOptions]) -> Decision:
         """What would be decided on `run`. Nothing runs; a program need not be there.
@@ -492,17 +426,17 @@ class ExecTool:
         Raises:
             InvalidCall: As `run`.
         """
-        return self._checker.check_call(_call((_words(argv),), options))
+        return self._checker.check_call(call_of((words_of(argv),), options))
 
     def check_pipeline(
         self, stages: Sequence[Sequence[str]], **options: Unpack[CallOptions]
     ) -> Decision:
         """What would be decided on `run_pipeline`."""
-        return self._checker.check_call(_call(_stages(stages), options))
+        return self._checker.check_call(call_of(stages_of(stages), options))
 
     def check_shell(self, text: str, **options: Unpack[CallOptions]) -> Decision:
         """What would be decided on `run_shell`."""
-        return self._checker.check_call(_text_call(text, options))
+        return self._checker.check_call(text_call_of(text, options))
 
     def warm_up(self) -> None:
         """Have the guardian started now, and not beside the first call.
@@ -543,10 +477,7 @@ class ExecTool:
 
     def close(self) -> None:
         """Kill calls in flight and sessions, let the templates go. Idempotent."""
-        with self._lock:
-            self._closed = True
-        if self._served is not None:
-            self._served.sessions.close()
+        self._background.close()
         self._engine.close()
         self._settings.cache.close()
         if self._parker is not None:
@@ -586,44 +517,12 @@ class ExecTool:
     def _presenter(self) -> Presenter:
         return Presenter(self._redact, self._settings.output_folder)
 
-    @property
-    def _background(self) -> Served:
-        """Made at first use: most tools never have a session.
-
-        Raises:
-            Closed: The tool was closed.
-        """
-        with self._lock:
-            if self._closed:
-                raise Closed("the tool is closed")
-            if self._served is None:
-                self._served = self._make_served()
-            return self._served
-
-    def _make_served(self) -> Served:
-        from agent_exec.runtime.sessions.served import Served  # noqa: PLC0415 - see `call`
-        from agent_exec.runtime.sessions.table import Bounds, Sessions  # noqa: PLC0415
-
-        bounds = Bounds(
-            most=self._policy.sessions.most,
-            idle_s=self._policy.sessions.idle_s,
-            output_bytes=self._settings.limits.head_bytes + self._settings.limits.tail_bytes,
-        )
-        sessions = Sessions(
-            bounds,
-            self._settings,
-            partial(_session_engine, self._launcher_name, self._containment),
-            partial(_runner, self._checker),
-            self._redact,
-        )
-        return Served(sessions, self._flow.record)
-
     async def _start(self, call: ToolCall, *, terminal: bool) -> BackgroundSession:
         if call.stdout is not None or call.stderr is not None:
             raise InvalidCall("a session is read by its own methods; leave stdout and stderr out")
         call = call._replace(background=True, terminal=terminal)
         begun = await self._flow.granted(call, self._new_id(), self._approver, None)
-        return await self._background.start(*begun, "")
+        return await self._background.served.start(*begun, "")
 
     async def _run(self, call: ToolCall) -> ToolResult:
         return await self._flow.run(call, self._new_id(), self._approver)
@@ -659,14 +558,6 @@ def _names_of(enforced: Enforced, engine: Engine) -> frozenset[str]:
     return names(enforced, cgroup=contains)
 
 
-def _session_engine(launcher: str, containment: Containment, most: int) -> tuple[Engine, Launcher]:
-    return select_engine(launcher, max_concurrent=most, containment=containment)
-
-
-def _runner(checker: Checker, engine: Engine, settings: Settings) -> Runner:
-    return Runner(engine, settings, checker)
-
-
 def _given(value: _T | None, otherwise: _T) -> _T:
     return otherwise if value is None else value
 
@@ -679,39 +570,3 @@ def _absolute(name: str, value: str | os.PathLike[str]) -> str:
         raise InvalidCall(
             f"{name} is {given!r}, and the current directory is gone; give an absolute path"
         ) from None
-
-
-def _call(stages: tuple[tuple[str, ...], ...], options: CallOptions) -> ToolCall:
-    if options.get("stdout_file") is not None and options.get("stdout") is not None:
-        raise InvalidCall("stdout and stdout_file were given; an output goes to one of them")
-    try:
-        return ToolCall(stages=stages, **options)
-    except TypeError:
-        known = CallOptions.__annotations__.keys()
-        unknown = ", ".join(sorted(options.keys() - known))
-        raise InvalidCall(f"a call has no {unknown}; it takes {', '.join(known)}") from None
-
-
-def _text_call(text: str, options: CallOptions) -> ToolCall:
-    if not isinstance(text, str):
-        raise checks.wrong("command", text, "shell text such as 'git status | head'")
-    return _call((), options)._replace(command=text)
-
-
-def _words(argv: Sequence[str]) -> tuple[str, ...]:
-    # A string is a sequence of strings, too: let resolve() say so, as of what is no sequence.
-    return tuple(argv) if _is_list(argv) else argv  # type: ignore[return-value]
-
-
-def _stages(stages: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    if not _is_list(stages):
-        raise checks.wrong("pipeline", stages, "a list of argv such as [['ls'], ['head']]")
-    return tuple([_words(argv) for argv in stages])
-
-
-def _is_list(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return True
-    # A set has no order, and of a mapping only the keys would be left.
-    no_list = (str, bytes, bytearray, AbstractSet, Mapping)
-    return isinstance(value, Iterable) and not isinstance(value, no_list)

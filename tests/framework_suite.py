@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -18,13 +19,18 @@ import anyio
 import pytest
 from anyio import to_thread
 from mcp_wire import wait_for_tails
+from realproc import PATIENCE_S, is_alive, wait_until
 
-from agent_exec import ExecTool
+from agent_exec import Answer, ExecTool, Question
 
 T = TypeVar("T")
 
 LONG_TREE = {"argv": ["sh", "-c", "tail -f a.txt & tail -f a.txt"]}
 """The arguments of a call that goes on until it is ended, with a child of its own."""
+_TALKS = {
+    "argv": ["sh", "-c", "echo pid $$; while read x; do echo got $x; done"],
+    "background": True,
+}
 
 
 class Asked(NamedTuple):
@@ -205,3 +211,89 @@ class AskingSuite(AgentSuite):
         )
         assert str(told).startswith("refused")
         assert (worktree / "a.txt").exists()
+
+
+class ApproverSuite(ABC):
+    """Of every framework: here the approver of the tool is asked, in the middle of a call."""
+
+    @abstractmethod
+    async def called(self, tool: ExecTool, arguments: Arguments) -> object:
+        """Run an agent whose model calls `exec` with `arguments`."""
+
+    def test_an_approval_that_never_comes_can_be_cancelled(self, worktree: Path) -> None:
+        async def use(tool: ExecTool) -> None:
+            running = asyncio.ensure_future(self.called(tool, {"argv": ["touch", "new"]}))
+            await asked.wait()
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            assert (await tool.run(["cat", "a.txt"])).status == 0
+
+        async def approver(_question: Question) -> Answer:
+            asked.set()
+            await anyio.sleep_forever()
+            raise AssertionError
+
+        asked = asyncio.Event()
+        with_tool(worktree, use, approver=approver)
+        assert not (worktree / "new").exists()
+
+
+class BackgroundSuite(ABC):
+    """Of those that offer the tools for background sessions."""
+
+    @abstractmethod
+    def adapter(self, tool: ExecTool, owner: str | None = None) -> Any:
+        """What an application makes once, for all runs of its agents."""
+
+    @abstractmethod
+    async def sent(self, adapter: Any, name: str, arguments: Arguments) -> str:
+        """Run an agent whose model calls one of the tools once; what the model is given back."""
+
+    async def until(self, adapter: Any, handle: str, pattern: str) -> re.Match[str]:
+        """What a session writes, as soon as it matches."""
+        with anyio.fail_after(PATIENCE_S):
+            while True:
+                arguments = {"session": handle, "offset": 0, "wait_ms": 200}
+                told = await self.sent(adapter, "exec_read", arguments)
+                if found := re.search(pattern, told):
+                    return found
+
+    async def begun(self, adapter: Any) -> tuple[str, int]:
+        """The handle and the pid of a session that answers what is written to it."""
+        told = await self.sent(adapter, "exec", _TALKS)
+        found = re.search(r"session (\w+) \(running\)", told)
+        assert found, told
+        return found[1], int((await self.until(adapter, found[1], r"pid (\d+)\n"))[1])
+
+    def test_a_session_is_started_read_written_and_stopped(self, worktree: Path) -> None:
+        async def use(tool: ExecTool) -> None:
+            adapter = self.adapter(tool)
+            handle, pid = await self.begun(adapter)
+            wrote = await self.sent(adapter, "exec_write", {"session": handle, "text": "a\n"})
+            assert "wrote 2 bytes" in wrote
+            await self.until(adapter, handle, "got a\n")
+            assert f"{handle}: running" in await self.sent(adapter, "exec_read", {})
+            assert is_alive(pid)
+            assert "it was stopped" in await self.sent(adapter, "exec_stop", {"session": handle})
+            assert not is_alive(pid)
+
+        with_tool(worktree, use, policy="open", grace_s=0.0)
+
+    def test_sessions_are_those_of_their_owner_and_end_with_it(self, worktree: Path) -> None:
+        async def use(tool: ExecTool) -> int:
+            adapter = self.adapter(tool, "me")
+            handle, pid = await self.begun(adapter)
+            other, left = await self.begun(self.adapter(tool))
+            told = await self.sent(adapter, "exec_read", {"session": other})
+            assert f"there is no session '{other}' of yours" in told
+            same = self.adapter(tool, "me")
+            told = await self.sent(same, "exec_read", {"session": handle, "offset": 0})
+            assert f"pid {pid}" in told
+            tool.end_sessions("me")
+            await to_thread.run_sync(wait_until, lambda: not is_alive(pid))
+            assert is_alive(left)
+            return left
+
+        left = with_tool(worktree, use, policy="open", grace_s=0.0)
+        wait_until(lambda: not is_alive(left))

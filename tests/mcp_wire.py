@@ -9,7 +9,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.message import Message
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +38,19 @@ MODERN = {
 def command(worktree: Path, *more: str) -> list[str]:
     """What starts the server."""
     return [sys.executable, "-m", "agent_exec", "mcp", "-w", str(worktree), *more]
+
+
+_LIVELY = """
+from agent_exec.cli import main
+from agent_exec.integrations.mcp import server
+server.make_server.__kwdefaults__["heartbeat_s"] = 0.05
+main()
+"""
+
+
+def lively(worktree: Path, *more: str) -> list[str]:
+    """The same server, whose calls tell that they go on more often than a test would wait."""
+    return [sys.executable, "-c", _LIVELY, *command(worktree, *more)[3:]]
 
 
 def call(id_: int, arguments: object) -> dict[str, Any]:
@@ -148,9 +161,15 @@ class StdioServer:
 class HttpServer:
     """Over HTTP, at a port of its own choice."""
 
-    def __init__(self, worktree: Path, *more: str, **environment: str) -> None:
+    def __init__(
+        self,
+        worktree: Path,
+        *more: str,
+        start: Callable[..., list[str]] = command,
+        **environment: str,
+    ) -> None:
         self.process = subprocess.Popen(
-            command(worktree, "--http", "--port", "0", *more),
+            start(worktree, "--http", "--port", "0", *more),
             env={**os.environ, "AGENT_EXEC_MCP_TOKEN": TOKEN, **environment},
             stderr=subprocess.PIPE,
             text=True,

@@ -68,9 +68,12 @@ class Session:
     opencode: Opencode
     project: Path
     id: str
+    asked_for: int = 0
+    """Calls that the model was told to make."""
 
     def prompt(self, *calls: tuple[str, dict[str, Any]]) -> None:
         """Let the model make these calls at once; does not wait."""
+        self.asked_for += len(calls)
         text = json.dumps([{"name": name, "arguments": given} for name, given in calls])
         body = {"parts": [{"type": "text", "text": text}]}
         self._asked("POST", f"/session/{self.id}/prompt_async", body)
@@ -82,7 +85,13 @@ class Session:
 
     def ended(self) -> dict[str, Any]:
         """The state of the last call, once it has ended."""
-        return self.wait(lambda: next(filter(_has_ended, self.states()[-1:]), None))
+
+        def last() -> dict[str, Any] | None:
+            states = self.states()
+            begun = len(states) == self.asked_for
+            return states[-1] if begun and _has_ended(states[-1]) else None
+
+        return self.wait(last)
 
     def question(self) -> dict[str, Any]:
         """What it asks, once it does."""
@@ -101,6 +110,9 @@ class Session:
 
     def abort(self) -> None:
         self._asked("POST", f"/session/{self.id}/abort")
+
+    def delete(self) -> None:
+        self._asked("DELETE", f"/session/{self.id}")
 
     def states(self) -> list[dict[str, Any]]:
         """Of all tool calls, oldest first."""
@@ -126,7 +138,7 @@ class Session:
         """The first thing that `look` finds."""
         deadline = time.monotonic() + PATIENCE_S
         while not (found := look()):
-            assert time.monotonic() < deadline, f"it did not come about: {self.states()}"
+            assert time.monotonic() < deadline, "it did not come about"
             time.sleep(0.05)
         return found
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
+from realproc import is_alive, wait_until
 
 from agent_exec import (
     BackendCall,
@@ -55,6 +57,34 @@ async def test_a_call_and_its_result_are_plain_data(backend: LocalBackend, workt
     assert (done.node, result["status"], result["stdout"]["head"]) == ("here", 0, "hello\n")
     assert done.text is not None
     assert "hello" in done.text
+
+
+async def test_a_background_session_goes_on_between_calls(
+    backend: LocalBackend, worktree: str
+) -> None:
+    talks = ["sh", "-c", "echo pid $$; while read x; do echo got $x; done"]
+    begun = replace(call(worktree, argv=talks, background=True), owner="me")
+
+    async def go_on(name: str, **arguments: Any) -> BackendResult:
+        sent = replace(begun, name=name, arguments={"session": handle, **arguments})
+        return await backend.run(BackendCall.from_json(json.loads(json.dumps(sent.to_json()))))
+
+    with anyio.fail_after(30):
+        handle = (await backend.run(begun)).result["session"]["handle"]
+        read = await go_on("exec_read", offset=0, wait_ms=10_000)
+        pid = int(read.result["stdout"]["head"].split()[1])
+        await go_on("exec_write", text="a\n")
+        while "got a" not in str((await go_on("exec_read", offset=0, wait_ms=1000)).text):
+            pass
+        others = replace(begun, name="exec_read", arguments={"session": handle}, owner="you")
+        assert (await backend.run(others)).result["ended"] == "refused"
+        async with backend.stream(others) as events:
+            (streamed,) = [event async for event in events]
+        assert isinstance(streamed, BackendResult)
+        assert "exec_read has no output to stream; use run" in streamed.result["error"]
+        assert is_alive(pid)
+        await backend.end_sessions("me")
+    await anyio.to_thread.run_sync(wait_until, lambda: not is_alive(pid))
 
 
 async def test_what_a_policy_refuses_is_a_result(backend: LocalBackend, worktree: str) -> None:

@@ -61,7 +61,7 @@ def test_a_program_has_an_object(worktree: Path, anyio_backend: str) -> None:
         assert not session.running
         async with await tool.start_pipeline([["echo", "a"], ["cat"]]) as session:
             last = await session.wait()
-            assert len(last.stages) == 2
+            assert (len(last.stages), last.stdout.head) == (2, "a\n")
             again = await session.read(0)
             assert (again.stdout.head, again.stages) == ("a\n", last.stages)
         with pytest.raises(InvalidCall):

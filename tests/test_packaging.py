@@ -52,7 +52,7 @@ def test_the_version_is_written_once(installed: Distribution) -> None:
 def test_the_command_is_the_cli(installed: Distribution) -> None:
     (command,) = [entry for entry in installed.entry_points if entry.group == "console_scripts"]
     assert command.name == "agent-exec"
-    assert command.load() is cli.main
+    assert command.load() is cli.as_process
 
 
 def test_an_installation_is_one_package_and_one_command(installed: Distribution) -> None:
@@ -83,7 +83,7 @@ def test_policies_are_installed_as_they_stand_and_compiled(installed: Distributi
     made = json.loads(
         Path(str(installed.locate_file("agent_exec/policies/tools.json"))).read_text()
     )
-    assert made == read_tables(folder / "tools")
+    assert made == read_tables(str(folder / "tools"))
 
 
 def test_sources_of_the_c_core_are_not_installed(installed: Distribution) -> None:

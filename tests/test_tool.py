@@ -15,7 +15,14 @@ from typing import Any
 
 import anyio
 import pytest
-from realproc import Belongings, is_alive, nothing_left_behind, run_host, wait_until
+from realproc import (
+    RUNNERS,
+    Belongings,
+    is_alive,
+    nothing_left_behind,
+    run_host,
+    wait_until,
+)
 
 from agent_exec import (
     CacheStats,
@@ -59,7 +66,17 @@ def tool(worktree: Path, tool_launcher: str, tmp_path: Path) -> Iterator[ExecToo
 @pytest.fixture
 def run(tool: ExecTool, runner: str) -> Run:
     """`run`, or `run_pipeline` for a list of lists, in each way there is."""
+    return run_by(tool, runner)
 
+
+@pytest.fixture
+def any_tool(worktree: Path, tmp_path: Path) -> Iterator[ExecTool]:
+    """For what does not depend on the launcher: it is found out before."""
+    with ExecTool(worktree, policy="open", output_dir=tmp_path / "outputs") as made:
+        yield made
+
+
+def run_by(tool: ExecTool, runner: str) -> Run:
     def call(what: Any, **options: Any) -> ToolResult:
         pipeline = isinstance(what, list) and bool(what) and isinstance(what[0], list)
         if runner == "sync":
@@ -294,11 +311,12 @@ def test_descriptors_are_handed_on(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_run_is_said_before_anything_starts(
-    run: Run, tool: ExecTool, argv: Any, error: type[Exception], says: str
+    any_tool: ExecTool, argv: Any, error: type[Exception], says: str
 ) -> None:
-    with pytest.raises(error, match=says):
-        run(argv)
-    assert tool.templates == CacheStats()
+    for runner in RUNNERS:
+        with pytest.raises(error, match=says):
+            run_by(any_tool, runner)(argv)
+    assert any_tool.templates == CacheStats()
 
 
 def test_a_bar_that_no_program_follows_is_a_word(run: Run) -> None:
@@ -329,8 +347,8 @@ def test_variables_that_cannot_be_are_refused(run: Run, env: dict[str, str], say
 @pytest.mark.parametrize(
     "words", [["|", "-f1"], ["a", "|"], [">"], ["a", "2>", "b"], ["-F>"]], ids=" ".join
 )
-def test_what_a_program_may_mean_is_left_to_it(run: Run, words: list[str]) -> None:
-    assert run(["echo", *words]).stdout.head == " ".join(words) + "\n"
+def test_what_a_program_may_mean_is_left_to_it(any_tool: ExecTool, words: list[str]) -> None:
+    assert any_tool.run_sync(["echo", *words]).stdout.head == " ".join(words) + "\n"
 
 
 @pytest.mark.parametrize(
@@ -347,9 +365,12 @@ def test_what_a_program_may_mean_is_left_to_it(run: Run, words: list[str]) -> No
         pytest.param({"timeout_s": float("nan")}, id="no-time"),
     ],
 )
-def test_what_no_child_can_be_given_is_an_invalid_call(run: Run, options: dict[str, Any]) -> None:
-    with pytest.raises(InvalidCall):
-        run(["cat"], **options)
+def test_what_no_child_can_be_given_is_an_invalid_call(
+    any_tool: ExecTool, options: dict[str, Any]
+) -> None:
+    for runner in RUNNERS:
+        with pytest.raises(InvalidCall):
+            run_by(any_tool, runner)(["cat"], **options)
 
 
 @pytest.mark.parametrize(
@@ -397,11 +418,12 @@ def test_what_no_child_can_be_given_is_an_invalid_call(run: Run, options: dict[s
     ],
 )
 def test_a_value_of_the_wrong_type_is_told_with_the_right_one(
-    run: Run, tool: ExecTool, argv: Any, options: dict[str, Any], says: str
+    any_tool: ExecTool, argv: Any, options: dict[str, Any], says: str
 ) -> None:
-    with pytest.raises(InvalidCall, match=says):
-        run(argv, **options)
-    assert tool.templates == CacheStats()
+    for runner in RUNNERS:
+        with pytest.raises(InvalidCall, match=says):
+            run_by(any_tool, runner)(argv, **options)
+    assert any_tool.templates == CacheStats()
 
 
 @pytest.mark.parametrize(
@@ -863,5 +885,5 @@ def test_nothing_is_imported_that_a_blocking_call_does_not_need() -> None:
         timeout=10,
     )
     # In a checkout policies are read from YAML, which needs pydantic to check them.
-    compiled = (shipped() / COMPILED).is_file()
+    compiled = Path(shipped(), COMPILED).is_file()
     assert done.stdout == ("[]\n" if compiled else "['pydantic']\n")

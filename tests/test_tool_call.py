@@ -63,6 +63,15 @@ def test_what_the_policy_refuses_is_an_answer(worktree: Path) -> None:
     assert (worktree / "a.txt").exists()
 
 
+def test_a_directory_outside_is_judged_as_where_it_is(worktree: Path) -> None:
+    for cwd, there in (("..", worktree.parent), ("/root", Path("/root"))):
+        refused = call(worktree, {"argv": ["ls"], "cwd": cwd}, policy="default")
+        assert (refused.verdict, refused.ended) == (Verdict.ASK, Ended.REFUSED)
+        assert f"ls reads . ({there}); allowed beneath worktree, system" in text(refused)
+    missing = call(worktree, {"argv": ["ls"], "cwd": "gone"}, policy="open")
+    assert (missing.ended, "gone" in text(missing)) == (Ended.LAUNCH_FAILED, True)
+
+
 def test_hints_are_said_with_the_result(worktree: Path) -> None:
     result = call(worktree, {"cmd": "cat a.txt", "timeout": 5})
     assert result.status == 0

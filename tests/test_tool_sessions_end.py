@@ -25,17 +25,17 @@ sys.path.insert(0, {tests!r})
 from sessions import DEAF, Model
 from agent_exec import ExecTool
 
-async def pids_of(model, script, **fields):
-    session = await model.start("sh", "-c", script, **fields)
-    return re.findall(r"pid (\\d+)\\.", await model.until(session, "all"))
-
 async def begin(tool):
-    model = Model(tool)
-    found = await pids_of(model, f"echo pid $$.; echo all; {{DEAF}}")
-    found += await pids_of(
-        model, "echo pid $$.; setsid sleep 1000 & echo pid $!.; echo all; wait"
-    )
-    found += await pids_of(model, "echo pid $$.; echo all; exec sleep 1000", terminal=True)
+    model, found = Model(tool), []
+
+    async def one(script, terminal=False):
+        session = await model.start("sh", "-c", script, terminal=terminal)
+        found.extend(re.findall(r"pid (\\d+)\\.", await model.until(session, "all")))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(one, f"echo pid $$.; echo all; {{DEAF}}")
+        group.start_soon(one, "echo pid $$.; setsid sleep 1000 & echo pid $!.; echo all; wait")
+        group.start_soon(one, "echo pid $$.; echo all; exec sleep 1000", True)
     print(*found, flush=True)
 
 tool = ExecTool({worktree!r}, policy="open", containment={containment!r})
@@ -97,10 +97,13 @@ def test_an_owner_that_ends_takes_its_sessions_along(tmp_path: Path, end: str) -
         wait_until(lambda: not own_cgroups(process.pid))
 
 
-@pytest.mark.parametrize("containment", ["auto", "session"])
 @pytest.mark.parametrize(
-    ("end", "signum"),
-    [("waits", signal.SIGKILL), ("on a loop", signal.SIGKILL), ("on a loop", signal.SIGTERM)],
+    ("end", "signum", "containment"),
+    [
+        ("waits", signal.SIGKILL, "auto"),
+        ("on a loop", signal.SIGKILL, "session"),
+        ("on a loop", signal.SIGTERM, "auto"),
+    ],
 )
 def test_an_owner_that_is_killed_leaves_nothing(
     tmp_path: Path, end: str, signum: int, containment: str

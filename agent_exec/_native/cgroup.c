@@ -165,7 +165,8 @@ set_up(struct ax_cgroup *cgroup, const struct ax_table *table, bool keep)
         none(cgroup, "one below our own takes no process, or cannot kill (Linux 5.14)", 0);
     } else if (!lock_path(cgroup, table)) {
         none(cgroup, "one below our own cannot be locked", errno);
-    } else if ((leaf = make_leaf(cgroup, table, keep)) == NULL) {
+    } else if (ax_cgroup_bounds_enable(&cgroup->bounds, cgroup->path),
+               (leaf = make_leaf(cgroup, table, keep)) == NULL) {
         none(cgroup, "none can be made below one of ours", errno);
     } else if ((error = try_birth(table, leaf)) != 0) {
         none(cgroup, "no process can be born in one", error);
@@ -227,6 +228,7 @@ make_leaf(struct ax_cgroup *cgroup, const struct ax_table *table, bool keep)
     leaf->next_all = cgroup->all;
     cgroup->all = leaf;
     ax_table_release(table);
+    ax_cgroup_bounds_set(&cgroup->bounds, path);
     cgroup->n_leaves++;
     return leaf;
 }

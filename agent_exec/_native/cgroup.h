@@ -3,6 +3,7 @@
 #ifndef AX_CGROUP_H
 #define AX_CGROUP_H
 
+#include "cgroup_bounds.h"
 #include "descendants.h"
 #include "table.h"
 
@@ -35,6 +36,7 @@ struct ax_cgroup {
     size_t parent_size; /* bytes of `path` that are the cgroup of our process */
     int lock_fd;        /* held while we live: flock(2) on `path` */
     bool lock_private;  /* in whose table */
+    struct ax_cgroup_bounds bounds; /* of each leaf */
     unsigned next_number, n_leaves, n_refused;
     struct ax_leaf *idle[2][2]; /* by private_table and keep */
     struct ax_leaf *occupied;

@@ -294,7 +294,8 @@ ax_child_main(void *argument)
                 set_default(signum);
 
     if (launch->flags & AX_SESSION) {
-        result = ax_sys(SYS_setsid, 0, 0, 0, 0, 0);
+        result = launch->group_does ? ax_sys(SYS_setpgid, 0, 0, 0, 0, 0)
+                                    : ax_sys(SYS_setsid, 0, 0, 0, 0, 0);
         if (result < 0)
             fail(launch, AX_STEP_SPAWN, result, -1);
     }

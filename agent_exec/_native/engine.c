@@ -254,6 +254,17 @@ ax_engine_count(struct ax_engine *engine, struct ax_engine_counts *counts)
     pthread_mutex_unlock(&engine->lock);
 }
 
+/* ax_engine_bound - what each call may have that gets a cgroup which can limit it: threads, and
+ * bytes of memory; 0: no limit. Before the first call. */
+void
+ax_engine_bound(struct ax_engine *engine, uint64_t processes, uint64_t memory)
+{
+    if (engine->host.cgroup != NULL) {
+        engine->host.cgroup->bounds.processes = processes;
+        engine->host.cgroup->bounds.memory = memory;
+    }
+}
+
 /* ax_engine_contains - does each call get a cgroup of its own? `text` is where, or why not. */
 bool
 ax_engine_contains(struct ax_engine *engine, char text[CGROUP_TEXT])

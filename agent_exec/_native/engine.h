@@ -45,6 +45,7 @@ struct ax_task *ax_port_take(struct ax_port *port);
 int ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted)(void *),
                   void *context);
 void ax_engine_forget(struct ax_engine *engine);
+void ax_engine_bound(struct ax_engine *engine, uint64_t processes, uint64_t memory);
 bool ax_engine_contains(struct ax_engine *engine, char text[CGROUP_TEXT]);
 pid_t ax_engine_guardian(const struct ax_engine *engine, int *error);
 void ax_engine_count(struct ax_engine *engine, struct ax_engine_counts *counts);

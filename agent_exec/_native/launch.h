@@ -114,6 +114,7 @@ struct ax_launch {
     pid_t parent;
     uint64_t sigmask;     /* of the parent, before it blocked everything */
     uint64_t ignored;     /* real-time signals that the parent ignores: bit n-1 is signal n */
+    bool group_does;      /* instead of a session */
     bool reset_handlers;  /* the kernel did not clear the handlers */
     uint64_t secret[2];   /* of the filter that the spawning thread carries, or zeros */
     int cgroup_error;     /* errno: the child is in our cgroup after all */
@@ -135,7 +136,8 @@ enum ax_clone { AX_CLONE3 = 0, AX_CLONE = 1 };
 struct ax_found {
     atomic_int how;             /* enum ax_clone: how children are made here */
     _Atomic uint64_t ignored;   /* as in struct ax_launch */
-    _Atomic uint64_t looked_at; /* the dispositions: CLOCK_MONOTONIC, ns */
+    atomic_bool no_terminal;    /* this process has none */
+    _Atomic uint64_t looked_at; /* both: CLOCK_MONOTONIC, ns */
 };
 
 int ax_stack_open(struct ax_stack *stack);

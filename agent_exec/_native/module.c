@@ -125,19 +125,23 @@ static PyType_Spec port_spec = {
 static PyObject *
 engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"max_concurrent", "cgroups", "image", NULL};
+    static char *keywords[] = {"max_concurrent", "cgroups", "image", "processes", "memory", NULL};
+    struct module_state *state = PyType_GetModuleState(type);
     Py_ssize_t max_active;
     const char *image;
+    unsigned long long processes = 0, memory = 0;
     int cgroups;
     EngineObject *self;
     int error;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "npz:Engine", keywords, &max_active,
-                                     &cgroups, &image))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "npz|KK:Engine", keywords, &max_active,
+                                     &cgroups, &image, &processes, &memory))
         return NULL;
     if (max_active < 1 || max_active > AX_MOST_ACTIVE)
         return PyErr_Format(PyExc_ValueError, "max_concurrent is 1 to %d, not %zd",
                             AX_MOST_ACTIVE, max_active);
+    if (ax_types_init(&state->types) < 0)
+        return NULL;
     self = (EngineObject *)PyType_GenericAlloc(type, 0);
     if (self == NULL)
         return NULL;
@@ -146,6 +150,7 @@ engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         Py_DECREF(self);
         return raise_errno(error);
     }
+    ax_engine_bound(self->engine, processes, memory);
     return (PyObject *)self;
 }
 
@@ -365,7 +370,8 @@ static PyMethodDef engine_methods[] = {
 };
 
 static PyType_Slot engine_slots[] = {
-    {Py_tp_doc, "Engine(max_concurrent, cgroups, image): native threads that run calls."},
+    {Py_tp_doc, "Engine(max_concurrent, cgroups, image, processes=0, memory=0): native threads that run "
+                "calls, each in a cgroup with these limits where it has one."},
     {Py_tp_new, engine_new},
     {Py_tp_methods, engine_methods},
     {Py_tp_dealloc, engine_dealloc},
@@ -502,7 +508,7 @@ native_exec(PyObject *module)
 
     atomic_init(&state->found.how, AX_CLONE3);
     ax_table_guard_forks();
-    if (ax_names_init(&state->names) < 0 || ax_types_init(&state->types) < 0)
+    if (ax_names_init(&state->names) < 0)
         return -1;
     state->engine_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &engine_spec, NULL);
     state->port_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &port_spec, NULL);

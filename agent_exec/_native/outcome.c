@@ -1,31 +1,43 @@
 /* outcome.c - see outcome.h. With the interpreter lock. */
 #include "outcome.h"
 
+/* ax_types_init - import what outcomes are made of.
+ *
+ * Ensures   0, once they are there: with the first engine, for whoever only asks whether
+ *           children can be spawned needs none; or -1 and an exception.
+ * GIL       Held. The import lets it go, so another thread may be quicker.
+ */
 int
 ax_types_init(struct ax_types *types)
 {
-    PyObject *module = PyImport_ImportModule("agent_exec.model.outcome");
-    PyObject *ended = NULL, *launcher = NULL;
-    int result = -1;
+    struct ax_types found = {0};
+    PyObject *module, *ended = NULL, *launcher = NULL;
+    bool whole = false;
 
+    if (types->vfork != NULL)
+        return 0;
+    module = PyImport_ImportModule("agent_exec.model.outcome");
     if (module == NULL)
         return -1;
     ended = PyObject_GetAttrString(module, "Ended");
     launcher = PyObject_GetAttrString(module, "LauncherName");
-    if (ended != NULL && launcher != NULL &&
-        (types->outcome = PyObject_GetAttrString(module, "Outcome")) != NULL &&
-        (types->stage_outcome = PyObject_GetAttrString(module, "StageOutcome")) != NULL &&
-        (types->captured = PyObject_GetAttrString(module, "Captured")) != NULL &&
-        (types->exit = PyObject_GetAttrString(ended, "EXIT")) != NULL &&
-        (types->signal = PyObject_GetAttrString(ended, "SIGNAL")) != NULL &&
-        (types->timeout = PyObject_GetAttrString(ended, "TIMEOUT")) != NULL &&
-        (types->cancelled = PyObject_GetAttrString(ended, "CANCELLED")) != NULL &&
-        (types->vfork = PyObject_GetAttrString(launcher, "VFORK")) != NULL)
-        result = 0;
+    whole = ended != NULL && launcher != NULL &&
+            (found.outcome = PyObject_GetAttrString(module, "Outcome")) != NULL &&
+            (found.stage_outcome = PyObject_GetAttrString(module, "StageOutcome")) != NULL &&
+            (found.captured = PyObject_GetAttrString(module, "Captured")) != NULL &&
+            (found.exit = PyObject_GetAttrString(ended, "EXIT")) != NULL &&
+            (found.signal = PyObject_GetAttrString(ended, "SIGNAL")) != NULL &&
+            (found.timeout = PyObject_GetAttrString(ended, "TIMEOUT")) != NULL &&
+            (found.cancelled = PyObject_GetAttrString(ended, "CANCELLED")) != NULL &&
+            (found.vfork = PyObject_GetAttrString(launcher, "VFORK")) != NULL;
     Py_XDECREF(ended);
     Py_XDECREF(launcher);
     Py_DECREF(module);
-    return result;
+    if (whole && types->vfork == NULL)
+        *types = found;
+    else
+        ax_types_clear(&found);
+    return whole ? 0 : -1;
 }
 
 void

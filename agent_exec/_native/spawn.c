@@ -5,6 +5,7 @@
 #include "sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -183,15 +184,29 @@ clone_with_clone(struct ax_launch *launch, const struct ax_stack *stack)
     return ax_clone_onto(stack, ax_child_main, launch, &launch->pidfd);
 }
 
-/* Real-time signals that this process ignores. To ask for all takes as long as all else that a
- * launch does, and hardly any program ignores one: the answer may be LOOK_EVERY old. */
-static uint64_t
-find_ignored(struct ax_found *found)
+/* Has this process no controlling terminal? So says the kernel: where there is no /dev/tty, it
+ * says something else. */
+static bool
+has_no_terminal(void)
+{
+    long fd = ax_sys(SYS_openat, AT_FDCWD, "/dev/tty",
+                     O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0, 0);
+
+    if (fd >= 0)
+        ax_sys(SYS_close, fd, 0, 0, 0, 0);
+    return fd == -ENXIO;
+}
+
+/* The real-time signals that this process ignores, and whether it has a terminal. To ask for
+ * all takes as long as all else that a launch does, and hardly any program ignores one or gets
+ * a terminal later: the answer may be LOOK_EVERY old. */
+static void
+look_around(struct ax_found *found)
 {
     uint64_t now = ax_now(), ignored = 0;
 
     if (found->looked_at != 0 && now - found->looked_at < LOOK_EVERY)
-        return found->ignored;
+        return;
     for (int signum = FIRST_REAL_TIME; signum <= N_SIGNALS; signum++) {
         struct ax_sigaction action = {0};
 
@@ -200,8 +215,21 @@ find_ignored(struct ax_found *found)
             ignored |= (uint64_t)1 << (signum - 1);
     }
     found->ignored = ignored;
+    found->no_terminal = has_no_terminal();
     found->looked_at = now;
-    return ignored;
+}
+
+/* Does a group of its own set a child apart as well as a session would? It is found by its
+ * cgroup, and there is no terminal to be kept from: none of ours, and none that it opens first
+ * and is to have. For each session the kernel makes a group to schedule (sched(7), autogroup),
+ * in which the child stands in line anew, while we wait for it. */
+static bool
+is_group_enough(const struct ax_launch *launch, const struct ax_found *found)
+{
+    for (size_t i = 0; i < launch->n_actions; i++)
+        if (launch->actions[i].type == AX_OPEN)
+            return false;
+    return launch->cgroup_fd > 0 && found->no_terminal;
 }
 
 /* Was the mount made noexec since the template was? Asked when an exec was refused, and not
@@ -241,8 +269,9 @@ ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, struct ax_found
     launch->failure = (struct ax_failure){.step = AX_STEP_NONE, .action = -1};
     launch->parent = getpid();
     launch->pidfd = -1;
-    if (launch->flags & AX_RESET_SIGNALS)
-        launch->ignored = find_ignored(found);
+    look_around(found);
+    launch->ignored = found->ignored;
+    launch->group_does = is_group_enough(launch, found);
     launch->cgroup_error = 0;
     launch->confinement.inherits = carried != NULL;
     ax_filter_secret(launch->secret);
@@ -260,8 +289,10 @@ ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, struct ax_found
     if (launch->cgroup_fd > 0) {
         if (atomic_load_explicit(&found->how, memory_order_relaxed) == AX_CLONE3)
             pid = clone_with_clone3(launch, stack, launch->cgroup_fd);
-        if (pid < 0)
+        if (pid < 0) {
             launch->cgroup_error = (int)-pid;
+            launch->group_does = false;
+        }
     }
     if (pid < 0 && atomic_load_explicit(&found->how, memory_order_relaxed) == AX_CLONE3) {
         pid = clone_with_clone3(launch, stack, 0);

@@ -143,7 +143,7 @@ def policy(
         Path | None, typer.Option("--json", help="Write all figures here.")
     ] = None,
 ) -> None:
-    """Measure what a decision costs: an argv, a shell text, loading, the whole command.
+    """Measure what a decision costs: an argv, a shell text, loading, whole processes.
 
     The table goes to stdout, progress to stderr.
     """

@@ -4,14 +4,14 @@
 |---|---|---|
 | hello | protocol, version, nonce | protocol, version, pid, nonce, proof |
 | prove | proof | nothing |
-| call | worktree, policy, arguments; name, owner, progress, live | the result, with ``text`` |
+| call | worktree, policy, arguments; name, owner, part, progress, live | result and ``text`` |
 | check | worktree, policy, call; executor | the decision |
 | judge | worktree, policy, command, cwd; program, options, timeout_s | what a host is to do |
 | decide | worktree, policy, arguments | decision; question or null |
 | approver | worktree or null; asked | nothing; from now on it is asked questions |
-| answer | question, answer; or worktree, policy, decision, answer, live | taken; or the result |
+| answer | question, answer; or worktree, policy, decision, answer, owner, live | taken; result |
 | cancel | request | cancelled |
-| end | owner | nothing; the sessions of that owner are ended |
+| end | owner, part | nothing; the sessions of that owner are ended |
 | status | | what the daemon does |
 | stop | | nothing; it finishes what it does and ends |
 """
@@ -30,6 +30,7 @@ from typing import Any, Protocol
 
 from agent_exec.daemon.approvers import Approvers
 from agent_exec.daemon.lines import Lines, TooLong
+from agent_exec.daemon.owner import Owner
 from agent_exec.daemon.peer import Peer
 from agent_exec.daemon.protocol import (
     MOST_BYTES,
@@ -96,8 +97,7 @@ class Connection:
         self._host = host
         self._socket = connected
         self._peer = peer
-        # Nobody else can name it.
-        self._owner = f"connection {number} {os.urandom(8).hex()}"
+        self._owner = Owner(number)
         self._version = version
         self._tasks: dict[int | str, asyncio.Task[None]] = {}
         self._running: set[asyncio.Task[None]] = set()
@@ -137,7 +137,8 @@ class Connection:
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
-            self._host.services.end_owner(self._owner)
+            for owner in self._owner.ending():
+                self._host.services.end_owner(owner)
             self._writer.close()
             with suppress(OSError):
                 await self._writer.wait_closed()
@@ -307,11 +308,9 @@ class Connection:
 
     async def _call(self, request: Json) -> Json:
         arguments, name = request.get("arguments"), request.get("name", "exec")
-        owner = request.get("owner", self._owner)
         if not isinstance(arguments, dict) or not isinstance(name, str):
             raise InvalidCall("call has arguments, an object, and perhaps the name of the tool")
-        if not isinstance(owner, str):
-            raise InvalidCall("owner is a text")
+        owner = self._owner.named_by(request)
         async with self._service(request) as service:
             approvers = self._host.approvers
             asked = approvers.ask if approvers.is_anybody_there(request["worktree"]) else None
@@ -377,7 +376,7 @@ class Connection:
             decision = Decision.from_json(request["decision"])
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidCall(f"no answer that could be understood: {error!r}") from None
-        owner = str(request.get("owner", self._owner))
+        owner = self._owner.named_by(request)
         async with self._service(request) as service:
             live = self._lives.get(request["id"])
             return await service.run_decided(decision, answer, owner=owner, live=live)
@@ -391,10 +390,9 @@ class Connection:
         return {"cancelled": True}
 
     async def _end(self, request: Json) -> Json:
-        owner = request.get("owner", self._owner)
-        if not isinstance(owner, str):
-            raise InvalidCall("owner is a text")
+        owner = self._owner.named_by(request)
         self._host.services.end_owner(owner)
+        self._owner.forget(owner)
         return {}
 
     async def _status(self, _request: Json) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from agent_exec.model.child import Child
-from agent_exec.model.outcome import LauncherName
+from agent_exec.model.launcher import LauncherName
 from agent_exec.model.plan import SpawnPlan
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent_exec.launch import native
 from agent_exec.model.child import Child
-from agent_exec.model.outcome import LauncherName
+from agent_exec.model.launcher import LauncherName
 from agent_exec.model.plan import SpawnPlan
 
 

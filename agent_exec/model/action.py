@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -34,8 +33,7 @@ class ActionType(IntEnum):
     SIGDEFAULT = 6
 
 
-@dataclass(frozen=True, slots=True)
-class OpenHow:
+class OpenHow(NamedTuple):
     """What an OPEN action opens: a path and openat2(2)'s ``struct open_how``."""
 
     path: bytes

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from agent_exec.model.outcome import LauncherName
+from agent_exec.model.launcher import LauncherName
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(NamedTuple):
     """A child that has passed execve(2). Whoever holds it waits for it.
 
     `pidfd` is close-on-exec and belongs to the holder, who closes it. Wait with

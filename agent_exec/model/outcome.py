@@ -1,9 +1,16 @@
-"""What became of a call that ran."""
+"""What became of a call that ran.
+
+These are dataclasses: the C core makes them field by field.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from agent_exec.model.launcher import LauncherName
+
+__all__ = ["Captured", "Ended", "LauncherName", "Outcome", "StageOutcome"]
 
 
 class Ended(StrEnum):
@@ -17,16 +24,6 @@ class Ended(StrEnum):
     LAUNCH_FAILED = "launch_failed"
     RUNNING = "running"
     """It has not: it was left running, as a session."""
-
-
-class LauncherName(StrEnum):
-    """What spawns."""
-
-    VFORK = "vfork"
-    KERNEL = "kernel"
-    PORTABLE = "portable"
-    BUILTIN = "builtin"
-    """Nothing was spawned: done by ourselves."""
 
 
 @dataclass(frozen=True, slots=True)

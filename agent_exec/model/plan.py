@@ -3,16 +3,15 @@
 Text became bytes when a plan was bound: a launcher never encodes, searches PATH, or
 reads os.environ.
 
-The values that every call makes anew are named tuples, here and in its neighbours: to make
-one takes a third of the time of a frozen dataclass.
+No dataclasses here: to make a named tuple takes a third of the time, and
+to make its class a fifth, which a process that judges one call waits for.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from agent_exec.model.action import Action
 from agent_exec.model.confinement import Confinement
@@ -47,8 +46,7 @@ class TemplateUse(StrEnum):
     """The one in the cache was stale; it was made again and the call went on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """The key by which a file is known to be the one that was opened.
 
     The fields of stat(2) that the RFC compares; times in nanoseconds.
@@ -78,12 +76,17 @@ class Identity:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Executable:
-    """The pinned part of a spawn template, as a launcher needs it.
+    """The pinned part of a spawn template, as a launcher needs it. Frozen; equal by its values.
 
-    `fd` is borrowed from the template: it must stay open until the child has started.
+    `fd` is borrowed from the template: it must stay open until the child has started. No named
+    tuple, which nothing can refer to weakly.
     """
+
+    __slots__ = (
+        *("__weakref__", "called", "credentials", "execfd", "fd", "identity", "path"),
+        *("script",),
+    )
 
     fd: int
     path: bytes | None
@@ -93,11 +96,48 @@ class Executable:
     """Starts with ``#!``: executed by path, because a close-on-exec descriptor cannot be."""
     credentials: bytes
     """What `Launcher.credentials()` said when the template was made."""
-    execfd: int | None = None
+    execfd: int | None
     """The caller's number of the descriptor that `fd` is a copy of, for messages."""
-    called: bytes | None = None
+    called: bytes | None
     """How `path` is called from the directory that the child changes to, where that is what
     it is to be executed by: a script is told the words."""
+
+    def __init__(
+        self,
+        *,
+        fd: int,
+        path: bytes | None,
+        identity: Identity,
+        script: bool,
+        credentials: bytes,
+        execfd: int | None = None,
+        called: bytes | None = None,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "fd", fd)
+        put(self, "path", path)
+        put(self, "identity", identity)
+        put(self, "script", script)
+        put(self, "credentials", credentials)
+        put(self, "execfd", execfd)
+        put(self, "called", called)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name} of an executable does not change")
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple([getattr(self, name) for name in self.__slots__[1:]])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Executable) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def but(self, **changes: Any) -> Executable:  # noqa: ANN401 - as those of __init__
+        """The same, with other values for some of its fields."""
+        kept: dict[str, Any] = dict(zip(self.__slots__[1:], self._values(), strict=True))
+        return Executable(**kept | changes)
 
     @property
     def name(self) -> str:
@@ -123,7 +163,9 @@ class SpawnPlan(NamedTuple):
     inherit_fds: bool = False
     """Leave descriptors above 2 that are not close-on-exec open in the child."""
     session: bool = False
-    """setsid(2): the child leads a session and a group of its own."""
+    """The child leads a group of its own, has no terminal of ours, and leads a session, unless
+    our process has no terminal and a cgroup holds the call. The C core may have looked up to
+    10 ms ago whether it has one."""
     reset_signals: bool = False
     """Empty signal mask, and default action for every signal that the parent ignores.
 
@@ -135,8 +177,7 @@ class SpawnPlan(NamedTuple):
     """None: it may do all that we may."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """Bounds on one call. Times in seconds, sizes in bytes."""
 
     timeout_s: float | None = 120.0
@@ -151,8 +192,7 @@ class Limits:
     """Last bytes kept of each output."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spill:
+class Spill(NamedTuple):
     """Where the whole of an output goes, beside the part that is kept in memory.
 
     `fd` is borrowed and open for writing; at most `cap` bytes are written to it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,8 +14,8 @@ class Environment(NamedTuple):
 
     exact: Mapping[str, tuple[EffectKind, ...]]
     """By NAME, and by NAME=VALUE, which counts before."""
-    patterns: tuple[tuple[re.Pattern[str], tuple[EffectKind, ...]], ...]
-    """Names with a star, the longest first."""
+    patterns: tuple[tuple[tuple[str, ...], tuple[EffectKind, ...]], ...]
+    """Names with a star, the longest first: what stands before, between and after the stars."""
 
     def effects(self, name: str, value: str) -> tuple[Effect, ...]:
         """Of a variable that is set for a command. One that no rule knows is unknown."""
@@ -24,7 +23,7 @@ class Environment(NamedTuple):
         if kinds is None:
             kinds = self.exact.get(name)
         if kinds is None:
-            kinds = next((kinds for names, kinds in self.patterns if names.fullmatch(name)), None)
+            kinds = next((kinds for parts, kinds in self.patterns if _fits(name, parts)), None)
         if kinds is None:
             return (Effect(EffectKind.UNKNOWN, because=f"nobody has said what {name} does"),)
         return tuple([Effect(kind, because=f"the variable {name}") for kind in kinds])
@@ -52,7 +51,7 @@ def make_environment(source: Mapping[str, Any], where: str) -> Environment:
     stars = sorted((name for name in rules if "*" in name), key=lambda name: (-len(name), name))
     return Environment(
         {name: kinds for name, kinds in rules.items() if "*" not in name},
-        tuple((_pattern(name), rules[name]) for name in stars),
+        tuple((tuple(name.split("*")), rules[name]) for name in stars),
     )
 
 
@@ -63,5 +62,18 @@ def _kind(word: str, where: str) -> EffectKind:
         raise TableError(f"{where}: {word!r} is no kind of effect, nor harmless") from None
 
 
-def _pattern(name: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, name.split("*"))), re.DOTALL)
+def _fits(name: str, parts: tuple[str, ...]) -> bool:
+    """Does `name` hold all `parts` in order, the first at its begin, the last at its end?
+
+    No regular expressions: to compile one for each name takes longer than all else here.
+    """
+    first, *between, last = parts
+    if not name.startswith(first):
+        return False
+    at, end = len(first), len(name) - len(last)
+    for part in between:
+        found = name.find(part, at, max(at, end))
+        if found < 0:
+            return False
+        at = found + len(part)
+    return at <= end and name.endswith(last)

@@ -5,78 +5,111 @@ Source: git-config(1), of 2.39 to 2.51. What is not listed as harmless is taken 
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
+
+
+def _words(**lists: str) -> Mapping[str, frozenset[str]]:
+    """Names of keys, by their section."""
+    return {section: frozenset(names.split()) for section, names in lists.items()}
+
 
 # All keys of these sections, whatever the sub-section.
 _HARMLESS_SECTIONS = frozenset(
     {
         *("advice", "apply", "author", "bitmap", "branch", "bundle", "checkout", "clean"),
         *("clone", "color", "column", "commitgraph", "committer", "completion", "fastimport"),
-        *("feature", "fetch", "grep", "help", "i18n", "index", "init", "lsrefs"),
+        *("feature", "fetch", "gitflow", "grep", "help", "i18n", "index", "init", "lsrefs"),
         *("maintenance", "notes", "pack", "pull", "push", "rebase", "repack", "rerere", "revert"),
         *("showbranch", "sparse", "splitindex", "stash", "tag", "transfer", "user"),
         *("versionsort", "worktree"),
     }
 )
-_HARMLESS = re.compile(
-    r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode"
-    r"|autocrlf|eol|safecrlf|symlinks|abbrev|quotepath|trustctime|checkstat|preloadindex"
-    r"|untrackedcache|compression|loosecompression|packedgitlimit|packedgitwindowsize|bigfilethreshold"
-    r"|sharedrepository|commentchar|commentstring|whitespace|fsync|fsyncmethod|createobject"
-    r"|multipackindex|commitgraph|sparsecheckout|sparsecheckoutcone|protecthfs|protectntfs"
-    r"|longpaths|fscache|warnambiguousrefs|deltabasecachelimit|splitindex|hidedotfiles"
-    r"|notesref|usereplacerefs|maxtreedepth|checkroundtripencoding|filesreflocktimeout"
-    r"|packedrefstimeout|prefersymlinkrefs|sparsecheckoutpatterns|ignorestat)"
-    r"|diff\.(algorithm|autorefreshindex|colormoved|colormovedws|context|dirstat|ignoresubmodules"
-    r"|indentheuristic|interhunkcontext|mnemonicprefix|noprefix|relative|renames|renamelimit"
-    r"|statgraphwidth|statnamewidth|suppressblankempty|tool|wserrorhighlight"
-    r"|wordregex|guitool|srcprefix|dstprefix|trustexitcode)"
-    r"|diff\..*\.(binary|wordregex|xfuncname|algorithm|trustexitcode)"
-    r"|log\.(abbrevcommit|date|decorate|diffmerges|excludedecoration|follow|graphcolors|mailmap"
-    r"|initialdecorationset|showroot)"
-    r"|merge\.(conflictstyle|ff|log|renames|renamelimit|stat|tool|directoryrenames|autostash"
-    r"|defaulttoupstream|branchdesc|suppressdest|verbosity|verifysignatures|guitool)"
-    r"|remote\..*\.(url|pushurl|fetch|push|mirror|prune|prunetags|tagopt|skipdefaultupdate"
-    r"|skipfetchall|gh-resolved)|remote\.(pushdefault|default)"
-    r"|submodule\..*\.(url|active|branch|ignore|fetchrecursesubmodules|shallow)"
-    r"|submodule\.(active|recurse|fetchjobs|propagatebranches|alternatelocation)"
-    r"|extensions\.(worktreeconfig|objectformat|compatobjectformat|refstorage|noop"
-    r"|preciousobjects|relativeworktrees)"
-    r"|commit\.(gpgsign|status|verbose|cleanup)|tag\.(gpgsign|sort|forcesignannotated)"
-    r"|format\.(pretty|numbered|signoff|suffix|thread|notes|useautobase)"
-    r"|http\.(postbuffer|lowspeedlimit|lowspeedtime|version|sslverify|followredirects|useragent"
-    r"|extraheader|proxy)|http\..*\.(extraheader|sslverify|proxy)"
-    r"|url\..*\.(insteadof|pushinsteadof)|gitflow\..*|credential\.(username|usehttppath)"
-    r"|gpg\.format|receive\.(denycurrentbranch|denydeletes|denynonfastforwards)|github\.user"
-    r"|blame\.(blankboundary|coloring|date|showemail|showroot|markunblamablelines|markignoredlines)"
-    r"|status\.(relativepaths|short|branch|aheadbehind|displaycommentprefix|renamelimit|renames"
-    r"|showstash|showuntrackedfiles)|attr\.tree|mailmap\.blob|safe\.directory"
-    r"|gc\.(auto|autodetach|autopacklimit|pruneexpire|worktreepruneexpire|writecommitgraph"
-    r"|reflogexpire|reflogexpireunreachable|packrefs|logexpiry|aggressivewindow)"
-    r"|fsck\.(?!skiplist).*|lfs\.(repositoryformatversion|url|pushurl|locksverify|allowincompletepush"
-    r"|fetchinclude|fetchexclude|concurrenttransfers|skipdownloaderrors)"
-    r"|lfs\.https?://.*\.(access|locksverify)|difftool\.prompt|mergetool\.(prompt|keepbackup)",
-    re.DOTALL,
+# Keys without a sub-section.
+_HARMLESS = _words(
+    attr="tree",
+    blame="blankboundary coloring date showemail showroot markunblamablelines markignoredlines",
+    commit="gpgsign status verbose cleanup",
+    core="repositoryformatversion filemode bare logallrefupdates ignorecase precomposeunicode"
+    " autocrlf eol safecrlf symlinks abbrev quotepath trustctime checkstat preloadindex"
+    " untrackedcache compression loosecompression packedgitlimit packedgitwindowsize"
+    " bigfilethreshold sharedrepository commentchar commentstring whitespace fsync fsyncmethod"
+    " createobject multipackindex commitgraph sparsecheckout sparsecheckoutcone protecthfs"
+    " protectntfs longpaths fscache warnambiguousrefs deltabasecachelimit splitindex hidedotfiles"
+    " notesref usereplacerefs maxtreedepth checkroundtripencoding filesreflocktimeout"
+    " packedrefstimeout prefersymlinkrefs sparsecheckoutpatterns ignorestat",
+    credential="username usehttppath",
+    diff="algorithm autorefreshindex colormoved colormovedws context dirstat ignoresubmodules"
+    " indentheuristic interhunkcontext mnemonicprefix noprefix relative renames renamelimit"
+    " statgraphwidth statnamewidth suppressblankempty tool wserrorhighlight"
+    " wordregex guitool srcprefix dstprefix trustexitcode",
+    difftool="prompt",
+    extensions="worktreeconfig objectformat compatobjectformat refstorage noop preciousobjects"
+    " relativeworktrees",
+    format="pretty numbered signoff suffix thread notes useautobase",
+    gc="auto autodetach autopacklimit pruneexpire worktreepruneexpire writecommitgraph"
+    " reflogexpire reflogexpireunreachable packrefs logexpiry aggressivewindow",
+    github="user",
+    gpg="format",
+    http="postbuffer lowspeedlimit lowspeedtime version sslverify followredirects useragent"
+    " extraheader proxy",
+    lfs="repositoryformatversion url pushurl locksverify allowincompletepush fetchinclude"
+    " fetchexclude concurrenttransfers skipdownloaderrors",
+    log="abbrevcommit date decorate diffmerges excludedecoration follow graphcolors mailmap"
+    " initialdecorationset showroot",
+    mailmap="blob",
+    merge="conflictstyle ff log renames renamelimit stat tool directoryrenames autostash"
+    " defaulttoupstream branchdesc suppressdest verbosity verifysignatures guitool",
+    mergetool="prompt keepbackup",
+    receive="denycurrentbranch denydeletes denynonfastforwards",
+    remote="pushdefault default",
+    safe="directory",
+    status="relativepaths short branch aheadbehind displaycommentprefix renamelimit renames"
+    " showstash showuntrackedfiles",
+    submodule="active recurse fetchjobs propagatebranches alternatelocation",
 )
+# Keys with one, whatever it is.
+_HARMLESS_BELOW = _words(
+    diff="binary wordregex xfuncname algorithm trustexitcode",
+    http="extraheader sslverify proxy",
+    remote="url pushurl fetch push mirror prune prunetags tagopt skipdefaultupdate skipfetchall"
+    " gh-resolved",
+    submodule="url active branch ignore fetchrecursesubmodules shallow",
+    url="insteadof pushinsteadof",
+)
+_HARMLESS_OF_LFS = frozenset({"access", "locksverify"})
 # We put our own value in their place (see `agent_exec.policy.git_harden`), or only commands
-# that run something anyway obey them. Deprecated commands may be aliases (git 2.52).
-_OVERRIDDEN = re.compile(
-    r"core\.(fsmonitor|hookspath|pager|editor|sshcommand|askpass|fsmonitorhookversion)|pager\..*"
-    r"|sequence\.editor|log\.showsignature|gpg\..*|interactive\.difffilter"
-    r"|alias\.(?!whatchanged|pack-redundant).*|protocol\..*|credential\..*|filter\..*\.(clean|smudge|process|required)"
-    r"|diff\..*\.(textconv|cachetextconv)|difftool\..*|mergetool\..*|man\..*|browser\..*|web\..*|instaweb\..*"
-    r"|sendemail\..*|guitool\..*|gui\..*|merge\..*\.(driver|name|recursive)|core\.gitproxy"
-    r"|submodule\..*\.update|remote\..*\.(uploadpack|receivepack|vcs|proxy)|tar\..*|trailer\..*"
-    r"|uploadpack\..*|uploadarchive\..*|receive\..*|sendpack\..*|svn\..*|svn-remote\..*"
-    r"|remote\..*\.(promisor|partialclonefilter)|extensions\.partialclone|promisor\..*"
-    r"|status\.submodulesummary|core\.alternaterefscommand|commit\.template|safe\..*|gc\..*",
-    re.DOTALL,
+# that run something anyway obey them.
+_OVERRIDDEN_SECTIONS = frozenset(
+    {
+        *("browser", "credential", "difftool", "gc", "gpg", "gui", "guitool", "instaweb", "man"),
+        *("mergetool", "pager", "promisor", "protocol", "receive", "safe", "sendemail"),
+        *("sendpack", "svn", "svn-remote", "tar", "trailer", "uploadarchive", "uploadpack", "web"),
+    }
 )
-
-
-_FILES = re.compile(
-    r"core\.(attributesfile|excludesfile)|blame\.ignorerevsfile|diff\.orderfile|mailmap\.file"
-    r"|fsck\.skiplist"
+_OVERRIDDEN = _words(
+    commit="template",
+    core="fsmonitor hookspath pager editor sshcommand askpass fsmonitorhookversion gitproxy"
+    " alternaterefscommand",
+    extensions="partialclone",
+    interactive="difffilter",
+    log="showsignature",
+    sequence="editor",
+    status="submodulesummary",
+)
+_OVERRIDDEN_BELOW = _words(
+    diff="textconv cachetextconv",
+    filter="clean smudge process required",
+    merge="driver name recursive",
+    remote="uploadpack receivepack vcs proxy promisor partialclonefilter",
+    submodule="update",
+)
+# Deprecated commands may be aliases (git 2.52).
+_COMMANDS_AS_ALIASES = ("whatchanged", "pack-redundant")
+_FILES = frozenset(
+    {
+        *("core.attributesfile", "core.excludesfile", "blame.ignorerevsfile", "diff.orderfile"),
+        *("mailmap.file", "fsck.skiplist"),
+    }
 )
 
 
@@ -89,14 +122,30 @@ def git_key(written: str) -> str:
 
 def is_harmless(key: str) -> bool:
     """Can a key, as git writes it (section and name in lower case), not run anything?"""
-    return key.partition(".")[0] in _HARMLESS_SECTIONS or _HARMLESS.fullmatch(key) is not None
+    section, _, rest = key.partition(".")
+    if section in _HARMLESS_SECTIONS:
+        return True
+    if section == "fsck":
+        return not rest.startswith("skiplist")
+    sub, dot, name = rest.rpartition(".")
+    if section == "lfs" and sub.startswith(("http://", "https://")):
+        return name in _HARMLESS_OF_LFS
+    return name in (_HARMLESS_BELOW if dot else _HARMLESS).get(section, ())
 
 
 def is_answered(key: str) -> bool:
     """Does a command that only reads, run hardened, not obey it?"""
-    return is_harmless(key) or _OVERRIDDEN.fullmatch(key) is not None
+    if is_harmless(key):
+        return True
+    section, _, rest = key.partition(".")
+    if section in _OVERRIDDEN_SECTIONS:
+        return True
+    if section == "alias":
+        return not rest.startswith(_COMMANDS_AS_ALIASES)
+    _, dot, name = rest.rpartition(".")
+    return name in (_OVERRIDDEN_BELOW if dot else _OVERRIDDEN).get(section, ())
 
 
 def names_a_file(key: str) -> bool:
     """Is the value of a key a file that a command reads, and of which it may print something?"""
-    return _FILES.fullmatch(key) is not None
+    return key in _FILES

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from agent_exec.errors import PolicyError
@@ -122,11 +121,12 @@ def _shipped(name: str, where: str) -> Source:
             f"and a file of your own is named by its path: ./{name}.yaml"
         )
     folder = shipped()
-    compiled = folder / COMPILED
-    if compiled.is_file():
-        policies: dict[str, Mapping[str, Any]] = json.loads(compiled.read_bytes())
+    compiled = os.path.join(folder, COMPILED)
+    if os.path.isfile(compiled):
+        with open(compiled, "rb") as file:
+            policies: dict[str, Mapping[str, Any]] = json.load(file)
         return Source(name, policies[name], {}, name)
-    return _read(str(folder / f"{name}.yaml"), name, name)._replace(name=name)
+    return _read(os.path.join(folder, f"{name}.yaml"), name, name)._replace(name=name)
 
 
 def _read(path: str, shown: str, where: str) -> Source:
@@ -135,7 +135,7 @@ def _read(path: str, shown: str, where: str) -> Source:
 
     at = "" if where == shown else f"{where}: "
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb") as file:
             text = file.read(_MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)

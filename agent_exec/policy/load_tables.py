@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from agent_exec.policy.tables import Tables
@@ -13,16 +13,17 @@ COMPILED = "tools.json"
 """All of ``tools/*.yaml`` in one file; made when the wheel is built, for YAML is slow to read."""
 
 
-def shipped() -> Path:
+def shipped() -> str:
     """The folder of what is shipped: policies, and tools beneath.
 
     Raises:
         FileNotFoundError: The installation is broken.
     """
-    package = Path(__file__).parent.parent
+    package = os.path.dirname(os.path.dirname(__file__))
     # Installed, then in a checkout.
-    for folder in (package / "policies", package.parent / "policies"):
-        if (folder / "tools").is_dir():
+    for above in (package, os.path.dirname(package)):
+        folder = os.path.join(above, "policies")
+        if os.path.isdir(os.path.join(folder, "tools")):
             return folder
     raise FileNotFoundError(f"agent_exec was installed without its policies: {package}")
 
@@ -35,17 +36,18 @@ def load_tables() -> Tables:
         FileNotFoundError: The installation is broken.
     """
     folder = shipped()
-    compiled = folder / COMPILED
-    if compiled.is_file():
-        files = json.loads(compiled.read_bytes())
+    compiled = os.path.join(folder, COMPILED)
+    if os.path.isfile(compiled):
+        with open(compiled, "rb") as file:
+            files = json.load(file)
     else:
-        files = read_tables(folder / "tools")
+        files = read_tables(os.path.join(folder, "tools"))
     builtins = files.pop("builtins.yaml", {})
     environment = files.pop("environment.yaml", {})
     return Tables(files, builtins, environment)
 
 
-def read_tables(folder: Path) -> dict[str, Mapping[str, Any]]:
+def read_tables(folder: str) -> dict[str, Mapping[str, Any]]:
     """What stands in the YAML files of `folder`, by file name.
 
     Raises:
@@ -54,7 +56,9 @@ def read_tables(folder: Path) -> dict[str, Mapping[str, Any]]:
     # An installation has the compiled tables.
     from agent_exec.policy.read_tables import read_table_file  # noqa: PLC0415
 
-    return {
-        path.name: read_table_file(path.read_bytes(), path.name)
-        for path in sorted(folder.glob("*.yaml"))
-    }
+    files = {}
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".yaml"):
+            with open(os.path.join(folder, name), "rb") as file:
+                files[name] = read_table_file(file.read(), name)
+    return files

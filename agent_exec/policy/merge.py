@@ -5,7 +5,6 @@ Takes and gives plain values that `agent_exec.policy.file` has found right.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -91,6 +90,8 @@ def merge(sources: Sequence[Source]) -> dict[str, Any]:
 
 
 def _not_inherited(id_: str, rules: Iterable[str], where: str) -> str:
+    import difflib  # noqa: PLC0415 - for a mistake only
+
     near = difflib.get_close_matches(id_, list(rules), n=1)
     if near:
         return f"{where}: disable: no rule {id_} is inherited; did you mean {near[0]}?"

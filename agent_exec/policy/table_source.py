@@ -24,6 +24,20 @@ _OPTION_KEYS = frozenset(
 _OPERAND_KEYS = frozenset({"role", "unless", "if", "effects", "absent"})
 _MODE_KEYS = frozenset({"if", "unless", "input", "operands", "none", "effects", "values"})
 
+# Keys that `Table` has, too, by what stands there.
+_SWITCHES = frozenset(
+    {
+        *("numeric", "negatable", "dash", "old_style", "stops", "separate", "response_files"),
+        "assignments",
+    }
+)
+_AS_THEY_ARE = frozenset({"default", "otherwise", "language"})
+_ROLES = frozenset({"plus", "stdin"})
+_EFFECTS = frozenset({"none", "effects"})
+_SYNTAX_WORDS = {each.value: each for each in Syntax}
+_ROLE_WORDS = {each.value: each for each in Role}
+_KIND_WORDS = {each.value: each for each in EffectKind}
+
 _Member = TypeVar("_Member", Syntax, Role, EffectKind)
 
 
@@ -50,51 +64,40 @@ def make_table(
         TableError: Something in it has no meaning.
     """
     _known(source, _KEYS, where)
-    options = _options(source, where)
-    spellings = {spelling: option for option in options for spelling in option.names}
-    if len(spellings) != sum(len(option.names) for option in options):
-        names = [spelling for option in options for spelling in option.names]
-        twice = sorted({spelling for spelling in names if names.count(spelling) > 1})
-        raise TableError(f"{where}: {', '.join(twice)} stands there more than once")
-    commands = source.get("commands")
-    plus = source.get("plus")
-    anything = source.get("anything")
-    stdin = source.get("stdin")
-    return Table(
-        name=name,
-        syntax=_member(Syntax, source.get("syntax", "gnu"), f"{where}.syntax"),
-        options=spellings,
-        longs=tuple(sorted(spelling for spelling in spellings if spelling.startswith("--"))),
-        numeric=bool(source.get("numeric", False)),
-        plus=None if plus is None else _role(plus, f"{where}.plus"),
-        negatable=bool(source.get("negatable", False)),
-        dash=bool(source.get("dash", False)),
-        old_style=bool(source.get("old_style", False)),
-        stops=bool(source.get("stops", False)),
-        separate=bool(source.get("separate", False)),
-        response_files=bool(source.get("response_files", False)),
-        assignments=bool(source.get("assignments", False)),
-        keys=None if "keys" not in source else _roles(source["keys"], f"{where}.keys"),
-        alone=frozenset(_words(source.get("alone", list(alone)), f"{where}.alone")),
-        operands=_operands(source.get("operands", []), spellings, f"{where}.operands"),
-        none=_effects(source.get("none", []), f"{where}.none"),
-        effects=_effects(source.get("effects", []), f"{where}.effects"),
-        anything=None if anything is None else _effects(anything, f"{where}.anything"),
-        stdin=None if stdin is None else _role(stdin, f"{where}.stdin"),
-        modes=tuple(
+    spellings = _spellings(_options(source, where), where)
+    # Most tables say little: what is not there costs nothing.
+    said: dict[str, Any] = {key: source[key] for key in source.keys() & _AS_THEY_ARE}
+    said |= {key: bool(source[key]) for key in source.keys() & _SWITCHES}
+    for key in source.keys() & _ROLES:
+        said[key] = None if source[key] is None else _role(source[key], f"{where}.{key}")
+    for key in source.keys() & _EFFECTS:
+        said[key] = _effects(source[key], f"{where}.{key}")
+    if source.get("anything") is not None:
+        said["anything"] = _effects(source["anything"], f"{where}.anything")
+    if "keys" in source:
+        said["keys"] = _roles(source["keys"], f"{where}.keys")
+    if "alone" in source:
+        alone = _words(source["alone"], f"{where}.alone")
+    if "operands" in source:
+        said["operands"] = _operands(source["operands"], spellings, f"{where}.operands")
+    if "modes" in source:
+        said["modes"] = tuple(
             _mode(mode, spellings, f"{where}.modes[{index}]")
-            for index, mode in enumerate(source.get("modes", []))
-        ),
-        commands=None
-        if commands is None
-        else _commands(
-            commands,
+            for index, mode in enumerate(source["modes"])
+        )
+    if source.get("commands") is not None:
+        said["commands"] = _commands(
+            source["commands"],
             f"{where}.commands",
             _words(source.get("commands_alone", ["--help"]), f"{where}.commands_alone"),
-        ),
-        default=source.get("default"),
-        otherwise=source.get("otherwise"),
-        language=source.get("language"),
+        )
+    return Table(
+        name=name,
+        syntax=_member(_SYNTAX_WORDS, source.get("syntax", "gnu"), f"{where}.syntax"),
+        options=spellings,
+        longs=tuple(sorted([spelling for spelling in spellings if spelling.startswith("--")])),
+        alone=frozenset(alone),
+        **said,
     )
 
 
@@ -102,7 +105,7 @@ def names_of(name: str, source: Mapping[str, Any], where: str) -> tuple[str, ...
     """What the program is called: `name`, and what stands under ``also``."""
     if not isinstance(source, Mapping):
         raise TableError(f"{where}: a table is a mapping, not {source!r}")
-    return (name, *_words(source.get("also", []), f"{where}.also"))
+    return (name, *_words(source["also"], f"{where}.also")) if "also" in source else (name,)
 
 
 def _commands(source: Mapping[str, Any], where: str, alone: Sequence[str]) -> Mapping[str, Table]:
@@ -121,24 +124,33 @@ def _commands(source: Mapping[str, Any], where: str, alone: Sequence[str]) -> Ma
 
 
 def _options(source: Mapping[str, Any], where: str) -> list[Option]:
-    options = [
-        *(Option(_names(each)) for each in _list(source.get("flags", []), f"{where}.flags")),
-        *(
-            Option(_names(each), values=(Role.DATA,))
-            for each in _list(source.get("values", []), f"{where}.values")
-        ),
-        *(
-            Option(_names(each), attached=Role.DATA)
-            for each in _list(source.get("optional", []), f"{where}.optional")
-        ),
-    ]
+    options: list[Option] = []
+    if "flags" in source:
+        options += [Option(_names(each)) for each in _list(source["flags"], f"{where}.flags")]
+    if "values" in source:
+        given = _list(source["values"], f"{where}.values")
+        options += [Option(_names(each), values=(Role.DATA,)) for each in given]
+    if "optional" in source:
+        given = _list(source["optional"], f"{where}.optional")
+        options += [Option(_names(each), attached=Role.DATA) for each in given]
     for key, detail in (source.get("options") or {}).items():
         options.append(_option(_names(key), detail or {}, f"{where}.options.{key}"))
+    return options
+
+
+def _spellings(options: Iterable[Option], where: str) -> Mapping[str, Option]:
+    spellings: dict[str, Option] = {}
+    twice = set()
     for option in options:
         for spelling in option.names:
             if len(spelling) < 2 or spelling[0] != "-":
                 raise TableError(f"{where}: {spelling!r} is no option; it has no dash")
-    return options
+            if spelling in spellings:
+                twice.add(spelling)
+            spellings[spelling] = option
+    if twice:
+        raise TableError(f"{where}: {', '.join(sorted(twice))} stands there more than once")
+    return spellings
 
 
 def _option(names: tuple[str, ...], source: Mapping[str, Any], where: str) -> Option:
@@ -150,9 +162,9 @@ def _option(names: tuple[str, ...], source: Mapping[str, Any], where: str) -> Op
     operands = source.get("operands")
     return Option(
         names,
-        values=tuple(_role(role, where) for role in values),
+        values=tuple([_role(role, where) for role in values]),
         attached=None if optional is None else _role(optional, where),
-        effects=_effects(source.get("effects", []), where),
+        effects=_effects(source["effects"], where) if "effects" in source else (),
         operands=None if operands is None else _role(operands, where),
         because=source.get("because", ""),
         follows=bool(source.get("follows", False)),
@@ -170,7 +182,7 @@ def _operands(
 
 def _operand(source: Any, spellings: Mapping[str, Option], where: str) -> Operand:  # noqa: ANN401
     if isinstance(source, str):
-        source = {"role": source}
+        return Operand(_role(source.removesuffix("*"), where), repeats=source.endswith("*"))
     if not isinstance(source, Mapping):
         raise TableError(f"{where}: an operand is a role or a mapping, not {source!r}")
     _known(source, _OPERAND_KEYS, where)
@@ -219,7 +231,7 @@ def _effects(source: Iterable[str], where: str) -> tuple[Effect, ...]:
         if not isinstance(text, str):
             raise TableError(f"{where}: an effect is a kind, or a kind and a path: {text!r}")
         kind, _, path = text.partition(" ")
-        effects.append(Effect(_member(EffectKind, kind, where), path or None))
+        effects.append(Effect(_member(_KIND_WORDS, kind, where), path or None))
     return tuple(effects)
 
 
@@ -228,19 +240,18 @@ def _roles(source: Mapping[str, str], where: str) -> Mapping[str, Role]:
 
 
 def _role(word: object, where: str) -> Role:
-    return _member(Role, word, where)
+    return _member(_ROLE_WORDS, word, where)
 
 
-def _member(kind: type[_Member], word: object, where: str) -> _Member:
-    try:
-        return kind(str(word))
-    except ValueError:
-        known = ", ".join(member.value for member in kind)
-        raise TableError(f"{where}: {word!r} is none of {known}") from None
+def _member(members: Mapping[str, _Member], word: object, where: str) -> _Member:
+    member = members.get(str(word))
+    if member is None:
+        raise TableError(f"{where}: {word!r} is none of {', '.join(members)}")
+    return member
 
 
 def _names(text: object) -> tuple[str, ...]:
-    return tuple(name.strip() for name in str(text).split(","))
+    return tuple(map(str.strip, str(text).split(",")))
 
 
 def _list(source: object, where: str) -> Sequence[Any]:
@@ -262,8 +273,8 @@ def _words(source: object, where: str) -> Sequence[str]:
 
 
 def _known(source: Mapping[str, Any], keys: frozenset[str], where: str) -> None:
-    unknown = sorted(map(str, source.keys() - keys))
-    if unknown:
+    if not keys.issuperset(source):
+        unknown = sorted(map(str, source.keys() - keys))
         raise TableError(
             f"{where}: there is no {', '.join(unknown)}; there are {', '.join(sorted(keys))}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agent_exec.errors import InvalidCall, LaunchError, Step, TemplateError
 from agent_exec.model.action import Action
@@ -119,7 +119,7 @@ class Bound:
             stderr=Stdio.CAPTURE if call.stderr is None else call.stderr,
             stdout_spill=self._spill(0, self.stdout_file),
             stderr_spill=self._spill(1, self.stderr_file),
-            limits=limits if call.timeout_s is None else replace(limits, timeout_s=call.timeout_s),
+            limits=limits if call.timeout_s is None else limits._replace(timeout_s=call.timeout_s),
             survivors=settings.survivors,
             mark=self._mark(),
         )

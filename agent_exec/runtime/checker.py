@@ -18,7 +18,6 @@ from agent_exec.policy.load import load_policy
 from agent_exec.policy.load_tables import load_tables
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime.checks import wrong
-from agent_exec.runtime.enforcing import what_is_enforced
 from agent_exec.runtime.environment import ChildEnvironment, policy_environment
 from agent_exec.runtime.resolve import resolve
 from agent_exec.schema.redact import withheld_secrets
@@ -153,6 +152,9 @@ class Checker:
 
 
 def _enforced_for(policy: Policy) -> frozenset[str]:
+    # What is not allowed never gets to be held to anything.
+    from agent_exec.runtime.enforcing import what_is_enforced  # noqa: PLC0415
+
     return what_is_enforced(policy.launcher, cgroup="cgroup" in policy.sandbox.require)
 
 

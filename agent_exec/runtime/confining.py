@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 
 from agent_exec.errors import LaunchError, Step
 from agent_exec.model.confinement import Confinement
@@ -13,8 +14,10 @@ from agent_exec.model.result import ToolResult
 from agent_exec.model.rights import Rights
 from agent_exec.runtime.denials import Withheld, denials
 from agent_exec.sandbox.profile import Cell, Sandbox
+from agent_exec.sandbox.protected import Looks, changes
 
 _TMPDIR = b"TMPDIR="
+_MOST_NAMED = 5
 
 
 class Confining:
@@ -37,6 +40,8 @@ class Confining:
         self._in_use = False
         self._ran_code = False
         self._withheld: list[Withheld] = []
+        self._before: Looks | None = None
+        """Protected files, before the first stage that could write them."""
 
     def confinement(
         self, rights: Rights | None, executable: Executable, argv: tuple[str, ...]
@@ -54,6 +59,8 @@ class Confining:
         except OSError as error:
             raise LaunchError(name or argv[0], Step.SANDBOX, error.errno or errno.EIO) from None
         self._ran_code |= rights.code
+        if rights.write and self._before is None:
+            self._before = self._sandbox.protected.look()
         self._withheld.append(Withheld(argv, name, rights))
         return made
 
@@ -85,8 +92,26 @@ class Confining:
         """`result` with notices of what was refused to its stages."""
         if self._sandbox is None or not self._withheld:
             return result
-        said = denials(self._withheld, result, self._sandbox.bounds, cwd=cwd)
+        said = [*self._told_of_protected(self._sandbox)]
+        said += denials(self._withheld, result, self._sandbox.bounds, cwd=cwd)
         return result._replace(notices=(*result.notices, *said)) if said else result
+
+    def _told_of_protected(self, sandbox: Sandbox) -> Iterator[str]:
+        if self._before is None:
+            return
+        programs = {name for each in self._withheld for name in each.rights.programs}
+        by_git = any(os.path.basename(name) == "git" for name in programs)
+        found = [
+            f"{name} was {what}"
+            for name, what in changes(self._before, sandbox.protected.look())
+            if not (by_git and _is_gits_own(name))
+        ]
+        if found:
+            more = "" if len(found) <= _MOST_NAMED else f" and {len(found) - _MOST_NAMED} more"
+            yield (
+                f"{', '.join(found[:_MOST_NAMED])}{more} while this ran: other programs run or "
+                "obey what is there later, outside of the sandbox; see that it is meant to be so"
+            )
 
     def ended(self, outcome: Outcome) -> None:
         """Some stages have ended: may anything be left that knows the temp directory?"""
@@ -110,3 +135,8 @@ class Confining:
         if self._cell is None:
             self._cell = sandbox.enter(self._timeout_s)
         return self._cell
+
+
+def _is_gits_own(name: str) -> bool:
+    """What git writes in the course of its work: a remote, an upstream, a submodule."""
+    return name.startswith(".git/") and not name.startswith(".git/hooks/")

@@ -256,8 +256,15 @@ def _kill_tier(launcher: str | None) -> list[Finding]:
         tier = find_kill_tier(launcher or "auto")
     except AgentExecError as error:
         return [Finding("kill tier", "none", str(error))]
+    whole = "limits.processes and limits.memory_mib are those of a whole call"
+    single = "limits.processes counts what the user runs, limits.memory_mib is of each process"
     return [
         Finding("kill tier", tier.name, tier.why),
+        Finding(
+            "limits by cgroup",
+            " and ".join(tier.bounded) or "none",
+            whole if len(tier.bounded) > 1 else single,
+        ),
         Finding("guardian", tier.guardian, tier.guardian_why),
     ]
 

@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping
 
 from agent_exec.errors import AgentExecError
-from agent_exec.launch.select import select_launcher
-from agent_exec.model.outcome import LauncherName
+from agent_exec.launch.select import select_general, why_not_kernel
+from agent_exec.model.launcher import LauncherName
 from agent_exec.policy.policy import Policy
 from agent_exec.sandbox.access import Places
 from agent_exec.sandbox.available import best, names, tmp_folders
 from agent_exec.sandbox.limits import Bounds
 from agent_exec.sandbox.profile import Enforced, Sandbox
+from agent_exec.sandbox.protected import Protected
 from agent_exec.sandbox.seccomp import filter_maker
 
 
@@ -43,6 +44,7 @@ def make_sandbox(policy: Policy, enforced: Enforced, environ: Mapping[str, str])
             frozenset(policy.sandbox.read) - {*policy.sandbox.worktree},
         ),
         tmp_folders=tmp_folders(environ),
+        protected=Protected(policy.worktree, policy.protect),
     )
 
 
@@ -50,11 +52,16 @@ def what_is_enforced(launcher: str, *, cgroup: bool) -> frozenset[str]:
     """The words of ``sandbox.require`` that the launcher called `launcher` meets here.
 
     Args:
-        launcher: As a policy names it.
+        launcher: As a policy names it; the calls of a tool with ``kernel`` are started as by
+            ``auto`` (see `agent_exec.runtime.select`).
         cgroup: Is it of interest whether calls have cgroups? That takes a launch to find out.
     """
+    if launcher == "kernel":
+        if why_not_kernel() is not None:
+            return frozenset()
+        launcher = "auto"
     try:
-        chosen = select_launcher(launcher).name
+        chosen = select_general(launcher).name
     except AgentExecError:
         return frozenset()
     return names(enforced_by(chosen), cgroup=cgroup and _has_cgroups(launcher))

@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent_exec.policy.policy import Policy
 
@@ -33,8 +33,7 @@ def is_mark(name: str) -> bool:
     return _MARKS.fullmatch(name) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class SearchPath:
+class SearchPath(NamedTuple):
     """Where programs are looked up by name."""
 
     folders: tuple[str, ...]

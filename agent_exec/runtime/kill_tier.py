@@ -10,6 +10,9 @@ from agent_exec.launch.spawn_template import SpawnTemplate
 from agent_exec.model.plan import CallPlan, Containment, SpawnPlan
 from agent_exec.runtime.select import select_engine
 
+_MANY = 1 << 20
+_CONTROLLERS = {"pids": "processes", "memory": "memory"}
+
 
 @dataclass(frozen=True, slots=True)
 class KillTier:
@@ -20,6 +23,8 @@ class KillTier:
     """Where the cgroups of calls are made, or why there are none."""
     guardian: str
     guardian_why: str
+    bounded: tuple[str, ...] = ()
+    """What the cgroups of calls limit: ``processes``, ``memory``."""
 
 
 def find_kill_tier(launcher: str) -> KillTier:
@@ -28,9 +33,12 @@ def find_kill_tier(launcher: str) -> KillTier:
     Raises:
         AgentExecError: Nothing can be launched.
     """
-    engine, chosen = select_engine(launcher, containment=Containment.AUTO)
+    engine, chosen = select_engine(
+        launcher, containment=Containment.AUTO, processes=_MANY, memory_mib=_MANY
+    )
     try:
         contains, text = engine.containment()
+        bounded = _bounded_by(text) if contains else ()
         program = shutil.which("true")
         if program is None:
             guardian, why = "not tried", "there is no program called true"
@@ -45,7 +53,15 @@ def find_kill_tier(launcher: str) -> KillTier:
         engine.close()
     if contains:
         where = os.path.dirname(text)
-        return KillTier("cgroup", f"all that a call started; below {where}", guardian, why)
+        why_so = f"all that a call started; below {where}"
+        return KillTier("cgroup", why_so, guardian, why, bounded)
     searches = os.path.isdir("/proc/self/task")
     name = "session, group and mark" if searches else "session and group"
     return KillTier(name, text, guardian, why)
+
+
+def _bounded_by(cgroup: str) -> tuple[str, ...]:
+    """What the cgroups below `cgroup`, an engine's, have limits of."""
+    with open(f"{cgroup}/cgroup.subtree_control", encoding="ascii") as file:
+        handed_on = file.read().split()
+    return tuple([what for name, what in _CONTROLLERS.items() if name in handed_on])

@@ -7,7 +7,6 @@ follows it is a program: ``cut -d | -f1`` is none.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Sequence
 
 from agent_exec.errors import InvalidCall
@@ -41,6 +40,8 @@ def refuse_shell_syntax(argv: Sequence[str], is_program: Callable[[str], bool]) 
 
 def split_line(line: str) -> list[str]:
     """The words of `line` as a shell would split it; only `line` where it would not."""
+    import shlex  # noqa: PLC0415 - for a mistake only
+
     try:
         return shlex.split(line) or [line]
     except ValueError:

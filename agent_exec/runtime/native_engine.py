@@ -48,6 +48,8 @@ class NativeEngine:
         max_concurrent: Calls that may run at the same time; later ones wait.
         cgroups: Give each call a cgroup of its own, where that is possible. A call for which
             it fails goes without; see `Outcome.contained`.
+        processes: Threads that all of a call may have together, where its cgroup can limit that.
+        memory_mib: Memory that all of a call may have together, in the same way.
 
     Raises:
         OSError: The descriptors it needs cannot be had (EMFILE, ENFILE).
@@ -55,8 +57,16 @@ class NativeEngine:
 
     launcher = LauncherName.VFORK
 
-    def __init__(self, *, max_concurrent: int = 16, cgroups: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        max_concurrent: int = 16,
+        cgroups: bool = False,
+        processes: int | None = None,
+        memory_mib: int | None = None,
+    ) -> None:
         self._max_concurrent = max_concurrent
+        self._bounds = (processes or 0, (memory_mib or 0) << 20)
         self._cgroups = cgroups
         self._closed = False
         self._lock = threading.Lock()
@@ -65,7 +75,7 @@ class NativeEngine:
 
     def _open(self) -> None:
         self._pid = os.getpid()
-        self._core = native.Engine(self._max_concurrent, self._cgroups, native.IMAGE)
+        self._core = native.Engine(self._max_concurrent, self._cgroups, native.IMAGE, *self._bounds)
         self._here = _Here()
         self._ports: weakref.WeakKeyDictionary[object, LoopPort] = weakref.WeakKeyDictionary()
         # Also runs at interpreter exit, so that no child outlives us unnoticed.

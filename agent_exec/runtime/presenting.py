@@ -56,7 +56,9 @@ class Presenter:
             error=None if result.error is None else self._redact(result.error),
             route_reason=None if result.route_reason is None else self._redact(result.route_reason),
         )
-        result = result._replace(notices=tuple([self._redact(notice) for notice in notices]))
+        # Not in one with the others: to keep an output may be worth a notice.
+        if notices:
+            result = result._replace(notices=tuple([self._redact(notice) for notice in notices]))
         return result._replace(text=as_text(result))
 
     def session(self, result: ToolResult, hints: Sequence[str] = ()) -> ToolResult:
@@ -73,7 +75,8 @@ class Presenter:
         return result._replace(text=as_text(result))
 
     def _stage(self, stage: StageResult) -> StageResult:
-        return stage._replace(argv=tuple([self._redact(word) for word in stage.argv]))
+        argv = tuple([self._redact(word) for word in stage.argv])
+        return stage if argv == stage.argv else stage._replace(argv=argv)
 
     def _cut(
         self, output: Output, call: ToolCall, id_: str, name: str, notices: list[str]
@@ -82,6 +85,8 @@ class Presenter:
             output = output._replace(
                 head=self._redact.head(output.head), tail=self._redact.tail(output.tail)
             )
+        elif not (output.head or output.tail):
+            return output
         else:
             output = output._replace(head=self._redact(output.head), tail="")
         most = MODEL_BYTES if call.output_bytes is None else call.output_bytes

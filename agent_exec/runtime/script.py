@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 
 from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.model.action import Action
@@ -249,7 +248,7 @@ class ScriptRun:
             left = self._deadline - time.monotonic()
             if left <= 0:
                 return None
-            limits = replace(limits, timeout_s=left)
+            limits = limits._replace(timeout_s=left)
         directory = self._ready.work_in()
         out = call.stdout if stdout is None else stdout
         out_rest, err_rest = self.output.rest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from dataclasses import replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from agent_exec.model.action import Action
@@ -52,7 +51,7 @@ class Found:
         executable = self._lease.template.executable
         if self._called is None or not executable.script:
             return executable
-        return replace(executable, called=self._called)
+        return executable.but(called=self._called)
 
     @property
     def use(self) -> TemplateUse:

@@ -21,11 +21,14 @@ def select_engine(
     *,
     max_concurrent: int = 16,
     containment: Containment = Containment.SESSION,
+    processes: int | None = None,
+    memory_mib: int | None = None,
 ) -> tuple[Engine, Launcher]:
     """An engine that starts its children as the launcher called `name` does, and that launcher.
 
     With ``kernel`` it is the engine of the general launcher: every stage of a call leads a
-    session, which the kernel's calls cannot make.
+    session, which the kernel's calls cannot make. `processes` and `memory_mib` are for the cgroups
+    of calls; see `NativeEngine`.
 
     Raises:
         Unsupported: `name` is no launcher, or does not work here; or `containment` is
@@ -40,7 +43,10 @@ def select_engine(
         from agent_exec.runtime.native_engine import NativeEngine  # noqa: PLC0415
 
         engine: Engine = NativeEngine(
-            max_concurrent=max_concurrent, cgroups=containment is not Containment.SESSION
+            max_concurrent=max_concurrent,
+            cgroups=containment is not Containment.SESSION,
+            processes=processes,
+            memory_mib=memory_mib,
         )
     else:
         from agent_exec.runtime.thread_engine import ThreadEngine  # noqa: PLC0415

@@ -14,6 +14,7 @@ from agent_exec.model.rights import Rights
 from agent_exec.sandbox.access import Floor, Places, accesses, find_floor
 from agent_exec.sandbox.limits import Bounds, rlimits, threads_of_user
 from agent_exec.sandbox.programs import started_with
+from agent_exec.sandbox.protected import Protected
 from agent_exec.sandbox.rule_sets import Key, RuleSet, RuleSets, Wanted
 from agent_exec.sandbox.tmp import TmpFolders
 
@@ -39,6 +40,7 @@ class Sandbox:
         bounds: Limits of every process.
         places: What paths mean.
         tmp_folders: Where the temp directories of calls are: the first that can be had.
+        protected: What is looked at around every call that could write there.
     """
 
     def __init__(
@@ -48,10 +50,13 @@ class Sandbox:
         places: Places,
         *,
         tmp_folders: Sequence[str],
+        protected: Protected,
     ) -> None:
         self._enforced = enforced
         self.bounds = bounds
         """Limits of every process."""
+        self.protected = protected
+        """What is looked at around every call that could write there."""
         self._places = places
         self._floor: Floor | None = None
         self._filters: dict[tuple[bool, bool], Filter] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import shutil
 import stat
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -47,7 +46,7 @@ def executed_with(program: str, path: Sequence[str]) -> tuple[str, ...]:
     name = os.path.basename(program)
     found = [real, *_with(real, path)]
     for helper in (*_UNPACKERS, *_HELPERS.get(name, ())):
-        where = shutil.which(helper, path=os.pathsep.join(path))
+        where = _found(helper, path)
         if where is not None:
             found += [_real(where), *_with(_real(where), path)]
     found += [
@@ -107,12 +106,18 @@ def _with(program: str, path: Sequence[str]) -> Iterator[str]:
         yield program
         if os.path.basename(words[0]) == "env":
             named = _named_by_env(words[1:])
-            where = None if named is None else shutil.which(named, path=os.pathsep.join(path))
+            where = None if named is None else _found(named, path)
             if where is None:
                 return
             yield from _with(program, path)
             program = _real(where)
             yield program
+
+
+def _found(name: str, path: Sequence[str]) -> str | None:
+    from shutil import which  # noqa: PLC0415 - takes its time, and most who import us launch nothing
+
+    return which(name, path=os.pathsep.join(path))
 
 
 def _named_by_env(words: Iterable[str]) -> str | None:

@@ -8,10 +8,8 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import secrets
 import sys
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from agent_exec.model.confinement import Filter
 from agent_exec.sandbox.bpf import (
@@ -52,8 +50,7 @@ _GET_ACTION_AVAIL = 2
 _PASS: Code = (answer(ALLOW),)
 
 
-@dataclass(frozen=True, slots=True)
-class Withheld:
+class Withheld(NamedTuple):
     """What a filter is made from."""
 
     write: bool
@@ -139,6 +136,8 @@ class FilterMaker:
         withheld = Withheld(write=not write, network=not network, landlock=landlock)
         made = self._made.get(withheld)
         if made is None:
+            import secrets  # noqa: PLC0415 - only for a child that is confined
+
             secret = (1 + secrets.randbelow(2**64 - 1), 1 + secrets.randbelow(2**64 - 1))
             # Another thread may have been quicker.
             made = self._made.setdefault(withheld, build(withheld, secret, self._machine))

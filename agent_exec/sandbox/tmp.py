@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import stat
 import threading
 from collections.abc import Callable
@@ -176,6 +175,7 @@ def _empty(folder: str) -> bool:
 
 def _remove(folder: str) -> None:
     """All of it that can be removed; the rest is left to who sweeps next."""
+    from shutil import rmtree  # noqa: PLC0415 - most temp directories hold no directory
 
     def open_up(_call: Callable[..., object], path: str, _error: object) -> None:
         # A directory of ours that nobody may look into.
@@ -186,6 +186,6 @@ def _remove(folder: str) -> None:
                 os.chmod(path, 0o700)
 
     for _ in range(2):
-        shutil.rmtree(folder, onerror=open_up)
+        rmtree(folder, onerror=open_up)
         if not os.path.lexists(folder):
             return

@@ -15,7 +15,9 @@ async def call(
     tool: ExecTool,
     arguments: Mapping[str, Any],
     token: CancellationToken | None,
+    *,
     name: str = "exec",
+    owner: str = "",
 ) -> ToolResult:
     """As `ExecTool.call`.
 
@@ -24,7 +26,7 @@ async def call(
         Closed: The tool was closed.
     """
     if token is None:
-        return await tool.call(arguments, name=name)
-    running = asyncio.ensure_future(tool.call(arguments, name=name))
+        return await tool.call(arguments, name=name, owner=owner)
+    running = asyncio.ensure_future(tool.call(arguments, name=name, owner=owner))
     token.link_future(running)
     return await running

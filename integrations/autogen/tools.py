@@ -19,21 +19,26 @@ from pydantic import BaseModel, ConfigDict
 
 from agent_exec import ExecTool
 from agent_exec.integrations.autogen.calling import call
-from agent_exec.integrations.common.served import Definition, definitions
+from agent_exec.integrations.common.served import Definition, definition, definitions, owner_of
 
 
 class ExecWorkbench(Workbench):
-    """Gives `exec` to an agent: ``AssistantAgent(workbench=...)``.
+    """Gives `exec` to an agent, and the tools for what it starts in the background.
+
+    ``AssistantAgent(workbench=ExecWorkbench(tool))``.
 
     AutoGen asks nobody about tools: what the policy asks about is for the approver of `tool`.
 
     Args:
         tool: Stays the caller's to close.
+        owner: Whose background sessions the agent has: those of this workbench alone, when not
+            given. They end with `tool`, and when the workbench is stopped or reset.
     """
 
-    def __init__(self, tool: ExecTool) -> None:
+    def __init__(self, tool: ExecTool, *, owner: str | None = None) -> None:
         self._tool = tool
-        self._schemas = [_schema(each) for each in definitions(tool)]
+        self.owner = owner_of(owner)
+        self._schemas = [_schema(each) for each in definitions()]
 
     async def list_tools(self) -> list[ToolSchema]:
         return self._schemas
@@ -51,7 +56,9 @@ class ExecWorkbench(Workbench):
         a call that ends with `asyncio.CancelledError`.
         """
         try:
-            done = await call(self._tool, arguments or {}, cancellation_token, name)
+            done = await call(
+                self._tool, arguments or {}, cancellation_token, name=name, owner=self.owner
+            )
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if cancellation_token is None or not cancellation_token.is_cancelled():
@@ -67,16 +74,18 @@ class ExecWorkbench(Workbench):
         """Nothing: the tool is ready, and stays the caller's."""
 
     async def stop(self) -> None:
-        """Nothing."""
+        """End its background sessions, without waiting for that."""
+        self._tool.end_sessions(self.owner)
 
     async def reset(self) -> None:
-        """Nothing: no call leaves a state."""
+        """The same: else no call leaves a state."""
+        self._tool.end_sessions(self.owner)
 
     async def save_state(self) -> Mapping[str, Any]:
         return {}
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
-        """Nothing: there is none."""
+        """Nothing: no session outlives its process."""
 
 
 class Arguments(BaseModel):
@@ -94,12 +103,31 @@ class Result(BaseModel):
     """`agent_exec.ToolResult.to_json`."""
 
 
-class ExecAutoGenTool(BaseTool[Arguments, Result]):
-    """`exec` as a tool among others: ``AssistantAgent(tools=[...])``. See `ExecWorkbench`."""
+def exec_tools(tool: ExecTool, *, owner: str | None = None) -> list[ExecAutoGenTool]:
+    """What `ExecWorkbench` gives, as tools among others: ``AssistantAgent(tools=[...])``.
 
-    def __init__(self, tool: ExecTool) -> None:
+    Args:
+        tool: Stays the caller's to close.
+        owner: Whose background sessions the agent has: those of these tools alone, when not
+            given. They end with `tool`, or by its ``end_sessions(owner)``.
+    """
+    owner = owner_of(owner)
+    return [ExecAutoGenTool(tool, name=each.name, owner=owner) for each in definitions()]
+
+
+class ExecAutoGenTool(BaseTool[Arguments, Result]):
+    """One of the tools that `exec_tools` gives.
+
+    Args:
+        tool: Stays the caller's to close.
+        name: Which of them.
+        owner: Whose background sessions it starts and uses: its own alone, when not given.
+    """
+
+    def __init__(self, tool: ExecTool, *, name: str = "exec", owner: str | None = None) -> None:
         self._tool = tool
-        self._definition = definitions(tool)[0]
+        self._owner = owner_of(owner)
+        self._definition = definition(name)
         super().__init__(
             Arguments, Result, self._definition.name, self._definition.description, strict=True
         )
@@ -112,7 +140,13 @@ class ExecAutoGenTool(BaseTool[Arguments, Result]):
         return value.text if isinstance(value, Result) else str(value)
 
     async def run(self, args: Arguments, cancellation_token: CancellationToken) -> Result:
-        done = await call(self._tool, args.model_extra or {}, cancellation_token)
+        done = await call(
+            self._tool,
+            args.model_extra or {},
+            cancellation_token,
+            name=self._definition.name,
+            owner=self._owner,
+        )
         return Result(text=done.text or "", result=done.to_json())
 
 

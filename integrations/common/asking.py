@@ -13,7 +13,7 @@ _MOST_WAITING = 1024
 
 
 async def call_or_ask(
-    tool: ExecTool, arguments: Mapping[str, Any] | str, name: str = "exec"
+    tool: ExecTool, arguments: Mapping[str, Any] | str, *, name: str = "exec", owner: str = ""
 ) -> ToolResult | Question:
     """Run what a model has sent; where the policy asks, nothing runs, and the question is returned.
 
@@ -21,12 +21,13 @@ async def call_or_ask(
         tool: Whose approver is not asked.
         arguments: An object, or the JSON text of one.
         name: Of the tool that the model has called.
+        owner: Whose background sessions it may start and use.
 
     Raises:
         Closed: The tool was closed.
     """
     try:
-        return await tool.call(arguments, name=name, approver=_ask_elsewhere)
+        return await tool.call(arguments, name=name, approver=_ask_elsewhere, owner=owner)
     except AskedElsewhere as asked:
         return asked.question
 
@@ -36,6 +37,9 @@ async def run_answered(
     arguments: Mapping[str, Any] | str,
     question: Question | None,
     answer: Answer = ONCE,
+    *,
+    name: str = "exec",
+    owner: str = "",
 ) -> ToolResult | Question:
     """Run what was asked about, as `ExecTool.run_decided` does.
 
@@ -44,16 +48,18 @@ async def run_answered(
         arguments: Of the call that was answered.
         question: What the person was asked, as far as that is known.
         answer: What they said.
+        name: Of the tool that the model has called; the policy asks about `exec` alone.
+        owner: Whose background sessions it may start and use.
 
     Returns:
         ToolResult | Question: A question, where these are other arguments than those that were
         asked about (a person may have changed them), and the policy asks about these.
     """
-    if question is not None:
+    if question is not None and name == "exec":
         decision = question.decision
         if (await tool.decide(arguments)).call == decision.call:
-            return await tool.run_decided(decision, answer)
-    return await call_or_ask(tool, arguments)
+            return await tool.run_decided(decision, answer, owner=owner)
+    return await call_or_ask(tool, arguments, name=name, owner=owner)
 
 
 class AskedElsewhere(BaseException):

@@ -27,11 +27,13 @@ EXTRAS = {
     "deepagents": (Requirement("deepagents", "0.7.32", "0.8"),),
     "inspect-ai": (Requirement("inspect-ai", "0.3.285", "0.4"),),
     "langchain": (
+        Requirement("langchain", "1.5.2", "2"),
         Requirement("langchain-core", "1.8.3", "2"),
         Requirement("langgraph", "1.2.24", "2"),
     ),
     "openai-agents": (Requirement("openai-agents", "0.24", "0.25"),),
     "pydantic-ai": (Requirement("pydantic-ai-slim", "2.68", "3"),),
+    "ray": (Requirement("ray", "2.50", "3"),),
 }
 
 

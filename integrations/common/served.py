@@ -1,12 +1,11 @@
-"""The tools of an `ExecTool` that an adapter offers to a model."""
+"""The tools that an adapter offers to a model."""
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, NamedTuple
 
 from agent_exec import ExecTool
-
-_SERVED = ("exec",)
 
 
 class Definition(NamedTuple):
@@ -18,10 +17,26 @@ class Definition(NamedTuple):
     """JSON Schema, valid under the strict modes of all vendors."""
 
 
-def definitions(tool: ExecTool) -> list[Definition]:
-    """Those that can be called, `exec` first."""
+def definitions() -> list[Definition]:
+    """`exec` first, and those that go on with what it has started in the background."""
     return [
         Definition(each["name"], each["description"], each["parameters"])
-        for each in tool.definition("openai")
-        if each["name"] in _SERVED
+        for each in ExecTool.definition("openai")
     ]
+
+
+def definition(name: str) -> Definition:
+    """That of one tool.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    found = {each.name: each for each in definitions()}
+    if name not in found:
+        raise ValueError(f"there is no tool {name!r}; there are {', '.join(found)}")
+    return found[name]
+
+
+def owner_of(given: str | None) -> str:
+    """Whose the background sessions of an adapter are: of no other, where nobody is given."""
+    return f"adapter-{secrets.token_hex(8)}" if given is None else given

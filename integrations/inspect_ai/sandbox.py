@@ -45,11 +45,15 @@ class AgentExecSandbox(SandboxEnvironment):
 
     Args:
         tool: Closed by `sample_cleanup`, which removes its worktree, too.
+
+    Attributes:
+        tool: For programs that want more than Inspect's interface has, such as ``tool.start``:
+            ``sandbox().as_type(AgentExecSandbox).tool``.
     """
 
     def __init__(self, tool: ExecTool) -> None:
         super().__init__()
-        self._tool = tool
+        self.tool = tool
 
     @classmethod
     async def sample_init(
@@ -81,8 +85,8 @@ class AgentExecSandbox(SandboxEnvironment):
     ) -> None:
         for each in environments.values():
             sandbox = each.as_type(cls)
-            sandbox._tool.close()  # noqa: SLF001 - one of ours
-            shutil.rmtree(sandbox._tool.worktree, ignore_errors=True)  # noqa: SLF001
+            sandbox.tool.close()
+            shutil.rmtree(sandbox.tool.worktree, ignore_errors=True)
 
     @classmethod
     def config_deserialize(cls, config: dict[str, Any]) -> BaseModel:
@@ -103,7 +107,7 @@ class AgentExecSandbox(SandboxEnvironment):
         if user is not None and not _is_us(user):
             raise SandboxUserUnsupportedError(f"{user!r}: commands run as the current user")
         try:
-            result = await self._tool.run(
+            result = await self.tool.run(
                 _without_login(cmd),
                 stdin=input,
                 cwd=cwd,
@@ -122,7 +126,7 @@ class AgentExecSandbox(SandboxEnvironment):
 
     async def write_file(self, file: str, contents: str | bytes) -> None:
         data = contents.encode() if isinstance(contents, str) else contents
-        await to_thread.run_sync(write_beneath, self._tool.worktree, file, data)
+        await to_thread.run_sync(write_beneath, self.tool.worktree, file, data)
 
     @overload
     async def read_file(self, file: str, text: Literal[True] = True) -> str: ...
@@ -134,7 +138,7 @@ class AgentExecSandbox(SandboxEnvironment):
         limits = SandboxEnvironmentLimits
         try:
             data = await to_thread.run_sync(
-                lambda: read_beneath(self._tool.worktree, file, most=limits.MAX_READ_FILE_SIZE)
+                lambda: read_beneath(self.tool.worktree, file, most=limits.MAX_READ_FILE_SIZE)
             )
         except OverflowError:
             raise OutputLimitExceededError(limits.MAX_READ_FILE_SIZE_STR, None) from None

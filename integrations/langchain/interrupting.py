@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-import anyio
 from langgraph.config import get_config
 from langgraph.types import interrupt
 
@@ -39,7 +38,12 @@ def reject(request: Mapping[str, Any], message: str | None = None) -> dict[str, 
 
 
 async def call(
-    tool: ExecTool, arguments: Mapping[str, Any], *, name: str = "exec", may_interrupt: bool = True
+    tool: ExecTool,
+    arguments: Mapping[str, Any],
+    *,
+    name: str = "exec",
+    owner: str = "",
+    may_interrupt: bool = True,
 ) -> ToolResult | Question:
     """Run what a model has sent. Outside of a graph, the approver of the tool is asked.
 
@@ -47,24 +51,34 @@ async def call(
         ToolResult | Question: A question, where something else was answered than was asked.
     """
     if not (may_interrupt and _is_in_a_graph()):
-        return await tool.call(arguments, name=name)
-    done = await call_or_ask(tool, arguments, name)
+        return await tool.call(arguments, name=name, owner=owner)
+    done = await call_or_ask(tool, arguments, name=name, owner=owner)
     if isinstance(done, Question):
         said = interrupt(_request(done, arguments, name))
-        done = await run_answered(tool, arguments, *_answered(said))
+        done = await run_answered(tool, arguments, *_answered(said), name=name, owner=owner)
     return done
 
 
 def call_sync(
-    tool: ExecTool, arguments: Mapping[str, Any], *, name: str = "exec", may_interrupt: bool = True
+    tool: ExecTool,
+    arguments: Mapping[str, Any],
+    *,
+    name: str = "exec",
+    owner: str = "",
+    may_interrupt: bool = True,
 ) -> ToolResult | Question:
-    """The same on a thread without an event loop."""
+    """The same on a thread without an event loop.
+
+    By asyncio itself: anyio takes a loop for running in a thread whose context was copied from
+    one where it does.
+    """
     if not (may_interrupt and _is_in_a_graph()):
-        return anyio.run(partial(tool.call, arguments, name=name))
-    done = anyio.run(call_or_ask, tool, arguments, name)
+        return asyncio.run(tool.call(arguments, name=name, owner=owner))
+    done = asyncio.run(call_or_ask(tool, arguments, name=name, owner=owner))
     if isinstance(done, Question):
         said = interrupt(_request(done, arguments, name))
-        done = anyio.run(run_answered, tool, arguments, *_answered(said))
+        answered = _answered(said)
+        done = asyncio.run(run_answered(tool, arguments, *answered, name=name, owner=owner))
     return done
 
 

@@ -17,16 +17,18 @@ from agents import (
 )
 from agents.tool_context import ToolContext
 
-from agent_exec import Denied, Ended, ExecTool, Output, Question, ToolResult, Verdict
+from agent_exec import Denied, Ended, ExecTool, Question, ToolResult, Verdict
 from agent_exec.integrations.common.asking import NOT_ASKED, call_or_ask, run_answered
-from agent_exec.integrations.common.served import Definition, definitions
+from agent_exec.integrations.common.served import Definition, definitions, owner_of
+from agent_exec.integrations.openai_agents.outputs import whole
 from agent_exec.integrations.openai_agents.questions import Questions
 
 _NOT_RUN = 126
 
 
 class ExecTools:
-    """Gives `exec`, or the hosted models' shell tool, to agents.
+    """Gives `exec`, with the tools for what it starts in the background, or the hosted models'
+    shell tool, to agents.
 
     A call that the policy asks about interrupts the run. What a person is asked, `questions`
     tells. Give the run a context that is a dict: the SDK stores it with the state of the run,
@@ -35,16 +37,20 @@ class ExecTools:
     Args:
         tool: Stays the caller's to close.
         interrupt: False: what the policy asks about is for the approver of `tool`.
+        owner: Whose background sessions the agents have: those of this object alone, when not
+            given. They end with `tool`, or by its ``end_sessions(execs.owner)``.
 
     Attributes:
         functions: For ``Agent(tools=...)``.
+        owner: See above.
     """
 
-    def __init__(self, tool: ExecTool, *, interrupt: bool = True) -> None:
+    def __init__(self, tool: ExecTool, *, interrupt: bool = True, owner: str | None = None) -> None:
+        self.owner = owner_of(owner)
         self._tool = tool
         self._interrupt = interrupt
         self._questions = Questions()
-        self.functions = [self._function(each) for each in definitions(tool)]
+        self.functions = [self._function(each) for each in definitions()]
 
     def shell(self) -> ShellTool:
         """The shell tool of models that have one; its texts run without a shell where they can."""
@@ -117,11 +123,13 @@ class ExecTools:
         approved_as: tuple[str, str] | None = None,
     ) -> ToolResult | Question:
         if not self._interrupt:
-            return await self._tool.call(arguments, name=name)
+            return await self._tool.call(arguments, name=name, owner=self.owner)
         if wrapper.is_tool_approved(*(approved_as or (name, id_))):
             question, answer = self._questions.take(wrapper, id_)
-            return await run_answered(self._tool, arguments, question, answer)
-        return await call_or_ask(self._tool, arguments, name)
+            return await run_answered(
+                self._tool, arguments, question, answer, name=name, owner=self.owner
+            )
+        return await call_or_ask(self._tool, arguments, name=name, owner=self.owner)
 
     async def _shell_needs_approval(
         self, wrapper: RunContextWrapper[Any], action: ShellActionRequest, id_: str
@@ -161,8 +169,8 @@ def _shell_output(text: str, done: ToolResult | Question) -> ShellCommandOutput:
         return _not_run(text, done.text or "")
     ended = "timeout" if done.ended is Ended.TIMEOUT else "exit"
     return ShellCommandOutput(
-        stdout=_whole(done.stdout),
-        stderr=_whole(done.stderr),
+        stdout=whole(done.stdout),
+        stderr=whole(done.stderr),
         outcome=ShellCallOutcome(ended, None if ended == "timeout" else done.status),
         command=text,
     )
@@ -170,10 +178,3 @@ def _shell_output(text: str, done: ToolResult | Question) -> ShellCommandOutput:
 
 def _not_run(text: str, why: str) -> ShellCommandOutput:
     return ShellCommandOutput(stderr=why, outcome=ShellCallOutcome("exit", _NOT_RUN), command=text)
-
-
-def _whole(output: Output) -> str:
-    if not output.dropped:
-        return output.head
-    where = "" if output.file is None else f"; the whole of it is in {output.file}"
-    return f"{output.head}\n[{output.dropped} bytes left out{where}]\n{output.tail}"

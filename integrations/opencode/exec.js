@@ -1,10 +1,16 @@
-// agent_exec: the tool `exec`. `agent-exec opencode uninstall` removes it.
+// agent_exec: the tool `exec`, and `exec_read`, `exec_write` and `exec_stop` for what it leaves
+// running. `agent-exec opencode uninstall` removes it.
 
-import { run } from "../agent_exec/client.js"
+import { companion, run } from "../agent_exec/client.js"
 import setup from "../agent_exec/setup.js"
 
-export default {
-  description: setup.description,
-  args: setup.args,
-  execute: (args, context) => run(args, context),
-}
+const served = (name) => ({
+  ...setup.tools[name],
+  execute: (args, context) => companion(name, args, context),
+})
+
+export default { ...setup.tools.exec, execute: run }
+// opencode puts the name of the file before theirs.
+export const read = served("exec_read")
+export const write = served("exec_write")
+export const stop = served("exec_stop")

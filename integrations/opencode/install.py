@@ -21,8 +21,6 @@ from agent_exec.schema.definition import definitions
 HOST = "opencode"
 SHELLS = ("guard", "replace", "leave")
 _CONFIGURATIONS = ("opencode.json", "opencode.jsonc")
-# What is not served to this host: its companions are no tools here.
-_WITHOUT = frozenset({"background", "terminal"})
 # Where there are tools, opencode installs a package of its own beside them and beside the user's
 # configuration, and waits for it: a minute and more where there is no registry. Not where these
 # say that it is there. Ours need none.
@@ -30,6 +28,7 @@ _LOCK = '{"lockfileVersion":3,"packages":{"":{"dependencies":{"@opencode-ai/plug
 _KEEP = "node_modules/.agent_exec"
 _OURS = (
     "agent_exec/client.js",
+    "agent_exec/daemon.js",
     "agent_exec/live.js",
     "agent_exec/setup.js",
     "tools/exec.js",
@@ -213,6 +212,7 @@ def _files(options: Options, places: _Places) -> dict[str, str]:
     """Path beneath the folder -> content."""
     found = {
         "agent_exec/client.js": _source("client.js"),
+        "agent_exec/daemon.js": _source("daemon.js"),
         "agent_exec/live.js": _source("live.js"),
         "agent_exec/setup.js": _setup(options, places),
         "plugins/agent_exec.js": _source("plugin.js"),
@@ -270,8 +270,13 @@ def _configuration(options: Options, places: _Places) -> Planned:
 
 
 def _setup(options: Options, places: _Places) -> str:
-    (tool,) = [one for one in definitions("mcp") if one["name"] == "exec"]
-    properties = tool["inputSchema"]["properties"]
+    tools = {
+        tool["name"]: {
+            "description": tool["description"],
+            "args": tool["inputSchema"]["properties"],
+        }
+        for tool in definitions("mcp")
+    }
     setup = {
         "program": own_program(),
         "policy": _policy(options, places),
@@ -280,8 +285,7 @@ def _setup(options: Options, places: _Places) -> str:
         "version": agent_exec.__version__,
         "tool": None if options.mcp else "exec",
         "guard": options.shell == "guard",
-        "description": tool["description"],
-        "args": {name: one for name, one in properties.items() if name not in _WITHOUT},
+        "tools": tools,
     }
     told = f"{MARK}what it was installed with. Change it by installing again.\n"
     return f"{told}\nexport default {json.dumps(setup, indent=2)}\n"

@@ -1,7 +1,7 @@
 // agent_exec: judges the built-in shell tool, and lets our tools show what they do.
 // `agent-exec opencode uninstall` removes it.
 
-import { judge } from "../agent_exec/client.js"
+import { endSession, judge } from "../agent_exec/client.js"
 import { serve } from "../agent_exec/live.js"
 import setup from "../agent_exec/setup.js"
 
@@ -10,9 +10,14 @@ const SHELLS = new Set(["bash", "shell"])
 
 export const AgentExec = async ({ client, directory, worktree }) => {
   serve(directory, client)
-  if (!setup.guard) return {}
+  const event = async ({ event: { type, properties } }) => {
+    // Only something to tidy up: what goes wrong here ends with opencode at the latest.
+    if (type === "session.deleted") await endSession(properties.info?.id).catch(() => {})
+  }
+  if (!setup.guard) return { event }
   // What is thrown here reaches the model, and nothing runs.
   return {
+    event,
     "tool.execute.before": async ({ tool }, output) => {
       if (SHELLS.has(tool)) await guard({ directory, worktree }, output)
     },

@@ -17,14 +17,14 @@ from agent_exec.integrations.common.asking import (
     run_answered,
     stored,
 )
-from agent_exec.integrations.common.served import definitions
+from agent_exec.integrations.common.served import definitions, owner_of
 
 # What is wrong with the fields, the tool says itself, with the call to send instead.
 _ANY_OBJECT = SchemaValidator(core_schema.dict_schema(core_schema.str_schema()))
 
 
 class ExecToolset(AbstractToolset[AgentDepsT]):
-    """Gives `exec` to an agent.
+    """Gives `exec` to an agent, and the tools for what it starts in the background.
 
     A call that the policy asks about ends the run with `DeferredToolRequests`, whose metadata
     for the call are ``text``, for a person, and ``question``. Hand them back in
@@ -36,6 +36,8 @@ class ExecToolset(AbstractToolset[AgentDepsT]):
         id: Of this toolset among those of an agent.
         defer: False: what the policy asks about is for the approver of `tool`.
         max_retries: Of arguments that are no object; all else is an answer to the model.
+        owner: Whose background sessions the agent has: those of this toolset alone, when not
+            given. They end with `tool`, or by its ``end_sessions(toolset.owner)``.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class ExecToolset(AbstractToolset[AgentDepsT]):
         id: str | None = None,  # noqa: A002 - as all toolsets call it
         defer: bool = True,
         max_retries: int = 1,
+        owner: str | None = None,
     ) -> None:
         self._tool = tool
         self._id = id
         self._defer = defer
         self._max_retries = max_retries
+        self.owner = owner_of(owner)
         self._waiting = Waiting()
         self._definitions = [
             ToolDefinition(
@@ -57,7 +61,7 @@ class ExecToolset(AbstractToolset[AgentDepsT]):
                 description=each.description,
                 parameters_json_schema=each.parameters,
             )
-            for each in definitions(tool)
+            for each in definitions()
         ]
 
     @property
@@ -89,13 +93,15 @@ class ExecToolset(AbstractToolset[AgentDepsT]):
         id_ = ctx.tool_call_id or ""
         done: ToolResult | Question
         if not self._defer:
-            done = await self._tool.call(tool_args, name=name)
+            done = await self._tool.call(tool_args, name=name, owner=self.owner)
         elif ctx.tool_call_approved:
             question, answer = restored(ctx.tool_call_metadata)
             question = question or self._waiting.take(id_)
-            done = await run_answered(self._tool, tool_args, question, answer)
+            done = await run_answered(
+                self._tool, tool_args, question, answer, name=name, owner=self.owner
+            )
         else:
-            done = await call_or_ask(self._tool, tool_args, name)
+            done = await call_or_ask(self._tool, tool_args, name=name, owner=self.owner)
         if isinstance(done, Question):
             self._waiting.keep(id_, done)
             raise ApprovalRequired(stored(done))

@@ -101,6 +101,13 @@ class RayBackend:
             await events.aclose()
             await _cancel(refs)
 
+    async def end_sessions(self, owner: str) -> None:
+        """See `ExecBackend.end_sessions`. Those of a lost node have ended with it."""
+        for node, actor in self._actors.items():
+            if node not in self._lost:
+                with suppress(RayError):
+                    await actor.end_sessions.remote(owner)
+
     async def aclose(self) -> None:
         """End what runs, and the actors. Idempotent."""
         self._is_closed = True

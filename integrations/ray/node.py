@@ -36,6 +36,10 @@ class NodeActor:
             async for event in events:
                 yield event
 
+    async def end_sessions(self, owner: str) -> None:
+        """See `LocalBackend.end_sessions`."""
+        await self._backend.end_sessions(owner)
+
     async def close(self) -> None:
         """End what runs."""
         await self._backend.aclose()

@@ -1,29 +1,40 @@
-"""``agent-exec check`` as a process."""
+"""``agent-exec check`` and ``policy``."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import InProcess
 
-pytestmark = pytest.mark.timeout(60)
+Check = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
-def check(
-    folder: Path, *words: str, given: str | bytes = b"", command: str = "check"
-) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "agent_exec", *command.split(), *words],
-        cwd=folder,
-        input=given.encode() if isinstance(given, str) else given,
+@pytest.fixture
+def check(agent_exec: InProcess, tmp_path: Path) -> Check:
+    def call(
+        *words: str, given: bytes = b"", command: str = "check"
+    ) -> subprocess.CompletedProcess[bytes]:
+        return agent_exec(*command.split(), *words, input=given, cwd=tmp_path)
+
+    return call
+
+
+def test_as_a_process(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "agent_exec", "check", "--json", "--", "rm", "a"],
+        cwd=tmp_path,
         capture_output=True,
         check=False,
         timeout=50,
     )
+    assert (done.returncode, done.stderr) == (10, b"")
+    assert json.loads(done.stdout)["verdict"] == "ask"
 
 
 @pytest.mark.parametrize(
@@ -38,15 +49,15 @@ def check(
     ],
 )
 def test_the_exit_status_is_the_verdict(
-    tmp_path: Path, words: list[str], status: int, verdict: str
+    check: Check, words: list[str], status: int, verdict: str
 ) -> None:
-    done = check(tmp_path, "--json", *words)
+    done = check("--json", *words)
     assert (done.returncode, done.stderr) == (status, b"")
     assert json.loads(done.stdout)["verdict"] == verdict
 
 
-def test_the_whole_object(tmp_path: Path) -> None:
-    done = check(tmp_path, "--json", "-c", "timeout 5 cat a > b")
+def test_the_whole_object(check: Check) -> None:
+    done = check("--json", "-c", "timeout 5 cat a > b")
     assert json.loads(done.stdout) == {
         "id": None,
         "verdict": "ask",
@@ -78,19 +89,19 @@ def test_the_whole_object(tmp_path: Path) -> None:
     }
 
 
-def batch(folder: Path, *lines: Any, policy: str = "default") -> list[dict[str, Any]]:
+def batch(check: Check, *lines: Any, policy: str = "default") -> list[dict[str, Any]]:
     """The answers to some lines; one that is bytes goes as it is."""
     text = b"".join(
         (line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines
     )
-    done = check(folder, "-p", policy, "--batch", "-", given=text)
+    done = check("-p", policy, "--batch", "-", given=text)
     assert (done.returncode, done.stderr) == (0, b"")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_a_batch_is_answered_line_by_line_by_id(tmp_path: Path) -> None:
+def test_a_batch_is_answered_line_by_line_by_id(check: Check) -> None:
     answers = batch(
-        tmp_path,
+        check,
         {"id": 1, "argv": ["cat", "a"]},
         {"id": "two", "pipeline": [["cat", "a"], ["tee", "b"]]},
         {"id": None, "command": "cat a; rm a", "cwd": ".", "env": {}, "stdin": ""},
@@ -131,16 +142,16 @@ def test_a_batch_is_answered_line_by_line_by_id(tmp_path: Path) -> None:
     ],
     ids=lambda line: str(line)[:50],
 )
-def test_a_line_that_makes_no_sense_is_denied(tmp_path: Path, line: Any) -> None:
-    (answer,) = batch(tmp_path, line, policy="open")
+def test_a_line_that_makes_no_sense_is_denied(check: Check, line: Any) -> None:
+    (answer,) = batch(check, line, policy="open")
     assert (answer["verdict"], answer["route"], answer["commands"]) == ("deny", None, [])
     assert answer["error"]
     assert answer["id"] == (7 if isinstance(line, dict) else None)
 
 
-def test_a_file_of_lines_is_read(tmp_path: Path) -> None:
+def test_a_file_of_lines_is_read(check: Check, tmp_path: Path) -> None:
     (tmp_path / "calls").write_text('{"id": 1, "argv": ["true"]}\n\n{"id": 2, "argv": ["rm", "a"]}')
-    done = check(tmp_path, "--batch", "calls")
+    done = check("--batch", "calls")
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [1, 2]
 
 
@@ -153,14 +164,14 @@ def test_a_file_of_lines_is_read(tmp_path: Path) -> None:
         (["--batch", "gone"], "gone: No such file or directory"),
     ],
 )
-def test_without_a_decision_it_says_why(tmp_path: Path, words: list[str], message: str) -> None:
-    done = check(tmp_path, *words)
+def test_without_a_decision_it_says_why(check: Check, words: list[str], message: str) -> None:
+    done = check(*words)
     assert (done.returncode, done.stdout) == (125, b"")
     assert message in done.stderr.decode()
 
 
-def test_people_read_the_commands_their_effects_and_the_reasons(tmp_path: Path) -> None:
-    done = check(tmp_path, "-c", "cat a > 'b\tc'")
+def test_people_read_the_commands_their_effects_and_the_reasons(check: Check) -> None:
+    done = check("-c", "cat a > 'b\tc'")
     assert done.stdout.decode() == (
         "ask, without a shell\n"
         "  ask: cat a\n"
@@ -173,27 +184,27 @@ def test_people_read_the_commands_their_effects_and_the_reasons(tmp_path: Path) 
 class TestPolicy:
     """``agent-exec policy``."""
 
-    def test_lint_says_where(self, tmp_path: Path) -> None:
+    def test_lint_says_where(self, check: Check, tmp_path: Path) -> None:
         (tmp_path / "p.yaml").write_text(
             "version: 1\nrules:\n  - {id: a, verdict: deny, because: x, command: [a b]}\n"
         )
-        done = check(tmp_path, "./p.yaml", command="policy lint")
+        done = check("./p.yaml", command="policy lint")
         assert done.returncode == 1
         assert done.stdout.startswith(b"./p.yaml:3:5: warning: rule a: can never match")
 
-    def test_an_error_is_on_stderr(self, tmp_path: Path) -> None:
+    def test_an_error_is_on_stderr(self, check: Check, tmp_path: Path) -> None:
         (tmp_path / "p.yaml").write_text("version: 1\ndefalt: ask\n")
-        done = check(tmp_path, "./p.yaml", command="policy lint")
+        done = check("./p.yaml", command="policy lint")
         assert (done.returncode, done.stdout) == (125, b"")
         assert done.stderr.startswith(b"agent-exec: ./p.yaml:2:1: defalt: ")
 
-    def test_a_table_of_cases(self, tmp_path: Path) -> None:
+    def test_a_table_of_cases(self, check: Check, tmp_path: Path) -> None:
         (tmp_path / "cases.yaml").write_text(
             "- {argv: [cat, a], verdict: allow}\n"
             "- {command: 'cat a > b', verdict: allow}\n"
             "- {command: 'for i in a; do :; done', verdict: ask, route: direct}\n"
         )
-        done = check(tmp_path, "default", "--cases", "cases.yaml", command="policy test")
+        done = check("default", "--cases", "cases.yaml", command="policy test")
         assert done.returncode == 1
         second, third = done.stdout.decode().splitlines()
         assert second == (
@@ -201,33 +212,33 @@ class TestPolicy:
         )
         assert "case 3: the route direct was expected, it is shell: " in third
 
-    def test_cases_that_hold(self, tmp_path: Path) -> None:
+    def test_cases_that_hold(self, check: Check, tmp_path: Path) -> None:
         (tmp_path / "cases.yaml").write_text("- {pipeline: [[cat, a], [sort]], verdict: allow}\n")
-        done = check(tmp_path, "strict", "--cases", "cases.yaml", command="policy test")
+        done = check("strict", "--cases", "cases.yaml", command="policy test")
         assert (done.returncode, done.stdout) == (0, b"")
         assert done.stderr.endswith(b"1 of 1 cases do\n")
 
     @pytest.mark.parametrize(
         "table", ["a: b", "- {argv: [a]}", "- {verdict: allow}", "- {argv: [1], verdict: ask}", "["]
     )
-    def test_a_table_that_is_none(self, tmp_path: Path, table: str) -> None:
+    def test_a_table_that_is_none(self, check: Check, tmp_path: Path, table: str) -> None:
         (tmp_path / "cases.yaml").write_text(table)
-        done = check(tmp_path, "default", "--cases", "cases.yaml", command="policy test")
+        done = check("default", "--cases", "cases.yaml", command="policy test")
         assert (done.returncode, done.stdout) == (125, b"")
         assert b"agent-exec: cases.yaml: " in done.stderr
 
-    def test_import_prints_a_policy_that_can_be_used(self, tmp_path: Path) -> None:
+    def test_import_prints_a_policy_that_can_be_used(self, check: Check, tmp_path: Path) -> None:
         (tmp_path / "opencode.json").write_text(
             '{"permission": {"bash": {"rm *": "deny", "cat": "allow"}}}'
         )
-        done = check(tmp_path, "--from", "opencode", "opencode.json", command="policy import")
+        done = check("--from", "opencode", "opencode.json", command="policy import")
         assert done.returncode == 0
         assert b"not carried over: permission.bash 'cat'" in done.stderr
         (tmp_path / "made.yaml").write_bytes(done.stdout)
-        assert check(tmp_path, "-p", "./made.yaml", "--", "rm", "a").returncode == 11
+        assert check("-p", "./made.yaml", "--", "rm", "a").returncode == 11
 
-    def test_show_and_schema_are_json(self, tmp_path: Path) -> None:
-        shown = json.loads(check(tmp_path, "strict", "--json", command="policy show").stdout)
+    def test_show_and_schema_are_json(self, check: Check) -> None:
+        shown = json.loads(check("strict", "--json", command="policy show").stdout)
         assert [rule["id"] for rule in shown["rules"]][:2] == ["reads", "secrets"]
-        schema = json.loads(check(tmp_path, command="policy schema").stdout)
+        schema = json.loads(check(command="policy schema").stdout)
         assert schema["required"] == ["version"]

@@ -1,15 +1,19 @@
-"""``agent-exec log`` as a process."""
+"""``agent-exec log``."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from in_process import InProcess
 
 from agent_exec import ExecTool
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -23,17 +27,18 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
-def run(log: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "agent_exec", "log", *words, "--folder", str(log)],
-        capture_output=True,
-        check=True,
-        text=True,
-        timeout=50,
-    )
+@pytest.fixture
+def run(agent_exec: InProcess) -> Run:
+    def call(log: Path, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        done = agent_exec("log", *words, "--folder", str(log))
+        assert done.returncode == status
+        out, err = done.stdout.decode(), done.stderr.decode()
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    return call
 
 
-def test_show(log: Path) -> None:
+def test_show(run: Run, log: Path) -> None:
     done = run(log, "show")
     first, second = done.stdout.splitlines()
     assert first.endswith("Z allow exit 0 [me] cat a")
@@ -44,7 +49,7 @@ def test_show(log: Path) -> None:
     assert [record["v"] for record in shown] == [1, 1]
 
 
-def test_broken_lines_are_told(log: Path) -> None:
+def test_broken_lines_are_told(run: Run, log: Path) -> None:
     (path,) = log.iterdir()
     path.write_bytes(path.read_bytes() + b"{nothing\n[]\n")
     done = run(log, "show")
@@ -67,7 +72,7 @@ def test_follow(log: Path) -> None:
         following.stdout.close()
 
 
-def test_stats_and_replay(log: Path) -> None:
+def test_stats_and_replay(run: Run, log: Path) -> None:
     assert run(log, "stats").stdout.startswith("2 calls\nverdicts: allow 2\n")
     assert json.loads(run(log, "stats", "--json").stdout)["calls"] == 2
     done = run(log, "replay", "-p", "strict")
@@ -76,10 +81,8 @@ def test_stats_and_replay(log: Path) -> None:
         assert line.startswith("allow -> ")
 
 
-def test_an_empty_log_and_a_policy_that_is_none(tmp_path: Path) -> None:
+def test_an_empty_log_and_a_policy_that_is_none(run: Run, tmp_path: Path) -> None:
     assert run(tmp_path / "nothing", "show").stdout == ""
     assert run(tmp_path / "nothing", "stats").stdout.startswith("0 calls\n")
-    with pytest.raises(subprocess.CalledProcessError) as caught:
-        run(tmp_path / "nothing", "replay", "-p", "nonsense")
-    assert caught.value.returncode == 125
-    assert "there is no policy 'nonsense'" in caught.value.stderr
+    done = run(tmp_path / "nothing", "replay", "-p", "nonsense", status=125)
+    assert "there is no policy 'nonsense'" in done.stderr

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import InProcess
 from realproc import is_alive, wait_until
 
 from agent_exec import __version__
@@ -81,8 +82,10 @@ def test_input_passes_through(cli: Cli) -> None:
         ),
     ],
 )
-def test_exit_status_and_notices(cli: Cli, words: list[str], status: int, says: str) -> None:
-    done = cli(*words)
+def test_exit_status_and_notices(
+    agent_exec: InProcess, tmp_path: Path, words: list[str], status: int, says: str
+) -> None:
+    done = agent_exec(*words, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (status, b"")
     assert says in done.stderr.decode()
     if not says:
@@ -100,8 +103,10 @@ def test_the_worktree_is_where_it_runs(cli: Cli, tmp_path: Path) -> None:
     assert done.stdout == f"{tmp_path.resolve()}/tree\n".encode()
 
 
-def test_json_is_one_object(cli: Cli) -> None:
-    done = cli("run", "-p", "open", "--json", "--", "sh", "-c", "echo out; echo err >&2; exit 3")
+def test_json_is_one_object(agent_exec: InProcess) -> None:
+    done = agent_exec(
+        "run", "-p", "open", "--json", "--", "sh", "-c", "echo out; echo err >&2; exit 3"
+    )
     assert (done.returncode, done.stderr) == (3, b"")
     (line,) = done.stdout.splitlines()
     result = json.loads(line)
@@ -117,8 +122,10 @@ def test_json_is_one_object(cli: Cli) -> None:
         pytest.param(["-p", "nope", "--", "true"], "refused", "deny", id="no-policy"),
     ],
 )
-def test_json_of_what_did_not_run(cli: Cli, words: list[str], ended: str, verdict: str) -> None:
-    done = cli("run", "--json", *words)
+def test_json_of_what_did_not_run(
+    agent_exec: InProcess, words: list[str], ended: str, verdict: str
+) -> None:
+    done = agent_exec("run", "--json", *words)
     result = json.loads(done.stdout)
     assert (done.returncode, result["ended"], result["verdict"]) == (125, ended, verdict)
     assert result["stages"] == []
@@ -192,8 +199,8 @@ def test_without_standard_input_the_command_has_an_empty_one() -> None:
     assert done.stdout == b"/dev/null\n"
 
 
-def test_json_is_text_where_argv_is_none(cli: Cli) -> None:
-    done = cli("run", "-p", "open", "--json", "--", "printf", "%s", os.fsdecode(b"\xff"))
+def test_json_is_text_where_argv_is_none(agent_exec: InProcess) -> None:
+    done = agent_exec("run", "-p", "open", "--json", "--", "printf", "%s", os.fsdecode(b"\xff"))
     result = json.loads(done.stdout.decode("utf-8"))
     assert result["stages"][0]["argv"] == ["printf", "%s", "\udcff"]
     assert result["stdout"]["head"] == "\ufffd"
@@ -240,18 +247,18 @@ def test_the_version_is_told(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["bench", "launch", "--help"]])
-def test_help_is_there(cli: Cli, words: list[str]) -> None:
-    done = cli(*words)
+def test_help_is_there(agent_exec: InProcess, words: list[str]) -> None:
+    done = agent_exec(*words)
     assert done.returncode == 0
     assert b"Usage" in done.stdout
 
 
-def test_doctor_tells_what_works(cli: Cli) -> None:
-    done = cli("doctor")
+def test_doctor_tells_what_works(agent_exec: InProcess) -> None:
+    done = agent_exec("doctor")
     assert done.returncode == 0
     lines = dict(line.split("  ", 1) for line in done.stdout.decode().splitlines() if "  " in line)
     assert "vfork" in lines["launcher"]
-    found = json.loads(cli("doctor", "--json").stdout)
+    found = json.loads(agent_exec("doctor", "--json").stdout)
     assert found["launcher"] == "vfork"
     assert found["facts"]["launcher vfork"]["value"] == "works"
     assert found["facts"]["launcher portable"]["value"] == "works"

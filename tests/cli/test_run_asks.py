@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from in_process import InProcess
 
+from agent_exec.cli.prompt import _answer
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Route, Ruling, Verdict
 from agent_exec.model.effect import Effect, EffectKind
-from agent_exec.model.question import Question
+from agent_exec.model.question import Answer, Question, Reply
 from agent_exec.schema.question import question_text
 
 
@@ -94,7 +96,7 @@ def test_once(terminals: list[Terminal], tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
-@pytest.mark.parametrize("typed", ["\n", "n\n", "x\n", "\x04", "yes\n", "oh no\n", "abort\n"])
+@pytest.mark.parametrize("typed", ["\n", "\x04", "oh no\n"])
 def test_anything_else_is_no(terminals: list[Terminal], tmp_path: Path, typed: str) -> None:
     terminal = start(terminals, tmp_path, "--", "rm", "a")
     terminal.until("[N]o: ")
@@ -105,7 +107,16 @@ def test_anything_else_is_no(terminals: list[Terminal], tmp_path: Path, typed: s
     assert (tmp_path / "a").exists()
 
 
-def test_always_shows_what_it_saves_first(terminals: list[Terminal], tmp_path: Path) -> None:
+@pytest.mark.parametrize("typed", ["", "n", "x", "yes", "abort", "always", "wider", "a", "w"])
+def test_what_is_not_clearly_a_yes_or_not_offered_is_a_no(typed: str) -> None:
+    decision = Decision(Verdict.ASK, Route.DIRECT)
+    question = Question("1", decision, "/w", "/w", (), ())
+    assert _answer(question, typed) == Answer(Reply.NEVER)
+
+
+def test_always_shows_what_it_saves_first(
+    terminals: list[Terminal], tmp_path: Path, agent_exec: InProcess
+) -> None:
     terminal = start(terminals, tmp_path, "--", "touch", "c")
     terminal.until("[N]o: ")
     terminal.type("a\n")
@@ -117,19 +128,10 @@ def test_always_shows_what_it_saves_first(terminals: list[Terminal], tmp_path: P
     terminal.type("y\n")
     assert terminal.end()[0] == 0
     assert start(terminals, tmp_path, "--", "touch", "c").end()[0] == 0
-    done = subprocess.run(
-        [sys.executable, "-m", "agent_exec", "approvals", "list", "-w", tmp_path],
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    assert done.stdout.endswith("  touch c\n")
-    words = ["approvals", "forget", "-w", str(tmp_path), done.stdout.split()[0]]
-    for status in (0, 1):
-        forgotten = subprocess.run(
-            [sys.executable, "-m", "agent_exec", *words], capture_output=True, check=False
-        )
-        assert forgotten.returncode == status
+    listed = agent_exec("approvals", "list", "-w", str(tmp_path)).stdout.decode()
+    assert listed.endswith("  touch c\n")
+    forget = ["approvals", "forget", "-w", str(tmp_path), listed.split()[0]]
+    assert [agent_exec(*forget).returncode for _ in range(2)] == [0, 1]
     terminal = start(terminals, tmp_path, "--", "touch", "c")
     terminal.until("[N]o: ")
 

@@ -35,11 +35,10 @@ def waiting_call(home: Home, client: Client, name: str = "fifo") -> Path:
     return fifo
 
 
-def test_a_call_gives_its_result_and_the_text_for_a_model(home: Home) -> None:
-    home.serve()
-    (home.worktree / "a").write_text("hello\n")
-    with home.connect() as client:
-        result = home.call(client, "cat", "a")
+def test_a_call_gives_its_result_and_the_text_for_a_model(served: Home) -> None:
+    (served.worktree / "a").write_text("hello\n")
+    with served.connect() as client:
+        result = served.call(client, "cat", "a")
     assert (result["stdout"]["head"], result["ended"], result["status"]) == ("hello\n", "exit", 0)
     assert "hello" in result["text"]
 

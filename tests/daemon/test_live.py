@@ -76,29 +76,27 @@ def test_output_is_told_before_the_call_ends(served: Home, arguments: dict[str, 
     assert (done["stdout"]["head"], done["stderr"]["head"]) == ("one\nthree\n", "two\n")
 
 
-def test_what_was_decided_before_is_told_too(home: Home) -> None:
-    home.serve()
-    where: dict[str, Any] = {"worktree": str(home.worktree), "policy": "default"}
+def test_what_was_decided_before_is_told_too(served: Home) -> None:
+    where: dict[str, Any] = {"worktree": str(served.worktree), "policy": "default"}
     script = f"echo one; {UNTIL_GO}"
-    with home.connect() as client:
+    with served.connect() as client:
         decided = client.request("decide", arguments={"argv": ["sh", "-c", script]}, **where)
         client.request("approver", asked=False)
         answer = {"decision": decided["decision"], "answer": {"reply": "once"}}
         id_ = client.send("answer", live=True, **where, **answer)
         assert told(client, id_, until="one")["stdout"] == "one\n"
-        (home.worktree / "go").touch()
+        (served.worktree / "go").touch()
         assert result(client, id_)["status"] == 0
 
 
-def test_no_secret_and_no_control_sequence_is_told(home: Home) -> None:
-    policy = home.worktree / "policy.yaml"
+def test_no_secret_and_no_control_sequence_is_told(served: Home) -> None:
+    policy = served.worktree / "policy.yaml"
     policy.write_text("version: 1\nextends: [open]\nredact: ['s3cr3t-[a-z]+']\n")
-    home.serve()
     script = rf"printf 's3cr3t-word \033[31mred\033[0m\n'; {UNTIL_GO}"
-    with home.connect() as client:
-        id_ = asked(home, client, policy=str(policy), argv=["sh", "-c", script])
+    with served.connect() as client:
+        id_ = asked(served, client, policy=str(policy), argv=["sh", "-c", script])
         assert told(client, id_, until="red")["stdout"] == "[redacted] red\n"
-        (home.worktree / "go").touch()
+        (served.worktree / "go").touch()
         assert result(client, id_)["status"] == 0
 
 
@@ -122,11 +120,10 @@ def test_a_client_that_leaves_takes_the_call_with_it(served: Home) -> None:
     wait_until(lambda: not is_alive(pid))
 
 
-def test_who_is_not_to_be_asked_is_not(home: Home) -> None:
-    home.serve()
-    where: dict[str, Any] = {"worktree": str(home.worktree), "policy": "default"}
-    with home.connect() as silent, home.connect() as client:
-        silent.request("approver", worktree=str(home.worktree), asked=False)
+def test_who_is_not_to_be_asked_is_not(served: Home) -> None:
+    where: dict[str, Any] = {"worktree": str(served.worktree), "policy": "default"}
+    with served.connect() as silent, served.connect() as client:
+        silent.request("approver", worktree=str(served.worktree), asked=False)
         refused = client.request("call", arguments={"argv": ["touch", "new"]}, **where)
     assert (refused["ended"], "nobody is there" in refused["error"]) == ("refused", True)
 
@@ -161,15 +158,14 @@ def test_whole_lines_are_shown_and_long_ones_in_parts(live: Live) -> None:
     assert live.read() == {"stdout": "x" * 5000}
 
 
-def test_it_takes_so_much_and_no_more(home: Home) -> None:
-    home.serve()
-    with home.connect() as client:
+def test_it_takes_so_much_and_no_more(served: Home) -> None:
+    with served.connect() as client:
         size = 3 * MOST_LIVE
-        id_ = asked(home, client, argv=["sh", "-c", f"yes | head -c {size}; {UNTIL_GO}"])
+        id_ = asked(served, client, argv=["sh", "-c", f"yes | head -c {size}; {UNTIL_GO}"])
         got = 0
         while got < MOST_LIVE:
             got += len(client.receive()["progress"].get("stdout", ""))
-        (home.worktree / "go").touch()
+        (served.worktree / "go").touch()
         assert result(client, id_)["stdout"]["dropped"] > 0
     assert got == MOST_LIVE
 

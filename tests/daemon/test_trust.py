@@ -68,9 +68,8 @@ def child_connects(home: Home, words: tuple[str, ...] = (), then: str = "print('
     return str(said)
 
 
-def test_places_are_open_to_nobody_else(home: Home) -> None:
-    home.serve()
-    places = home.places
+def test_places_are_open_to_nobody_else(served: Home) -> None:
+    places = served.places
     for path in (places.runtime, places.secrets):
         assert os.stat(path).st_mode & 0o777 == 0o700
     for path in (places.socket, places.token, places.lock):
@@ -105,9 +104,8 @@ def test_a_client_with_another_token_is_refused_and_refuses(home: Home) -> None:
         assert file.readline() == b""
 
 
-def test_the_proof_of_the_daemon_is_none_of_a_client(home: Home) -> None:
-    home.serve()
-    with raw(home) as connected, connected.makefile("rb") as file:
+def test_the_proof_of_the_daemon_is_none_of_a_client(served: Home) -> None:
+    with raw(served) as connected, connected.makefile("rb") as file:
         hello = {"id": 1, "op": "hello", "protocol": 1, "version": "0.1.0", "nonce": "n"}
         connected.sendall(as_line(hello))
         echoed = json.loads(file.readline())["ok"]["proof"]
@@ -125,14 +123,13 @@ def test_the_proof_of_the_daemon_is_none_of_a_client(home: Home) -> None:
         pytest.param(b'{"id": true, "op": "hello"}\n', id="no-id"),
     ],
 )
-def test_who_has_proved_nothing_gets_nothing(home: Home, line: bytes) -> None:
-    home.serve()
-    with raw(home) as connected, connected.makefile("rb") as file:
+def test_who_has_proved_nothing_gets_nothing(served: Home, line: bytes) -> None:
+    with raw(served) as connected, connected.makefile("rb") as file:
         connected.sendall(line)
         assert "error" in json.loads(file.readline())
         assert file.readline() == b""
-    with home.connect() as client:
-        assert client.request("status")["connections"] == 1
+    with served.connect() as client:
+        wait_until(lambda: client.request("status")["connections"] == 1)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
@@ -166,14 +163,12 @@ def test_another_user_is_refused_even_where_the_socket_is_open_to_all(home: Home
     assert '"not_trusted"' in connect()
 
 
-def test_a_child_of_a_call_is_refused(home: Home) -> None:
-    home.serve()
-    assert child_connects(home).startswith("not_trusted")
+def test_a_child_of_a_call_is_refused(served: Home) -> None:
+    assert child_connects(served).startswith("not_trusted")
 
 
-def test_a_child_that_has_cleared_its_environment_is_refused(home: Home) -> None:
-    home.serve()
-    assert "descends from the daemon" in child_connects(home, ("env", "-i"))
+def test_a_child_that_has_cleared_its_environment_is_refused(served: Home) -> None:
+    assert "descends from the daemon" in child_connects(served, ("env", "-i"))
 
 
 ORPHAN = (
@@ -186,37 +181,35 @@ ORPHAN = (
 """The beginning of a program that then has another parent than the one that started it."""
 
 
-def test_a_grandchild_that_has_left_its_parents_is_known_by_its_mark(home: Home) -> None:
-    home.serve()
+def test_a_grandchild_that_has_left_its_parents_is_known_by_its_mark(served: Home) -> None:
     program = ORPHAN + "import sys\nsys.stdout = open('saying', 'w')\n"
     program += CONNECT.format(then="print('served')")
     program += "sys.stdout.close()\nos.rename('saying', 'said')\n"
-    (home.worktree / "orphan.py").write_text(program)
-    with home.connect() as client:
+    (served.worktree / "orphan.py").write_text(program)
+    with served.connect() as client:
         words = ["sh", "-c", f"{sys.executable} orphan.py & sleep 1000"]
         environ = " ".join(
             f"{name}='{value}'"
-            for name, value in home.environ.items()
+            for name, value in served.environ.items()
             if name.startswith("XDG_") or name in ("PYTHONPATH", "HOME")
         )
         words[2] = f"export {environ}; {words[2]}"
-        where: dict[str, Any] = {"worktree": str(home.worktree), "policy": "open"}
+        where: dict[str, Any] = {"worktree": str(served.worktree), "policy": "open"}
         client.send("call", arguments={"argv": words}, **where)
-        said = home.worktree / "said"
+        said = served.worktree / "said"
         wait_until(said.exists)
     assert "mark of a call" in said.read_text() or "cgroup" in said.read_text()
 
 
 @pytest.mark.parametrize("words", [[], ["env", "-u", "AGENT_EXEC_CALL_2"]], ids=["own", "above"])
 def test_the_mark_of_a_call_gives_a_program_and_its_children_away(
-    home: Home, words: list[str]
+    served: Home, words: list[str]
 ) -> None:
-    home.serve()
     program = CONNECT.format(then="print('served')")
     # The shell has the mark; what it waits for has it, or has dropped it.
     done = subprocess.run(
         ["sh", "-c", '"$@"; true', "sh", *words, sys.executable, "-c", program],
-        env=home.environ | {"AGENT_EXEC_CALL_2": "other-1"},
+        env=served.environ | {"AGENT_EXEC_CALL_2": "other-1"},
         capture_output=True,
         text=True,
         check=True,
@@ -224,92 +217,85 @@ def test_the_mark_of_a_call_gives_a_program_and_its_children_away(
     assert "has the mark of a call" in done.stdout
 
 
-def test_who_cannot_be_told_from_a_leftover_of_a_call_may_not_approve(home: Home) -> None:
-    home.serve()
-    said = home.folder / "said"
+def test_who_cannot_be_told_from_a_leftover_of_a_call_may_not_approve(served: Home) -> None:
+    said = served.folder / "said"
     program = ORPHAN + f"import sys\nsys.stdout = open('{said}.new', 'w')\n"
     program += CONNECT.format(then="client.request('status'); client.request('approver')")
     program += f"sys.stdout.close()\nos.rename('{said}.new', '{said}')\n"
-    subprocess.run([sys.executable, "-c", program], env=home.environ, check=True)
+    subprocess.run([sys.executable, "-c", program], env=served.environ, check=True)
     wait_until(said.exists)
     assert said.read_text().startswith("not_trusted")
     assert "cannot approve" in said.read_text()
 
 
-def test_who_ran_before_the_daemon_may_approve(home: Home) -> None:
-    home.serve()
+def test_who_ran_before_the_daemon_may_approve(served: Home) -> None:
     asked = []
 
     def answer(question: dict[str, Any]) -> dict[str, Any]:
         asked.append(question["decision"]["call"])
         return {"reply": "once"}
 
-    (home.worktree / "old").touch()
-    with home.connect() as client:
-        where: dict[str, Any] = {"worktree": str(home.worktree), "policy": "default"}
-        client.request("approver", worktree=str(home.worktree))
+    (served.worktree / "old").touch()
+    with served.connect() as client:
+        where: dict[str, Any] = {"worktree": str(served.worktree), "policy": "default"}
+        client.request("approver", worktree=str(served.worktree))
         result = client.request(
             "call", on_question=answer, arguments={"argv": ["rm", "old"]}, **where
         )
     assert (result["status"], asked) == (0, [{"argv": ["rm", "old"]}])
-    assert not (home.worktree / "old").exists()
+    assert not (served.worktree / "old").exists()
 
 
-def test_a_person_says_no_and_the_model_hears_why(home: Home) -> None:
-    home.serve()
-    (home.worktree / "old").touch()
-    with home.connect() as client:
+def test_a_person_says_no_and_the_model_hears_why(served: Home) -> None:
+    (served.worktree / "old").touch()
+    with served.connect() as client:
         client.request("approver")
         result = client.request(
             "call",
             on_question=lambda _: {"reply": "never", "message": "move it to trash/"},
-            worktree=str(home.worktree),
+            worktree=str(served.worktree),
             policy="default",
             arguments={"argv": ["rm", "old"]},
         )
     assert (result["ended"], "move it to trash/" in result["text"]) == ("refused", True)
-    assert (home.worktree / "old").exists()
+    assert (served.worktree / "old").exists()
 
 
-def test_only_an_approver_answers(home: Home) -> None:
-    home.serve()
-    where: dict[str, Any] = {"worktree": str(home.worktree), "policy": "default"}
-    with home.connect() as client:
-        decided = client.request("decide", arguments={"argv": ["touch", "new"]}, **where)
-        assert decided["question"]["cwd"] == str(home.worktree)
+def test_only_an_approver_answers(served: Home) -> None:
+    where: dict[str, Any] = {"worktree": str(served.worktree), "policy": "default"}
+    with served.connect() as client:
+        decided = client.request("decide", arguments={"argv": ["touch", "decided"]}, **where)
+        assert decided["question"]["cwd"] == str(served.worktree)
         answer: dict[str, Any] = {"decision": decided["decision"], "answer": {"reply": "once"}}
         with pytest.raises(DaemonError) as caught:
             client.request("answer", **where, **answer)
         assert caught.value.code == "not_trusted"
         client.request("approver")
         assert client.request("answer", **where, **answer)["status"] == 0
-    assert (home.worktree / "new").exists()
+    assert (served.worktree / "decided").exists()
 
 
-def test_nobody_there_to_approve_is_a_refusal(home: Home) -> None:
-    home.serve()
-    with home.connect() as client:
-        result = home.call(client, "touch", "new", policy="default")
+def test_nobody_there_to_approve_is_a_refusal(served: Home) -> None:
+    with served.connect() as client:
+        result = served.call(client, "touch", "new", policy="default")
     assert (result["ended"], result["verdict"]) == ("refused", "ask")
 
 
-def test_an_approver_that_leaves_is_a_refusal(home: Home) -> None:
-    home.serve()
-    with home.connect() as approver, home.connect() as client:
+def test_an_approver_that_leaves_is_a_refusal(served: Home) -> None:
+    with served.connect() as approver, served.connect() as client:
         approver.request("approver")
-        where: dict[str, Any] = {"worktree": str(home.worktree), "policy": "default"}
+        where: dict[str, Any] = {"worktree": str(served.worktree), "policy": "default"}
         client.send("call", arguments={"argv": ["touch", "new"]}, **where)
         assert approver.receive()["op"] == "question"
         approver.close()
         assert client.receive()["ok"]["ended"] == "refused"
 
 
-def test_another_approver_cannot_answer_what_it_was_not_asked(home: Home) -> None:
-    home.serve()
-    with home.connect() as asked, home.connect() as other, home.connect() as client:
-        other.request("approver", worktree=str(home.folder))
-        asked.request("approver", worktree=str(home.worktree))
-        where: dict[str, Any] = {"worktree": str(home.worktree), "policy": "default"}
+def test_another_approver_cannot_answer_what_it_was_not_asked(served: Home) -> None:
+    with served.connect() as asked, served.connect() as other, served.connect() as client:
+        other.request("approver", worktree=str(served.folder))
+        asked.request("approver", worktree=str(served.worktree))
+        where: dict[str, Any] = {"worktree": str(served.worktree), "policy": "default"}
         client.send("call", arguments={"argv": ["touch", "new"]}, **where)
         question = asked.receive()["question"]["id"]
         yes: dict[str, Any] = {"question": question, "answer": {"reply": "once"}}

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
 import httpx2
 import pytest
-from daemon_host import Home, home_in
+from guide import DOCS, GUIDES, Reader, commands_of, is_extra
 from mcp import Client, StdioServerParameters, types
 from mcp.client.streamable_http import streamable_http_client
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGE = (DOCS / "guides" / "mcp.md").read_text("utf-8")
-INSTALL, HELP, WORKTREE, TRY, HTTP = re.findall(r"^\$ (.*)$", PAGE, re.MULTILINE)
+PAGE = (GUIDES / "mcp.md").read_text("utf-8")
+INSTALL, HELP, WORKTREE, TRY, HTTP = commands_of(PAGE)
 STDIO_HOST, HTTP_HOST = [
     json.loads(shown)["mcpServers"]["agentexec"]
     for shown in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
@@ -30,48 +25,18 @@ STDIO_HOST, HTTP_HOST = [
 pytestmark = pytest.mark.filterwarnings("default")
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    with home_in(tmp_path) as made:
-        # A host hands on few variables, and that of a checkout is not among them.
-        path = shlex.quote(made.environ.get("PYTHONPATH", ""))
-        for name, words in (("agent-exec", "-P -m agent_exec"), ("python", "")):
-            program = tmp_path / name
-            program.write_text(f'#!/bin/sh\nPYTHONPATH={path} exec {sys.executable} {words} "$@"\n')
-            program.chmod(0o755)
-        (tmp_path / "home").mkdir(exist_ok=True)
-        yield made
-
-
-def environ(home: Home) -> dict[str, str]:
-    return home.environ | {"PATH": f"{home.folder}:{os.environ['PATH']}"}
-
-
-def shell(home: Home, command: str) -> str:
-    done = subprocess.run(
-        ["bash", "-ec", command],
-        cwd=home.folder,
-        env=environ(home),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=50,
-    )
-    return done.stdout
-
-
 def test_what_it_installs_is_an_extra_of_this_package() -> None:
-    project = (DOCS.parent / "pyproject.toml").read_text("utf-8")
     assert INSTALL == "pip install 'agent-exec[mcp]'"
-    assert re.search(r"^mcp = \[", project, re.MULTILINE)
+    assert is_extra("mcp")
 
 
-def test_trying_it_gives_what_the_guide_shows(home: Home) -> None:
-    assert "MCP host" in shell(home, HELP)
-    shell(home, WORKTREE)
-    shutil.copy(DOCS / "examples" / "mcp_client.py", home.folder / "try-mcp")
+def test_trying_it_gives_what_the_guide_shows(reader: Reader) -> None:
+    folder = reader.home.folder
+    assert "MCP host" in reader.shell(HELP)
+    reader.shell(WORKTREE, folder)
+    shutil.copy(DOCS / "examples" / "mcp_client.py", folder / "try-mcp")
     (shown,) = re.findall(rf"^\$ {re.escape(TRY)}\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
-    told = shell(home, f"cd try-mcp && {TRY}")
+    told = reader.shell(TRY, folder / "try-mcp")
     assert re.sub(r"\d+ ms", "N ms", told) == re.sub(r"\d+ ms", "N ms", shown)
 
 
@@ -83,26 +48,24 @@ async def said(client: Client) -> str:
     return content.text
 
 
-def test_the_settings_for_stdio_give_a_working_call(home: Home) -> None:
-    subprocess.run(["git", "init", "-q", home.worktree], check=True)
+def test_the_settings_for_stdio_give_a_working_call(reader: Reader) -> None:
     parameters = StdioServerParameters(
         command=STDIO_HOST["command"],
         args=STDIO_HOST["args"],
-        cwd=home.worktree,
-        env=environ(home),
+        cwd=reader.home.worktree,
+        env=reader.environ,
     )
     assert anyio.run(said, Client(parameters)).startswith("exit status 0")
 
 
-def test_the_settings_for_http_give_a_working_call(home: Home) -> None:
-    subprocess.run(["git", "init", "-q", home.worktree], check=True)
+def test_the_settings_for_http_give_a_working_call(reader: Reader) -> None:
     port = str(re.findall(r":(\d+)/", HTTP_HOST["url"])[0])
     assert port in HTTP
     # Whether that port is free here is not for a guide to say.
     server = subprocess.Popen(
         ["bash", "-c", f"exec {HTTP.replace(port, '0')}"],
-        cwd=home.worktree,
-        env=environ(home),
+        cwd=reader.home.worktree,
+        env=reader.environ,
         stderr=subprocess.PIPE,
         text=True,
     )

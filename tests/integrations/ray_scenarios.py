@@ -15,6 +15,7 @@ import select
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -89,6 +90,37 @@ class Scenarios:
         )
         stdout, _ = await process.communicate()
         return stdout.decode()
+
+    async def sessions(self) -> object:
+        """One that goes on between calls, to its owner alone, and ends with that."""
+        talks = self.call("a", "cat")
+        talks = replace(talks, arguments={**talks.arguments, "background": True}, owner="me")
+        handle = (await self._backend.run(talks)).result["session"]["handle"]
+
+        async def go_on(name: str, owner: str = "me", **arguments: Any) -> BackendResult:
+            arguments["session"] = handle
+            sent = replace(talks, name=name, owner=owner, arguments=arguments)
+            return await self._backend.run(sent)
+
+        wrote = await go_on("exec_write", text="hello\n")
+        read = await go_on("exec_read", offset=0, wait_ms=10_000)
+        other = await go_on("exec_read", owner="you")
+        with Fifo(self._folder / "a" / "watched") as fifo:
+            watched = self.call("a", "sh", "-c", "exec 3>watched; echo up >&3; exec sleep 1000")
+            watched = replace(
+                watched, arguments={**watched.arguments, "background": True}, owner="me"
+            )
+            await self._backend.run(watched)
+            await asyncio.to_thread(fifo.wait_up)
+            await self._backend.end_sessions("me")
+            gone = await asyncio.to_thread(fifo.is_gone)
+        ended = await go_on("exec_read")
+        return [
+            wrote.result["ended"],
+            read.result["stdout"]["head"],
+            [each.result["ended"] for each in (other, ended)],
+            gone,
+        ]
 
     async def cancels(self) -> object:
         """A task that is cancelled, and a stream that is left: what they started is gone."""
@@ -174,6 +206,7 @@ async def play(scenarios: Scenarios, backend: RayBackend) -> dict[str, object]:
         scenarios.policies,
         scenarios.streams,
         scenarios.example,
+        scenarios.sessions,
         scenarios.cancels,
         scenarios.loses,
     )

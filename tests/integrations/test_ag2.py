@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 from anyio import to_thread
-from framework_suite import LONG_TREE, with_tool, worktree
+from framework_suite import (
+    LONG_TREE,
+    ApproverSuite,
+    Arguments,
+    Asked,
+    BackgroundSuite,
+    CancellingSuite,
+    with_tool,
+    worktree,
+)
 from mcp_wire import wait_for_tails
 
 from agent_exec import Answer, ExecTool, Reply
@@ -24,10 +33,29 @@ from ag2.tools import SandboxShellTool
 from ag2.tools.sandbox.base import Sandbox
 from ag2.tools.sandbox.factory import SingletonFactory
 
-from agent_exec.integrations.ag2 import ExecSandbox
+from agent_exec.integrations.ag2 import ExecSandbox, exec_tools
 
 __all__ = ["worktree"]
 pytestmark = [pytest.mark.foreign, pytest.mark.filterwarnings("default")]
+
+
+class TestAg2(CancellingSuite, ApproverSuite, BackgroundSuite):
+    async def run(self, tool: ExecTool, arguments: Arguments) -> str | Asked:
+        return await self.sent(exec_tools(tool), "exec", arguments)
+
+    async def called(self, tool: ExecTool, arguments: Arguments) -> object:
+        return await self.run(tool, arguments)
+
+    def adapter(self, tool: ExecTool, owner: str | None = None) -> Any:
+        return exec_tools(tool, owner=owner)
+
+    async def sent(self, adapter: Any, name: str, arguments: Arguments) -> str:
+        call = ToolCallEvent(name, arguments=json.dumps(dict(arguments)))
+        config = TrackingConfig(TestConfig(call, "done"))
+        await Agent("coder", config=config, tools=adapter).ask("go on")
+        (event,) = config.mock.call_args_list[-1].args
+        (part,) = event.results[0].result.parts
+        return str(part.content)
 
 
 def sandboxed(worktree: Path, argv: list[str], **options: Any) -> tuple[int, str]:

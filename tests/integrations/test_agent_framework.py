@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from framework_suite import Arguments, Asked, CancellingSuite, with_tool, worktree
+from framework_suite import (
+    ApproverSuite,
+    Arguments,
+    Asked,
+    BackgroundSuite,
+    CancellingSuite,
+    with_tool,
+    worktree,
+)
 
 from agent_exec import Answer, ExecTool, Reply
 
@@ -29,12 +37,12 @@ pytestmark = [pytest.mark.foreign, pytest.mark.filterwarnings("default")]
 
 
 class Script(FunctionInvocationLayer[Any], BaseChatClient[Any]):
-    """A model that calls `exec` once, and then says that it is done."""
+    """A model that calls a tool once, and then says that it is done."""
 
-    def __init__(self, arguments: Arguments) -> None:
+    def __init__(self, arguments: Arguments, name: str = "exec") -> None:
         super().__init__()
         self._left = [
-            Content.from_function_call("call-0", "exec", arguments=dict(arguments)),
+            Content.from_function_call("call-0", name, arguments=dict(arguments)),
         ]
 
     def _inner_get_response(self, **_: Any) -> Awaitable[ChatResponse]:
@@ -45,9 +53,18 @@ class Script(FunctionInvocationLayer[Any], BaseChatClient[Any]):
         return respond()
 
 
-class TestAgentFramework(CancellingSuite):
+class TestAgentFramework(CancellingSuite, ApproverSuite, BackgroundSuite):
     async def run(self, tool: ExecTool, arguments: Arguments) -> str | Asked:
-        agent = Agent(client=Script(arguments), tools=exec_functions(tool))
+        return await self.sent(exec_functions(tool), "exec", arguments)
+
+    async def called(self, tool: ExecTool, arguments: Arguments) -> object:
+        return await self.run(tool, arguments)
+
+    def adapter(self, tool: ExecTool, owner: str | None = None) -> Any:
+        return exec_functions(tool, owner=owner)
+
+    async def sent(self, adapter: Any, name: str, arguments: Arguments) -> str:
+        agent = Agent(client=Script(arguments, name), tools=adapter)
         response = await agent.run("go on")
         contents = [each for message in response.messages for each in message.contents]
         (result,) = [each for each in contents if each.type == "function_result"]
@@ -64,9 +81,8 @@ class TestAgentFramework(CancellingSuite):
 
 def test_the_definition_is_ours(worktree: Path) -> None:
     async def use(tool: ExecTool) -> None:
-        (made,) = exec_functions(tool)
-        shown = tool.definition("openai")[0]
-        assert (made.name, made.description) == ("exec", shown["description"])
-        assert made.parameters()["properties"] == shown["parameters"]["properties"]
+        for made, shown in zip(exec_functions(tool), tool.definition("openai"), strict=True):
+            assert (made.name, made.description) == (shown["name"], shown["description"])
+            assert made.parameters()["properties"] == shown["parameters"]["properties"]
 
     with_tool(worktree, use)

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from anyio import to_thread
-from framework_suite import LONG_TREE, AgentSuite, Arguments, Asked, with_tool, worktree
+from framework_suite import (
+    LONG_TREE,
+    AgentSuite,
+    ApproverSuite,
+    Arguments,
+    Asked,
+    BackgroundSuite,
+    with_tool,
+    worktree,
+)
 from mcp_wire import wait_for_tails
+from realproc import is_alive, wait_until
 
 from agent_exec import Answer, ExecTool, Reply
 
@@ -31,7 +41,12 @@ from autogen_core.models import (
     RequestUsage,
 )
 
-from agent_exec.integrations.autogen import ExecAutoGenTool, ExecCodeExecutor, ExecWorkbench
+from agent_exec.integrations.autogen import (
+    ExecAutoGenTool,
+    ExecCodeExecutor,
+    ExecWorkbench,
+    exec_tools,
+)
 
 __all__ = ["worktree"]
 pytestmark = [pytest.mark.foreign, pytest.mark.filterwarnings("default")]
@@ -40,11 +55,11 @@ NOTHING = RequestUsage(prompt_tokens=0, completion_tokens=0)
 
 
 class Script(ChatCompletionClient):
-    """A model that calls `exec` once, and then says that it is done."""
+    """A model that calls a tool once, and then says that it is done."""
 
-    def __init__(self, arguments: Arguments) -> None:
+    def __init__(self, arguments: Arguments, name: str = "exec") -> None:
         self._left: list[Any] = [
-            [FunctionCall(id="call-0", name="exec", arguments=json.dumps(dict(arguments)))]
+            [FunctionCall(id="call-0", name=name, arguments=json.dumps(dict(arguments)))]
         ]
 
     async def create(self, _messages: Sequence[Any], **_: Any) -> CreateResult:
@@ -84,14 +99,27 @@ class Script(ChatCompletionClient):
         )
 
 
-class TestAutoGenWorkbench(AgentSuite):
-    def tools(self, tool: ExecTool) -> Mapping[str, Any]:
-        return {"workbench": ExecWorkbench(tool)}
+class TestAutoGenWorkbench(AgentSuite, ApproverSuite, BackgroundSuite):
+    def adapter(self, tool: ExecTool, owner: str | None = None) -> Any:
+        return {"workbench": ExecWorkbench(tool, owner=owner)}
 
     async def run(
         self, tool: ExecTool, arguments: Arguments, token: CancellationToken | None = None
     ) -> str | Asked:
-        agent = AssistantAgent("coder", model_client=Script(arguments), **self.tools(tool))
+        return await self.sent(self.adapter(tool), "exec", arguments, token)
+
+    async def called(self, tool: ExecTool, arguments: Arguments) -> object:
+        # The agent does not hand on that its task is cancelled.
+        return await ExecWorkbench(tool).call_tool("exec", arguments)
+
+    async def sent(
+        self,
+        adapter: Any,
+        name: str,
+        arguments: Arguments,
+        token: CancellationToken | None = None,
+    ) -> str:
+        agent = AssistantAgent("coder", model_client=Script(arguments, name), **adapter)
         result = await agent.run(task="go on", cancellation_token=token)
         (event,) = [each for each in result.messages if isinstance(each, ToolCallExecutionEvent)]
         return str(event.content[0].content)
@@ -132,14 +160,30 @@ class TestAutoGenWorkbench(AgentSuite):
 
 
 class TestAutoGenTool(TestAutoGenWorkbench):
-    def tools(self, tool: ExecTool) -> Mapping[str, Any]:
-        return {"tools": [ExecAutoGenTool(tool)]}
+    def adapter(self, tool: ExecTool, owner: str | None = None) -> Any:
+        return {"tools": exec_tools(tool, owner=owner)}
+
+    async def called(self, tool: ExecTool, arguments: Arguments) -> object:
+        return await ExecAutoGenTool(tool).run_json(arguments, CancellationToken())
 
     async def ended(self, running: asyncio.Future[Any]) -> None:
         """`AssistantAgent` waits for ever for a tool that was cancelled."""
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
+
+
+@pytest.mark.parametrize("end", [ExecWorkbench.stop, ExecWorkbench.reset])
+def test_sessions_end_with_their_workbench(worktree: Path, end: Any) -> None:
+    async def use(tool: ExecTool) -> None:
+        suite = TestAutoGenWorkbench()
+        adapters = suite.adapter(tool), suite.adapter(tool)
+        (_, pid), (_, other) = [await suite.begun(each) for each in adapters]
+        await end(adapters[0]["workbench"])
+        await to_thread.run_sync(wait_until, lambda: not is_alive(pid))
+        assert is_alive(other)
+
+    with_tool(worktree, use, policy="open", grace_s=0.0)
 
 
 @pytest.mark.parametrize("token", [None, CancellationToken()], ids=["no-token", "token"])

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import shlex
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from framework_suite import with_tool, worktree
+from anyio import to_thread
+from framework_suite import (
+    LONG_TREE,
+    ApproverSuite,
+    Arguments,
+    BackgroundSuite,
+    with_tool,
+    worktree,
+)
+from mcp_wire import wait_for_tails
 
 from agent_exec import ExecTool
 
@@ -19,7 +32,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from agent_exec.integrations.deepagents import ExecSandbox
-from agent_exec.integrations.langchain import approve, reject
+from agent_exec.integrations.langchain import approve, exec_tools, reject
 
 __all__ = ["worktree"]
 pytestmark = [pytest.mark.foreign, pytest.mark.filterwarnings("default")]
@@ -34,10 +47,11 @@ class Script(FakeMessagesListChatModel):
         return self
 
 
-def agent(tool: ExecTool, name: str, arguments: dict[str, Any]) -> Any:
-    call = {"name": name, "args": arguments, "id": "call-0"}
+def agent(tool: ExecTool, name: str, arguments: Mapping[str, Any], **options: Any) -> Any:
+    call = {"name": name, "args": dict(arguments), "id": "call-0"}
     model = Script(responses=[AIMessage("", tool_calls=[call]), AIMessage("done")])
-    return create_deep_agent(model, backend=ExecSandbox(tool), checkpointer=InMemorySaver())
+    backend = ExecSandbox(tool, interrupt=options.pop("interrupt", True))
+    return create_deep_agent(model, backend=backend, checkpointer=InMemorySaver(), **options)
 
 
 def told(state: dict[str, Any]) -> str:
@@ -52,6 +66,37 @@ async def run(tool: ExecTool, name: str, arguments: dict[str, Any], answer: Any 
         assert answer is not None
         state = await made.ainvoke(Command(resume=answer(waiting[0].value)), CONFIG)
     return told(state)
+
+
+GO_ON = {"messages": [HumanMessage("go on")]}
+
+
+class TestDeepAgents(ApproverSuite, BackgroundSuite):
+    """With the tools of LangChain beside its own."""
+
+    async def called(self, tool: ExecTool, arguments: Arguments) -> object:
+        command = {"command": shlex.join(arguments["argv"])}
+        return await agent(tool, "execute", command, interrupt=False).ainvoke(GO_ON, CONFIG)
+
+    def adapter(self, tool: ExecTool, owner: str | None = None) -> Any:
+        return tool, exec_tools(tool, owner=owner)
+
+    async def sent(self, adapter: Any, name: str, arguments: Arguments) -> str:
+        tool, tools = adapter
+        return told(await agent(tool, name, arguments, tools=tools).ainvoke(GO_ON, CONFIG))
+
+
+def test_a_run_that_is_cancelled_leaves_no_process(worktree: Path) -> None:
+    async def use(tool: ExecTool) -> None:
+        made = agent(tool, "execute", {"command": LONG_TREE["argv"][2]})
+        running = asyncio.ensure_future(made.ainvoke(GO_ON, CONFIG))
+        await to_thread.run_sync(partial(wait_for_tails, worktree, count=2))
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await to_thread.run_sync(partial(wait_for_tails, worktree, count=0))
+
+    with_tool(worktree, use, policy="open", grace_s=0.0)
 
 
 def test_execute_runs_a_text_without_a_shell(worktree: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ import anyio
 import pytest
 from anyio import to_thread
 from mcp_wire import wait_for_tails
+from realproc import is_alive, wait_until
 
 pytest.importorskip("inspect_ai")
 
@@ -45,14 +47,50 @@ def with_sandbox(use: Callable[[Any], Awaitable[T]], policy: str | None = None) 
 
 
 EVALUATION = """
-import json, sys
+import json, re, sys
 from inspect_ai import Task, eval
 from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessageTool, ModelOutput, ModelUsage, get_model
 from inspect_ai.solver import generate, use_tools
 from inspect_ai.tool import bash, python
 from inspect_ai.util import SandboxEnvironmentSpec
-from agent_exec.integrations.inspect_ai import AgentExecConfig
+from agent_exec.integrations.inspect_ai import AgentExecConfig, exec_tools
+
+TALKS = ["sh", "-c", "echo pid $$; while read x; do echo got $x; done"]
+
+def converse(messages, *_):
+    # The calls of a session, each made of what the model was told before.
+    told = [each.text for each in messages if isinstance(each, ChatMessageTool)]
+    handle = re.search(r"session (\\w+) ", told[0])[1] if told else None
+    read = ("exec_read", {"session": handle, "offset": 0, "wait_ms": 200})
+    if not told or "it was stopped" in told[-1]:
+        # The second one is left to the end of the sample.
+        name, arguments = "exec", {"argv": TALKS, "background": True}
+    elif told[-1].startswith("running") and len(told) > 1 and handle not in told[-1]:
+        output = ModelOutput.from_content("mockllm/model", "done")
+        output.usage = ModelUsage()
+        return output
+    elif "got a" in told[-1]:
+        name, arguments = "exec_stop", {"session": handle}
+    elif "pid" in told[-1] and not any("wrote" in each for each in told):
+        name, arguments = "exec_write", {"session": handle, "text": "a\\n"}
+    else:
+        name, arguments = read
+    output = ModelOutput.for_tool_call("mockllm/model", name, arguments)
+    output.usage = ModelUsage()
+    return output
+
+def session():
+    task = Task(
+        dataset=[Sample(input="go on")],
+        solver=[use_tools(exec_tools()), generate()],
+        sandbox=SandboxEnvironmentSpec("agent_exec", AgentExecConfig(policy="open")),
+        message_limit=60,
+    )
+    model = get_model("mockllm/model", custom_outputs=converse, memoize=False)
+    (log,) = eval(task, model=model, log_dir="logs", display="none")
+    assert log.status == "success", log.error
+    return [each.text for each in log.samples[0].messages if isinstance(each, ChatMessageTool)]
 
 def message(tool, arguments, policy):
     outputs = [
@@ -74,7 +112,7 @@ def message(tool, arguments, policy):
     error = None if found.error is None else [found.error.type, found.error.message]
     return [found.text, error]
 
-print(json.dumps([message(*each) for each in json.loads(sys.argv[1])]))
+print(json.dumps([*(message(*each) for each in json.loads(sys.argv[1])), session()]))
 """
 CALLS = {
     "bash": ("bash", {"command": "cat a.txt | wc -l"}, "workspace"),
@@ -86,6 +124,7 @@ CALLS = {
 @pytest.fixture(scope="module")
 def given_back(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a model was given back that has called a tool: text, and kind and words of an error.
+    Of ``session``, the texts of all of its calls.
 
     In a process of its own: Inspect keeps files open for as long as its process lives.
     """
@@ -99,7 +138,7 @@ def given_back(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         check=True,
         timeout=150,
     )
-    return dict(zip(CALLS, json.loads(done.stdout), strict=True))
+    return dict(zip([*CALLS, "session"], json.loads(done.stdout), strict=True))
 
 
 @pytest.mark.timeout(170)
@@ -115,6 +154,27 @@ def test_what_is_refused_is_an_error_that_says_why(given_back: dict[str, Any]) -
     _, error = given_back["refused"]
     assert error[0] == "permission"
     assert "refused: " in error[1]
+
+
+@pytest.mark.timeout(170)
+def test_a_model_has_sessions_that_end_with_its_sample(given_back: dict[str, Any]) -> None:
+    told = given_back["session"]
+    assert [text for text in told if "wrote 2 bytes" in text]
+    assert [text for text in told if "got a\n" in text]
+    assert "it was stopped" in told[-2]
+    assert told[-1].startswith("running in the background")
+    pids = {int(pid) for text in told for pid in re.findall(r"pid (\d+)\n", text)}
+    assert pids
+    wait_until(lambda: not any(map(is_alive, pids)))
+
+
+def test_a_program_has_the_tool_of_its_sandbox() -> None:
+    async def use(sandbox: Any) -> int:
+        begun = await sandbox.as_type(AgentExecSandbox).tool.start(["sh", "-c", "echo $$; cat"])
+        return int((await begun.read(wait_s=20)).stdout.head)
+
+    pid = with_sandbox(use, "open")
+    wait_until(lambda: not is_alive(pid))
 
 
 def test_the_result_of_a_command() -> None:

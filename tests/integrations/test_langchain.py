@@ -9,7 +9,16 @@ from typing import Any, Self
 
 import pytest
 from anyio import to_thread
-from framework_suite import Arguments, Asked, AskingSuite, CancellingSuite, with_tool, worktree
+from framework_suite import (
+    ApproverSuite,
+    Arguments,
+    Asked,
+    AskingSuite,
+    BackgroundSuite,
+    CancellingSuite,
+    with_tool,
+    worktree,
+)
 
 from agent_exec import Answer, ExecTool, Reply
 
@@ -23,7 +32,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command
 
-from agent_exec.integrations.langchain import ExecLangChainTool, approve, reject
+from agent_exec.integrations.langchain import ExecLangChainTool, approve, exec_tools, reject
 
 __all__ = ["worktree"]
 pytestmark = [pytest.mark.foreign, pytest.mark.filterwarnings("default")]
@@ -32,21 +41,25 @@ CONFIG: Any = {"configurable": {"thread_id": "one"}}
 
 
 def graph(tool: ExecTool, saver: InMemorySaver, **options: Any) -> Any:
+    return graph_of(exec_tools(tool, **options), saver)
+
+
+def graph_of(tools: list[ExecLangChainTool], saver: InMemorySaver) -> Any:
     """One node of tools: what a model sent is the state that it is given."""
     made = StateGraph(MessagesState)
-    made.add_node("tools", ToolNode([ExecLangChainTool(tool, **options)]))
+    made.add_node("tools", ToolNode(tools))
     made.add_edge(START, "tools")
     made.add_edge("tools", END)
     return made.compile(checkpointer=saver)
 
 
-def sent(*calls: Arguments) -> dict[str, Any]:
+def sent(*calls: Arguments, name: str = "exec") -> dict[str, Any]:
     return {
         "messages": [
             AIMessage(
                 "",
                 tool_calls=[
-                    {"name": "exec", "args": dict(each), "id": f"call-{n}"}
+                    {"name": name, "args": dict(each), "id": f"call-{n}"}
                     for n, each in enumerate(calls)
                 ],
             )
@@ -75,7 +88,7 @@ class Stored(Asked):
         return made
 
 
-class TestLangChain(AskingSuite, CancellingSuite):
+class TestLangChain(AskingSuite, CancellingSuite, ApproverSuite, BackgroundSuite):
     async def run(self, tool: ExecTool, arguments: Arguments) -> str | Asked:
         saver = InMemorySaver()
         return outcome(await graph(tool, saver).ainvoke(sent(arguments), CONFIG), saver)
@@ -86,8 +99,19 @@ class TestLangChain(AskingSuite, CancellingSuite):
         command = Command(resume=approve(request) if approved else reject(request, "not now"))
         return outcome(await graph(tool, asked.saver).ainvoke(command, CONFIG), asked.saver)
 
+    async def called(self, tool: ExecTool, arguments: Arguments) -> object:
+        return await graph(tool, InMemorySaver(), interrupt=False).ainvoke(sent(arguments), CONFIG)
 
-class TestLangChainOnThreads(AskingSuite):
+    def adapter(self, tool: ExecTool, owner: str | None = None) -> Any:
+        return exec_tools(tool, owner=owner)
+
+    async def sent(self, adapter: Any, name: str, arguments: Arguments) -> str:
+        saver = InMemorySaver()
+        state = await graph_of(adapter, saver).ainvoke(sent(arguments, name=name), CONFIG)
+        return str(outcome(state, saver))
+
+
+class TestLangChainOnThreads(AskingSuite, BackgroundSuite):
     """`invoke`, which cannot be cancelled."""
 
     async def run(self, tool: ExecTool, arguments: Arguments) -> str | Asked:
@@ -101,6 +125,14 @@ class TestLangChainOnThreads(AskingSuite):
         command = Command(resume=approve(request) if approved else reject(request))
         invoke = partial(graph(tool, asked.saver).invoke, command, CONFIG)
         return outcome(await to_thread.run_sync(invoke), asked.saver)
+
+    def adapter(self, tool: ExecTool, owner: str | None = None) -> Any:
+        return exec_tools(tool, owner=owner)
+
+    async def sent(self, adapter: Any, name: str, arguments: Arguments) -> str:
+        saver = InMemorySaver()
+        invoke = partial(graph_of(adapter, saver).invoke, sent(arguments, name=name), CONFIG)
+        return str(outcome(await to_thread.run_sync(invoke), saver))
 
 
 def one_asked(worktree: Path) -> Stored:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pytest
 from anyio import to_thread
 from mcp import Client, MCPError, StdioServerParameters, types
 from mcp.client.streamable_http import streamable_http_client
-from mcp_wire import LONG, TOKEN, HttpServer, command, wait_for_tails
+from mcp_wire import LONG, TOKEN, HttpServer, lively, wait_for_tails
 
 from agent_exec import ExecTool
 from agent_exec.integrations.mcp.server import make_server
@@ -40,10 +40,18 @@ def mode(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def http(worktree: Path) -> Iterator[str]:
-    with HttpServer(worktree) as server:
-        yield server.url
+@dataclass
+class Served:
+    worktree: Path
+    url: str
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server over HTTP, for whoever leaves its worktree as they want it."""
+    worktree = tmp_path_factory.mktemp("served")
+    with HttpServer(worktree, start=lively) as server:
+        yield Served(worktree, server.url)
 
 
 @asynccontextmanager
@@ -55,7 +63,8 @@ async def connected(how: str, worktree: Path, mode: str, **options: Any) -> Asyn
         ):
             yield client
     elif how == "stdio":
-        parameters = StdioServerParameters(command=sys.executable, args=command(worktree)[1:])
+        program, *words = lively(worktree)
+        parameters = StdioServerParameters(command=program, args=words)
         async with Client(parameters, mode=mode, **options) as client:
             yield client
     else:
@@ -98,12 +107,11 @@ def call(arguments: dict[str, Any], name: str = "exec") -> Callable[[Client], An
     return use
 
 
-@pytest.mark.parametrize("how", ["memory", "stdio"])
-def test_the_tools_are_those_of_the_definition(how: str, worktree: Path, mode: str) -> None:
+def test_the_tools_are_those_of_the_definition(worktree: Path, mode: str) -> None:
     async def use(client: Client) -> Any:
         return (await client.list_tools()).tools
 
-    tools = talk(how, worktree, mode, use)
+    tools = talk("memory", worktree, mode, use)
     with ExecTool(worktree) as tool:
         shown = tool.definition("mcp")
     assert [each.name for each in tools] == [each["name"] for each in shown]
@@ -111,9 +119,8 @@ def test_the_tools_are_those_of_the_definition(how: str, worktree: Path, mode: s
     assert tools[0].annotations.destructive_hint is True
 
 
-@pytest.mark.parametrize("how", ["memory", "stdio"])
-def test_a_call_that_is_allowed(how: str, worktree: Path, mode: str) -> None:
-    result = talk(how, worktree, mode, call({"argv": ["cat", "a.txt"]}))
+def test_a_call_that_is_allowed(worktree: Path, mode: str) -> None:
+    result = talk("memory", worktree, mode, call({"argv": ["cat", "a.txt"]}))
     assert result.is_error is False
     assert text(result).endswith("stdout:\none")
     assert result.structured_content["stdout"]["head"] == "one\n"
@@ -141,11 +148,10 @@ def test_another_tool_is_an_answer_too(worktree: Path) -> None:
     assert (result.is_error, text(result).split(";")[0]) == (True, "there is no tool 'bash'")
 
 
-@pytest.mark.parametrize("how", ["memory", "stdio"])
-def test_a_question_that_is_answered_with_yes(how: str, worktree: Path, mode: str) -> None:
+def test_a_question_that_is_answered_with_yes(worktree: Path, mode: str) -> None:
     asked, elicited = answers("accept", answer="once")
     arguments = {"argv": ["rm", "a.txt"], "justification": "it is old"}
-    result = talk(how, worktree, mode, call(arguments), elicitation_callback=elicited)
+    result = talk("memory", worktree, mode, call(arguments), elicitation_callback=elicited)
     assert (result.is_error, result.structured_content["status"]) == (False, 0)
     assert not (worktree / "a.txt").exists()
     (message,) = asked
@@ -230,8 +236,7 @@ def test_a_client_cannot_make_up_that_somebody_was_asked(worktree: Path) -> None
     assert (worktree / "a.txt").exists()
 
 
-@pytest.mark.parametrize("how", ["memory", "stdio"])
-def test_a_call_that_is_cancelled_is_gone(how: str, worktree: Path, mode: str) -> None:
+def test_a_call_that_is_cancelled_is_gone(worktree: Path, mode: str) -> None:
     async def use(client: Client) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(client.call_tool, "exec", LONG)
@@ -241,68 +246,82 @@ def test_a_call_that_is_cancelled_is_gone(how: str, worktree: Path, mode: str) -
         # The connection is still good.
         assert not (await client.call_tool("exec", {"argv": ["cat", "a.txt"]})).is_error
 
-    talk(how, worktree, mode, use)
+    talk("memory", worktree, mode, use)
+
+
+async def signs_of_life(client: Client) -> list[float]:
+    """What a long call tells, which is cancelled then."""
+    seen: list[float] = []
+    enough = anyio.Event()
+
+    async def progress(progress: float, total: float | None, message: str | None) -> None:
+        seen.append(progress)
+        if len(seen) == 3:
+            enough.set()
+
+    async with anyio.create_task_group() as group:
+
+        async def long() -> None:
+            await client.call_tool("exec", LONG, progress_callback=progress)
+
+        group.start_soon(long)
+        with anyio.fail_after(30):
+            await enough.wait()
+        group.cancel_scope.cancel()
+    return seen
 
 
 def test_a_long_call_shows_that_it_is_alive(worktree: Path, mode: str) -> None:
-    async def use(client: Client) -> list[float]:
-        seen: list[float] = []
-        enough = anyio.Event()
-
-        async def progress(progress: float, total: float | None, message: str | None) -> None:
-            seen.append(progress)
-            if len(seen) == 3:
-                enough.set()
-
-        async with anyio.create_task_group() as group:
-
-            async def long() -> None:
-                await client.call_tool("exec", LONG, progress_callback=progress)
-
-            group.start_soon(long)
-            with anyio.fail_after(30):
-                await enough.wait()
-            group.cancel_scope.cancel()
-        return seen
-
-    seen = talk("memory", worktree, mode, use)
+    seen = talk("memory", worktree, mode, signs_of_life)
     assert seen == sorted(seen)
 
 
+async def numbers(client: Client) -> dict[int, str]:
+    """What sixteen calls at once have written."""
+    seen: dict[int, str] = {}
+
+    async def one(number: int) -> None:
+        result = await client.call_tool("exec", {"argv": ["printf", str(number)]})
+        assert isinstance(result.structured_content, dict)
+        seen[number] = result.structured_content["stdout"]["head"]
+
+    async with anyio.create_task_group() as group:
+        for number in range(16):
+            group.start_soon(one, number)
+    return seen
+
+
 def test_many_calls_at_once_are_not_mixed_up(worktree: Path, mode: str) -> None:
-    async def use(client: Client) -> dict[int, str]:
-        seen: dict[int, str] = {}
-
-        async def one(number: int) -> None:
-            result = await client.call_tool("exec", {"argv": ["printf", str(number)]})
-            seen[number] = result.structured_content["stdout"]["head"]
-
-        async with anyio.create_task_group() as group:
-            for number in range(16):
-                group.start_soon(one, number)
-        return seen
-
-    seen = talk("stdio", worktree, mode, use)
+    seen = talk("memory", worktree, mode, numbers)
     assert seen == {number: str(number) for number in range(16)}
 
 
-def test_a_whole_session_over_http(http: str, worktree: Path, mode: str) -> None:
+@pytest.mark.parametrize("how", ["stdio", "http"])
+def test_a_whole_session_of_a_real_server(how: str, served: Served, mode: str) -> None:
+    """What the tests above see in memory, of one server that is a process."""
     asked, elicited = answers("accept", answer="once")
+    worktree = served.worktree
+    (worktree / "a.txt").write_text("one\n")
 
     async def use(client: Client) -> None:
+        tools = (await client.list_tools()).tools
+        assert tools[0].name == "exec"
         result = await client.call_tool("exec", {"argv": ["cat", "a.txt"]})
         assert text(result).endswith("stdout:\none")
         result = await client.call_tool("exec", {"argv": ["rm", "a.txt"]})
         assert (result.is_error, len(asked)) == (False, 1)
+        assert not (worktree / "a.txt").exists()
+        result = await client.call_tool("exec", {"argv": "cat a.txt"})
+        assert (result.is_error, 'send {"argv"' in text(result)) == (True, True)
+        assert await numbers(client) == {number: str(number) for number in range(16)}
         (worktree / "a.txt").write_text("again\n")
-        async with anyio.create_task_group() as group:
-            group.start_soon(client.call_tool, "exec", LONG)
-            await to_thread.run_sync(partial(wait_for_tails, worktree, count=1))
-            group.cancel_scope.cancel()
+        seen = await signs_of_life(client)
+        assert seen == sorted(seen)
         await to_thread.run_sync(partial(wait_for_tails, worktree, count=0))
         assert not (await client.call_tool("exec", {"argv": ["cat", "a.txt"]})).is_error
 
-    talk(http, worktree, mode, use, elicitation_callback=elicited)
+    place = served.url if how == "http" else how
+    talk(place, worktree, mode, use, elicitation_callback=elicited)
 
 
 def test_an_answer_counts_once(worktree: Path) -> None:

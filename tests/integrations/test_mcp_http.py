@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 import stat
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from mcp_wire import (
@@ -22,6 +21,9 @@ from mcp_wire import (
     wait_for_tails,
 )
 
+from agent_exec.integrations.mcp.tokens import find_token
+
+AgentExec = Callable[..., CompletedProcess[str]]
 PING = {"id": 99, "method": "ping"}
 
 
@@ -97,29 +99,23 @@ def test_a_client_of_2026_that_leaves_ends_its_call(server: HttpServer, worktree
     wait_for_tails(worktree, count=0)
 
 
-@pytest.mark.parametrize(
-    ("generation", "signum"),
-    [
-        ("2025", signal.SIGTERM),
-        ("2025", signal.SIGINT),
-        ("2026", signal.SIGTERM),
-        ("2026", signal.SIGHUP),
-    ],
-)
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_every_call_and_the_server_at_once(
-    worktree: Path, generation: str, signum: signal.Signals
+    worktree: Path, signum: signal.Signals
 ) -> None:
     with HttpServer(worktree) as server:
-        if generation == "2025":
-            connection = server.open(call(1, LONG), mcp_session_id=server.session())
-        else:
-            connection = server.modern(1, LONG)
-        wait_for_tails(worktree, count=1)
+        # Of both generations of the protocol.
+        connections = (
+            server.open(call(1, LONG), mcp_session_id=server.session()),
+            server.modern(1, LONG),
+        )
+        wait_for_tails(worktree, count=2)
         server.process.send_signal(signum)
         # Long before the call would have ended by itself, and that is what is tested.
         assert server.process.wait(PATIENCE_S) == 128 + signum
         wait_for_tails(worktree, count=0)
-        connection.close()
+        for connection in connections:
+            connection.close()
         assert "Traceback" not in server.stderr.read()
 
 
@@ -133,27 +129,22 @@ def test_a_server_that_is_killed_leaves_no_child(worktree: Path) -> None:
         connection.close()
 
 
-def refused(worktree: Path, *more: str, **environment: str) -> str:
-    done = subprocess.run(
-        command(worktree, "--http", *more),
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=50,
-    )
+def refused(agent_exec: AgentExec, worktree: Path, *more: str) -> str:
+    done = agent_exec(*command(worktree, "--http", *more)[3:])
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (125, "", 1)
     return done.stderr
 
 
-def test_it_listens_on_this_machine_only(worktree: Path) -> None:
-    assert "can be reached from elsewhere" in refused(worktree, "--host", "0.0.0.0")
+def test_it_listens_on_this_machine_only(agent_exec: AgentExec, worktree: Path) -> None:
+    said = refused(agent_exec, worktree, "--host", "0.0.0.0")
+    assert "can be reached from elsewhere" in said
 
 
-def test_a_port_that_is_taken_is_said(worktree: Path) -> None:
+def test_a_port_that_is_taken_is_said(agent_exec: AgentExec, worktree: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert f"port {port}: Address already in use" in refused(worktree, "--port", port)
+        said = refused(agent_exec, worktree, "--port", port)
+        assert f"port {port}: Address already in use" in said
 
 
 def test_a_token_is_made_and_told_where_none_is_given(worktree: Path) -> None:
@@ -167,12 +158,11 @@ def test_a_token_is_made_and_told_where_none_is_given(worktree: Path) -> None:
 def test_a_file_keeps_the_token_and_nobody_else_can_read_it(worktree: Path, tmp_path: Path) -> None:
     file = tmp_path / "token"
     words = ("--token-file", str(file), "--host", "::1")
-    for _ in range(2):
-        with HttpServer(worktree, *words) as server:
-            token = file.read_text().strip()
-            assert (len(token) >= 40, stat.S_IMODE(file.stat().st_mode)) == (True, 0o600)
-            assert server.told == f"agent-exec: the token is in {file}"
-            assert server.post(PING)[0] == 401
-            known = f"Bearer {token}"
-            assert server.post(PING, authorization=known, mcp_session_id="x")[0] == 404
-        assert file.read_text().strip() == token
+    with HttpServer(worktree, *words) as server:
+        token = file.read_text().strip()
+        assert (len(token) >= 40, stat.S_IMODE(file.stat().st_mode)) == (True, 0o600)
+        assert server.told == f"agent-exec: the token is in {file}"
+        assert server.post(PING)[0] == 401
+        known = f"Bearer {token}"
+        assert server.post(PING, authorization=known, mcp_session_id="x")[0] == 404
+    assert find_token(str(file), str(worktree), {}).value == token

@@ -85,21 +85,21 @@ def test_in_memory(worktree: Path, mode: str) -> None:
     wait_until(lambda: not is_alive(pid))
 
 
-def test_over_stdio_they_end_with_the_client(worktree: Path, mode: str) -> None:
+def test_over_stdio_they_end_with_the_client(worktree: Path) -> None:
     program, *words = command(worktree, *OPEN)
 
     async def main() -> int:
         parameters = StdioServerParameters(command=program, args=words)
-        async with Client(parameters, mode=mode) as client:
+        async with Client(parameters) as client:
             return await use(client)
 
     pid = anyio.run(main)
     wait_until(lambda: not is_alive(pid))
 
 
-@pytest.fixture
-def http(worktree: Path) -> Iterator[str]:
-    with HttpServer(worktree, *OPEN) as server:
+@pytest.fixture(scope="module")
+def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with HttpServer(tmp_path_factory.mktemp("worktree"), *OPEN) as server:
         yield server.url
 
 

@@ -6,10 +6,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mcp import types
 from mcp_wire import LONG, PATIENCE_S, StdioServer, call, command, text_of, wait_for_tails
+
+from agent_exec.integrations.mcp.server import _can_be_asked
 
 
 @pytest.fixture
@@ -33,15 +37,16 @@ MISTAKES: list[tuple[bytes, Any, int]] = [
 ]
 
 
-def test_every_message_that_is_none_is_answered_and_the_next_one_served(worktree: Path) -> None:
-    with StdioServer(worktree) as server:
-        for sent, id_, code in MISTAKES:
-            server.write(sent + b"\n")
-            answer = server.receive()
-            assert (sent[:99], answer["id"], answer["error"]["code"]) == (sent[:99], id_, code)
-        server.write(b"\n \n")
-        answer = server.ask(call(10, {"argv": ["cat", "a.txt"]}))
-        assert (answer["id"], text_of(answer)[-3:]) == (10, "one")
+def test_every_message_that_is_none_is_answered_and_the_next_one_served(
+    one_server: StdioServer,
+) -> None:
+    for sent, id_, code in MISTAKES:
+        one_server.write(sent + b"\n")
+        answer = one_server.receive()
+        assert (sent[:99], answer["id"], answer["error"]["code"]) == (sent[:99], id_, code)
+    one_server.write(b"\n \n")
+    answer = one_server.ask(call(10, {"argv": ["echo", "one"]}))
+    assert (answer["id"], text_of(answer)[-3:]) == (10, "one")
 
 
 @pytest.mark.parametrize(
@@ -89,16 +94,25 @@ def test_a_child_reads_nothing_of_the_protocol(one_server: StdioServer) -> None:
     assert answers[1]["result"] == {}
 
 
-def test_a_host_that_asks_by_links_only_is_not_asked_by_a_form(worktree: Path) -> None:
-    with StdioServer(worktree, {"elicitation": {"url": {}}}) as server:
-        answer = server.ask(call(1, {"argv": ["rm", "a.txt"]}))
-        assert "nobody is there" in text_of(answer)
-    assert (worktree / "a.txt").exists()
+@pytest.mark.parametrize(
+    ("capabilities", "asked"),
+    [
+        pytest.param({}, False, id="no-way"),
+        pytest.param({"elicitation": {}}, True, id="unnamed"),
+        pytest.param({"elicitation": {"form": {}}}, True, id="forms"),
+        pytest.param({"elicitation": {"form": {}, "url": {}}}, True, id="both"),
+        pytest.param({"elicitation": {"url": {}}}, False, id="links-only"),
+    ],
+)
+def test_a_host_is_asked_by_a_form_where_it_has_forms(capabilities: Any, asked: bool) -> None:
+    session = SimpleNamespace(
+        client_capabilities=types.ClientCapabilities.model_validate(capabilities)
+    )
+    assert _can_be_asked(SimpleNamespace(session=session)) is asked  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("capabilities", [{}, {"form": {}, "url": {}}])
-def test_a_host_that_asks_by_forms_is_asked(worktree: Path, capabilities: Any) -> None:
-    with StdioServer(worktree, {"elicitation": capabilities}) as server:
+def test_a_host_that_asks_by_forms_is_asked(worktree: Path) -> None:
+    with StdioServer(worktree, {"elicitation": {}}) as server:
         question = server.ask(call(1, {"argv": ["rm", "a.txt"]}))
         assert question["method"] == "elicitation/create"
         # The input ends, and nobody has answered.

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from framework_suite import Arguments, Asked, AskingSuite, CancellingSuite, with_tool, worktree
+from framework_suite import (
+    ApproverSuite,
+    Arguments,
+    Asked,
+    AskingSuite,
+    BackgroundSuite,
+    CancellingSuite,
+    with_tool,
+    worktree,
+)
 
 from agent_exec import Answer, ExecTool, Reply
 
@@ -31,8 +40,8 @@ def agent(execs: ExecTools, *steps: Any) -> Agent[Any]:
     return Agent("coder", model=model, tools=[*execs.functions, execs.shell()])
 
 
-def called(arguments: Arguments) -> list[Any]:
-    return [function_call("exec", dict(arguments), call_id="call-0")]
+def called(arguments: Arguments, name: str = "exec") -> list[Any]:
+    return [function_call(name, dict(arguments), call_id="call-0")]
 
 
 def shell_call(*commands: str, **action: Any) -> list[Any]:
@@ -76,7 +85,7 @@ async def resumed(
     return outcome(execs, await Runner.run(made, state, run_config=QUIET))
 
 
-class TestOpenAIAgents(AskingSuite, CancellingSuite):
+class TestOpenAIAgents(AskingSuite, CancellingSuite, ApproverSuite, BackgroundSuite):
     async def run(self, tool: ExecTool, arguments: Arguments) -> str | Asked:
         execs = ExecTools(tool)
         made = agent(execs, called(arguments))
@@ -84,6 +93,17 @@ class TestOpenAIAgents(AskingSuite, CancellingSuite):
 
     async def resume(self, tool: ExecTool, asked: Asked, *, approved: bool) -> str | Asked:
         return await resumed(tool, asked, approved=approved)
+
+    async def called(self, tool: ExecTool, arguments: Arguments) -> object:
+        made = agent(ExecTools(tool, interrupt=False), called(arguments))
+        return await Runner.run(made, "go on", run_config=QUIET)
+
+    def adapter(self, tool: ExecTool, owner: str | None = None) -> Any:
+        return ExecTools(tool, owner=owner)
+
+    async def sent(self, adapter: Any, name: str, arguments: Arguments) -> str:
+        made = agent(adapter, called(arguments, name))
+        return str(outcome(adapter, await Runner.run(made, "go on", run_config=QUIET)))
 
 
 class TestOpenAIShellTool:

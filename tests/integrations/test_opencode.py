@@ -175,6 +175,24 @@ def test_its_output_is_shown_while_it_runs_and_an_abort_leaves_nothing(projects:
     assert session.ended()["status"] == "error"
 
 
+def test_what_is_left_running_is_read_and_stopped_and_ends_with_its_session(
+    projects: Projects,
+) -> None:
+    session = projects.session()
+    begun = session.call("exec", argv=["tail", "-f", "greeting.txt"], background=True)
+    handle = begun["metadata"]["result"]["session"]["handle"]
+    offered = projects.opencode.requests()[-1]["tools"]
+    assert {"exec", "exec_read", "exec_write", "exec_stop"} <= set(offered)
+    read = session.call("exec_read", session=handle, offset=0, wait_ms=10_000)
+    assert "hello, worktree" in read["output"]
+    assert session.call("exec_stop", session=handle)["status"] == "completed"
+    assert tails(projects.guarded) == []
+    session.call("exec", argv=["tail", "-f", "greeting.txt"], background=True)
+    assert tails(projects.guarded)
+    session.delete()
+    session.wait(lambda: not tails(projects.guarded))
+
+
 def test_the_guard_lets_the_built_in_bash_run_through_us(projects: Projects) -> None:
     session = projects.session()
     state = session.call("bash", command="cat greeting.txt")

@@ -18,6 +18,8 @@ from daemon_host import Home, home_in
 from realproc import PATIENCE_S, is_alive, wait_until
 
 from agent_exec.daemon.protocol import as_line, make_token
+from agent_exec.integrations.opencode.install import Options
+from agent_exec.integrations.opencode.install import install as install_files
 
 HOST = Path(__file__).parents[1] / "programs" / "opencode_plugin_host.mjs"
 NODE = shutil.which("node")
@@ -32,11 +34,11 @@ pytestmark = [
 class Host:
     """One process that has loaded the files of a project."""
 
-    def __init__(self, home: Home, *places: str) -> None:
+    def __init__(self, home: Home, *places: str, project: Path | None = None) -> None:
         assert NODE is not None
         self._process = subprocess.Popen(
             [NODE, HOST, *places],
-            cwd=home.worktree,
+            cwd=project or home.worktree,
             env=home.environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -71,17 +73,17 @@ class Host:
 
 
 @contextmanager
-def hosting(home: Home, *places: str) -> Iterator[Host]:
-    host = Host(home, *places)
+def hosting(home: Home, *places: str, project: Path | None = None) -> Iterator[Host]:
+    host = Host(home, *places, project=project)
     try:
         yield host
     finally:
         host.end()
 
 
-def install(home: Home, *options: str) -> None:
-    done = home.cli("opencode", "install", *options)
-    assert done.returncode == 0, done.stderr
+def install(home: Home, project: Path | None = None, **options: str) -> None:
+    given = Options(project=str(project or home.worktree), **options)  # type: ignore[arg-type]
+    assert list(install_files(given, home.environ))
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +101,16 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 def host(installed: Home) -> Iterator[Host]:
     with hosting(installed) as made:
         yield made
+
+
+@pytest.fixture
+def project(installed: Home, tmp_path: Path) -> Path:
+    """Another one of the same user, whose daemon serves it too; it has a policy of its own."""
+    (tmp_path / "mine.yaml").write_text(
+        "version: 1\nextends: [default]\nrules:\n"
+        "  - {id: no-rm, command: [rm], verdict: deny, because: we never remove files}\n"
+    )
+    return tmp_path
 
 
 @pytest.fixture
@@ -194,13 +206,9 @@ def test_what_always_remembers_differs_by_what_is_beside_the_words(host: Host) -
     assert len(found) == 4
 
 
-def test_a_model_reads_why_it_was_denied(home: Home) -> None:
-    (home.worktree / "mine.yaml").write_text(
-        "version: 1\nextends: [default]\nrules:\n"
-        "  - {id: no-rm, command: [rm], verdict: deny, because: we never remove files}\n"
-    )
-    install(home, "--policy", "./mine.yaml")
-    with hosting(home) as host:
+def test_a_model_reads_why_it_was_denied(installed: Home, project: Path) -> None:
+    install(installed, project, policy="./mine.yaml")
+    with hosting(installed, project=project) as host:
         host.tell(call="exec", args={"argv": ["rm", "x"]})
         assert "we never remove files" in host.hear("error")
         host.tell(guard="bash", args={"command": "rm x"})
@@ -234,6 +242,79 @@ def tails(home: Home) -> list[int]:
     return found
 
 
+def begun(host: Host, session: str = "ses_1") -> tuple[str, int]:
+    """A session that was approved, as `session` of opencode; its handle, and the pid it says."""
+    script = "echo pid $$; while read x; do echo got $x; done"
+    given = {"argv": ["sh", "-c", script], "background": True}
+    host.tell(call="exec", args=given, session=session)
+    host.hear("ask")
+    host.tell(reply=None)
+    handle = host.hear("result")["metadata"]["result"]["session"]["handle"]
+    return handle, int(read_until(host, handle, "\n", session).split()[1])
+
+
+def read_until(host: Host, handle: str, said: str, session: str = "ses_1") -> str:
+    """All that it has written, once `said` is part of it."""
+    while True:
+        look = {"session": handle, "offset": 0, "wait_ms": 10_000}
+        host.tell(call="exec_read", args=look, session=session)
+        text = host.hear("result")["metadata"]["result"]["stdout"]["head"]
+        if said in text:
+            return str(text)
+
+
+def test_what_is_left_running_is_read_written_and_stopped(host: Host) -> None:
+    handle, pid = begun(host)
+    host.call("exec_write", session=handle, text="a line\n")
+    assert "got a line" in read_until(host, handle, "got")
+    assert handle in host.call("exec_read", session=None)
+    assert is_alive(pid)
+    assert "stopped" in host.call("exec_stop", session=handle)
+    assert not is_alive(pid)
+
+
+def test_what_is_allowed_is_left_running_too(installed: Home, host: Host) -> None:
+    given = {"argv": ["tail", "-f", "greeting.txt"], "run_in_background": True}
+    host.tell(call="exec", args=given)
+    handle = host.hear("result")["metadata"]["result"]["session"]["handle"]
+    assert "hello" in read_until(host, handle, "\n")
+    assert tails(installed)
+    host.call("exec_stop", session=handle)
+
+
+def test_it_ends_with_the_session_of_opencode_and_is_its_own(host: Host) -> None:
+    handle, mine = begun(host)
+    _, others = begun(host, "ses_2")
+    for name, more in (("exec_read", {}), ("exec_write", {"text": "x"}), ("exec_stop", {})):
+        host.tell(call=name, args={"session": handle, **more}, session="ses_2")
+        assert "no session" in host.hear("error")
+    host.tell(event="session.deleted", properties={"info": {"id": "ses_1"}})
+    host.hear("done")
+    wait_until(lambda: not is_alive(mine))
+    assert is_alive(others)
+
+
+def test_it_ends_with_opencode_however_that_ends(installed: Home) -> None:
+    with hosting(installed) as host:
+        _, pid = begun(host)
+        host.tell(call="exec", args={"argv": ["true"]})
+        host.hear("result")
+        assert is_alive(pid)
+    wait_until(lambda: not is_alive(pid))
+
+
+def test_after_another_daemon_has_come_there_is_no_such_session(home: Home) -> None:
+    install(home)
+    with hosting(home) as host:
+        handle, pid = begun(host)
+        (daemon,) = home.running()
+        os.kill(daemon, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid) and not is_alive(daemon))
+        host.tell(call="exec_read", args={"session": handle})
+        assert "no session" in host.hear("error")
+        begun(host)
+
+
 def test_an_abort_while_it_is_asked_runs_nothing(installed: Home, host: Host) -> None:
     host.tell(call="exec", args={"argv": ["touch", "aborted"]})
     host.hear("ask")
@@ -243,13 +324,13 @@ def test_an_abort_while_it_is_asked_runs_nothing(installed: Home, host: Host) ->
     assert not (installed.worktree / "aborted").exists()
 
 
-def test_the_stand_in_for_bash(home: Home) -> None:
-    install(home, "--shell", "replace")
-    (home.worktree / "sub").mkdir()
-    with hosting(home) as host:
+def test_the_stand_in_for_bash(installed: Home, project: Path) -> None:
+    install(installed, project, shell="replace")
+    (project / "sub").mkdir()
+    with hosting(installed, project=project) as host:
         assert "stdout:\n1" in host.call("bash", command="pwd | wc -l", timeout=None)
         told = host.call("bash", command="pwd", timeout=1000, workdir="sub")
-        assert str(home.worktree / "sub") in told
+        assert str(project / "sub") in told
 
 
 @pytest.mark.parametrize(
@@ -289,11 +370,10 @@ def test_what_the_guard_makes_of_a_command_runs(installed: Home, host: Host) -> 
     assert (done.returncode, done.stdout) == (0, "hello, worktree\n")
 
 
-def test_without_a_judgement_nothing_runs(home: Home) -> None:
-    (home.worktree / "mine.yaml").write_text("version: 1\nextends: [default]\n")
-    install(home, "--policy", "./mine.yaml")
-    (home.worktree / "mine.yaml").write_text("version: 1\nnonsense: 1\n")
-    with hosting(home) as host:
+def test_without_a_judgement_nothing_runs(installed: Home, project: Path) -> None:
+    install(installed, project, policy="./mine.yaml")
+    (project / "mine.yaml").write_text("version: 1\nnonsense: 1\n")
+    with hosting(installed, project=project) as host:
         host.tell(guard="bash", args={"command": "true"})
         assert "could not judge" in host.hear("error")
         host.tell(call="exec", args={"argv": ["true"]})
@@ -313,7 +393,7 @@ def test_a_daemon_that_was_killed_is_replaced(home: Home) -> None:
 
 
 def test_a_call_that_may_have_begun_is_not_run_twice(home: Home) -> None:
-    install(home, "--policy", "open")
+    install(home, policy="open")
     with hosting(home) as host:
         host.tell(call="exec", args={"command": "echo x >> runs; tail -f runs"})
         wait_until((home.worktree / "runs").exists)

@@ -14,6 +14,7 @@ from daemon_host import Home
 
 from agent_exec.integrations import installed
 from agent_exec.integrations.json_edit import read
+from agent_exec.schema.definition import definitions
 
 AgentExec = Callable[..., CompletedProcess[str]]
 
@@ -182,8 +183,10 @@ def test_the_tool_has_the_arguments_of_the_schema(home: Home, agent_exec: AgentE
     done = agent_exec("opencode", "install", "--policy", "workspace", "-w", ".")
     assert done.returncode == 0
     setup = setup_of(home)
-    assert {"argv", "pipeline", "command", "timeout_ms"} < set(setup["args"])
-    assert "background" not in setup["args"]  # it has no companions here
+    for tool in definitions("mcp"):
+        served = setup["tools"][tool["name"]]
+        assert served["args"] == tool["inputSchema"]["properties"]
+        assert served["description"] == tool["description"]
     assert (setup["policy"], setup["worktree"]) == ("workspace", str(home.worktree))
 
 
@@ -215,7 +218,7 @@ def test_offline_keeps_opencode_from_the_registry(home: Home, agent_exec: AgentE
 
 def test_a_dry_run_shows_the_changes_and_makes_none(home: Home, agent_exec: AgentExec) -> None:
     shown = agent_exec("opencode", "install", "--dry-run").stdout
-    assert shown.count("+++ ") == 9
+    assert shown.count("+++ ") == 10
     assert files_of(home.worktree) == {}
     assert files_of(home.folder / "state") == {}
 

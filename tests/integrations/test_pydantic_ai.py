@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from framework_suite import Arguments, Asked, AskingSuite, CancellingSuite, with_tool, worktree
+from framework_suite import (
+    ApproverSuite,
+    Arguments,
+    Asked,
+    AskingSuite,
+    BackgroundSuite,
+    CancellingSuite,
+    with_tool,
+    worktree,
+)
 
 from agent_exec import Answer, ExecTool, Reply
 
@@ -37,20 +46,23 @@ Output = str | DeferredToolRequests
 
 
 def agent(tool: ExecTool, *calls: Arguments, **options: Any) -> Agent[None, Output]:
-    """Its model sends `calls` all at once, and then says what it got."""
+    """Its model sends `calls` to `exec` all at once, and then says what it got."""
+    return agent_of(ExecToolset(tool, **options), *(("exec", each) for each in calls))
 
+
+def agent_of(toolset: Any, *calls: tuple[str, Arguments]) -> Agent[None, Output]:
     def model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         last = messages[-1].parts
         got = [str(part.content) for part in last if isinstance(part, ToolReturnPart)]
         if got:
             return ModelResponse([TextPart("\n----\n".join(got))])
         return ModelResponse(
-            [ToolCallPart("exec", dict(each), f"call-{n}") for n, each in enumerate(calls)]
+            [ToolCallPart(name, dict(each), f"call-{n}") for n, (name, each) in enumerate(calls)]
         )
 
     return Agent(
         FunctionModel(model),
-        toolsets=[ExecToolset(tool, **options)],
+        toolsets=[toolset],
         output_type=[str, DeferredToolRequests],
     )
 
@@ -79,12 +91,21 @@ async def resumed(
     return outcome(await agent(tool).run(message_history=history, deferred_tool_results=results))
 
 
-class TestPydanticAI(AskingSuite, CancellingSuite):
+class TestPydanticAI(AskingSuite, CancellingSuite, ApproverSuite, BackgroundSuite):
     async def run(self, tool: ExecTool, arguments: Arguments) -> str | Asked:
         return outcome(await agent(tool, arguments).run("go on"))
 
     async def resume(self, tool: ExecTool, asked: Asked, *, approved: bool) -> str | Asked:
         return await resumed(tool, asked, {"call-0": approved})
+
+    async def called(self, tool: ExecTool, arguments: Arguments) -> object:
+        return await agent(tool, arguments, defer=False).run("go on")
+
+    def adapter(self, tool: ExecTool, owner: str | None = None) -> Any:
+        return ExecToolset(tool, owner=owner)
+
+    async def sent(self, adapter: Any, name: str, arguments: Arguments) -> str:
+        return str(outcome(await agent_of(adapter, (name, arguments)).run("go on")))
 
 
 def test_the_definition_is_ours(worktree: Path) -> None:
@@ -98,10 +119,10 @@ def test_the_definition_is_ours(worktree: Path) -> None:
         await Agent(FunctionModel(model), toolsets=[ExecToolset(tool)]).run("go on")
         return tool.definition("openai")
 
-    (exec_, *_) = with_tool(worktree, use)
-    (found,) = seen
-    assert (found.name, found.description) == ("exec", exec_["description"])
-    assert found.parameters_json_schema == exec_["parameters"]
+    made = with_tool(worktree, use)
+    assert [(each.name, each.description, each.parameters_json_schema) for each in seen] == [
+        (each["name"], each["description"], each["parameters"]) for each in made
+    ]
 
 
 def test_the_whole_result_is_metadata(worktree: Path) -> None:
@@ -232,3 +253,17 @@ def test_arguments_that_are_no_object_are_asked_for_again(worktree: Path) -> Non
         return (await Agent(FunctionModel(model), toolsets=[ExecToolset(tool)]).run("go on")).output
 
     assert with_tool(worktree, use) == "done"
+
+
+def test_what_a_host_has_asked_about_itself_is_the_call_that_it_was(worktree: Path) -> None:
+    """`ApprovalRequiredToolset` asks about every tool, and hands on that it was approved."""
+
+    async def use(tool: ExecTool) -> str:
+        made = agent_of(ExecToolset(tool).approval_required(), ("exec_read", {}))
+        result = await made.run("go on")
+        assert isinstance(result.output, DeferredToolRequests)
+        results = result.output.build_results(approve_all=True)
+        history = result.all_messages()
+        return str((await made.run(message_history=history, deferred_tool_results=results)).output)
+
+    assert with_tool(worktree, use).startswith("0 sessions")

@@ -55,6 +55,10 @@ def test_outputs_are_streamed_while_the_call_runs(found: Any) -> None:
     assert found["streams"] == ["first\n", "second\n", 0]
 
 
+def test_a_background_session_goes_on_between_calls_and_ends_with_its_owner(found: Any) -> None:
+    assert found["sessions"] == ["running", "hello\n", ["refused", "refused"], True]
+
+
 def test_the_example_of_the_guide_runs(found: Any) -> None:
     assert found["example"].endswith("True 0 hello, worktree\n")
 

@@ -9,7 +9,6 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -423,6 +422,6 @@ def test_calls_of_the_tool_are_sessions_and_so_vforks(
 def test_equal_executables_share_one_template(launcher: KernelLauncher, plans: Plans) -> None:
     plan = plans.stage("/bin/true")
     assert started_by(launcher, plan) is LauncherName.KERNEL
-    twin = replace(plan.executable)
+    twin = plan.executable.but()
     assert started_by(launcher, plan._replace(executable=twin)) is LauncherName.KERNEL
     assert len(launcher._held) == 1

@@ -9,7 +9,6 @@ import signal
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -508,7 +507,7 @@ def test_a_stale_template_is_refused(
 def test_a_template_of_other_credentials_is_refused(launcher: Launcher, plans: Plans) -> None:
     plan = plans.stage("/bin/true")
     foreign = bytes(len(launcher.credentials()))
-    plan = plan._replace(executable=replace(plan.executable, credentials=foreign))
+    plan = plan._replace(executable=plan.executable.but(credentials=foreign))
     with pytest.raises(TemplateError) as raised:
         launcher.spawn(plan)
     assert raised.value.errno == errno.EACCES

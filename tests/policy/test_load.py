@@ -233,5 +233,5 @@ def test_what_is_shown_is_a_policy_that_says_the_same(name: str, tmp_path: Path)
 
 
 def test_the_shipped_schema_is_that_of_the_models() -> None:
-    text = (shipped() / "policy.schema.json").read_text("utf-8")
+    text = Path(shipped(), "policy.schema.json").read_text("utf-8")
     assert json.loads(text) == policy_schema()

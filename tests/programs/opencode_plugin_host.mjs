@@ -1,8 +1,9 @@
 // Plays opencode for the files of a project: loads them, and calls them as it is told.
 //
-// A line of stdin: {"call": tool, "args"}, {"guard": tool, "args"}, {"reply": null or message} to
-// the question that was asked last, or {"abort": true}. A line of stdout: {"ask"}, {"metadata"},
-// {"result"}, {"error"} or {"args"} (of a guard that let it pass).
+// A line of stdin: {"call": tool, "args", "session"}, {"guard": tool, "args"}, {"event": type,
+// "properties"}, {"reply": null or message} to the question that was asked last, or {"abort":
+// true}. A line of stdout: {"ask"}, {"metadata"}, {"result"}, {"error"}, {"done"} (of an event) or
+// {"args"} (of a guard that let it pass).
 
 import { createInterface } from "node:readline"
 
@@ -11,9 +12,10 @@ const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`)
 let aborted
 let answer
 
-const context = () => {
+const context = (sessionID = "ses_1") => {
   aborted = new AbortController()
   return {
+    sessionID,
     directory: process.argv[2] ?? process.cwd(),
     worktree: process.argv[3] ?? process.cwd(),
     abort: aborted.signal,
@@ -26,15 +28,23 @@ const context = () => {
   }
 }
 
-async function call(tool, args) {
-  const made = (await import(`${folder}/tools/${tool}.js`)).default
-  return { result: await made.execute(args, context()) }
+// What a file exports has its name, and that of the export unless it is the default.
+async function call(tool, args, session) {
+  const [file, name = "default"] = tool.split("_")
+  const made = (await import(`${folder}/tools/${file}.js`))[name]
+  return { result: await made.execute(args, context(session)) }
+}
+
+const hooks = async () =>
+  (await import(`${folder}/plugins/agent_exec.js`)).AgentExec(context())
+
+async function event(type, properties) {
+  await (await hooks()).event({ event: { type, properties } })
+  return { done: type }
 }
 
 async function guard(tool, args) {
-  const { AgentExec } = await import(`${folder}/plugins/agent_exec.js`)
-  const hooks = await AgentExec(context())
-  await hooks["tool.execute.before"]({ tool }, { args })
+  await (await hooks())["tool.execute.before"]({ tool }, { args })
   return { args }
 }
 
@@ -43,7 +53,10 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (told.abort) aborted.abort()
   else if ("reply" in told) answer(told.reply)
   else {
-    const done = told.call ? call(told.call, told.args) : guard(told.guard, told.args)
-    done.then(say, (error) => say({ error: error.message, code: error.code ?? null }))
+    const started = () => {
+      if (told.call) return call(told.call, told.args, told.session)
+      return told.event ? event(told.event, told.properties) : guard(told.guard, told.args)
+    }
+    started().then(say, (error) => say({ error: error.message, code: error.code ?? null }))
   }
 }

@@ -24,6 +24,7 @@ from realproc import (
     make_engine,
     own_cgroup,
     own_cgroups,
+    read_probe,
     run_host,
     run_with,
     wait_until,
@@ -144,6 +145,39 @@ def test_stages_of_a_pipeline_share_the_cgroup_of_their_call(run: Run, plans: Pl
     first, second, third = outcome.stderr.head.splitlines()
     assert first == second == third
     assert first.rpartition(b"/")[2].startswith(b"kill-")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "refused", "led"),
+    [
+        pytest.param(False, False, ["0", "1", "0"], id="a-group-where-there-is-no-terminal"),
+        pytest.param(True, False, ["1", "1", "0"], id="a-session-where-there-is-one"),
+        pytest.param(False, True, ["1", "1", "0"], id="a-session-where-no-cgroup-holds-it"),
+    ],
+)
+def test_a_child_is_set_apart_by(
+    terminal: bool, refused: bool, led: list[str], probe: Path, engine_name: str
+) -> None:
+    host = """
+        engine = make_engine(ENGINE)
+        home = engine.containment()[1]
+        if sys.argv[2] == "True":
+            for leaf in Path(home).glob("kill-*"):
+                leaf.rmdir()
+        if sys.argv[1] == "True":
+            os.open(os.ttyname(os.openpty()[1]), os.O_RDWR)
+            assert os.isatty(os.open("/dev/tty", os.O_RDWR))
+        with Plans(make_launcher("vfork")) as plans:
+            outcome = engine.run_sync(plans.call(plans.stage(sys.argv[3])))
+        assert outcome.contained is (sys.argv[2] == "False")
+        print(outcome.stdout.head.decode())
+        engine.close()
+    """
+    done = run_host(
+        engine_name, host, str(terminal), str(refused), str(probe), start_new_session=True
+    )
+    child = read_probe(done.stdout)
+    assert [child[key] for key in ("leads_session", "leads_group", "terminal")] == led
 
 
 def test_a_call_that_takes_too_long_ends_with_all_it_started(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,7 +100,7 @@ def test_a_template_of_other_credentials_is_refused(run: Run, plans: Plans, tmp_
     marker = tmp_path / "marker"
     how = OpenHow(os.fsencode(marker), os.O_WRONLY | os.O_CREAT, 0o600)
     stage = plans.stage("/bin/true", actions=(Action.open(1, how),))
-    foreign = replace(stage.executable, credentials=bytes(len(stage.executable.credentials)))
+    foreign = stage.executable.but(credentials=bytes(len(stage.executable.credentials)))
     with pytest.raises(TemplateError) as raised:
         run(plans.call(stage, stage._replace(executable=foreign)))
     assert raised.value.errno == errno.EACCES

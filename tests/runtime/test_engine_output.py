@@ -238,13 +238,12 @@ def test_the_child_finds_nothing_of_ours(run: Run, plans: Plans, probe: Path) ->
     outcome = run(plans.call(plans.stage(probe, "word", envp=(b"A=1",))))
     os.close(inheritable)
     child = read_probe(outcome.stdout.head.decode())
-    assert {key: child[key] for key in child if key not in ("execfn", "cwd")} == {
+    assert {key: child[key] for key in child if key not in ("execfn", "cwd", "leads_session")} == {
         "argc": "2",
         "argv0": "probe",
         "argv1": "word",
         "env": "A=1",
         "comm": "probe",
-        "leads_session": "1",
         "leads_group": "1",
         "terminal": "0",
         "descriptors": "0 1 2",

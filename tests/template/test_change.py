@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 import pytest
 
 from agent_exec.model.plan import Identity
 from agent_exec.template.change import what_changed
 
-BEFORE = replace(Identity.of(os.stat("/")), mode=0o100755, uid=0, gid=0)
+BEFORE = Identity.of(os.stat("/"))._replace(mode=0o100755, uid=0, gid=0)
 
 
 @pytest.mark.parametrize(
@@ -29,4 +28,4 @@ BEFORE = replace(Identity.of(os.stat("/")), mode=0o100755, uid=0, gid=0)
     ],
 )
 def test_the_first_difference_that_explains_it_is_told(changes: dict[str, int], words: str) -> None:
-    assert what_changed(BEFORE, replace(BEFORE, **changes)) == words
+    assert what_changed(BEFORE, BEFORE._replace(**changes)) == words

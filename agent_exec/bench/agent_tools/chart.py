@@ -21,7 +21,7 @@ _COLORS = {
     "anyio": "#c9d1d9",
     TOOL: "#1f6feb",
     "agent_exec-portable": "#a5d0ff",
-    "agent_exec-kernel": "#0a3069",
+    "engine-kernel": "#0a3069",
     ENGINE: "#7c5cd6",
 }
 _PART_COLORS = ("#c9d1d9", "#1f6feb", "#0a3069", "#e3a008", "#2da44e")

@@ -1,17 +1,16 @@
-"""The measurements. Everything but the whole process is measured in this one."""
+"""The measurements. Everything but whole processes is measured in this one."""
 
 from __future__ import annotations
 
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from agent_exec.bench.machine import load_average
 from agent_exec.bench.machine import look as look_at_machine
+from agent_exec.bench.policy.processes import TEXT, Processes, measure
 from agent_exec.bench.policy.report import PolicyBenchReport, PolicyFigure
 from agent_exec.model.decision import Route
 from agent_exec.model.request import Command
@@ -36,7 +35,7 @@ ARGVS = (
     ("timeout", "10", "rg", "x", "src"),
 )
 TEXTS = (
-    "rg -n TODO src | head -20",
+    TEXT,
     "cd src && ls -la",
     "cat README.md 2>/dev/null | grep -i install | sort -u",
     "sed -n '1,80p' src/main.py",
@@ -59,9 +58,8 @@ def run_policy_benchmark(*, quick: bool = False, tell: Callable[[str], None]) ->
         tell("decisions and plans")
         figures = [*_decisions(worktree, rounds), _plans(worktree, rounds)]
         tell("loading")
-        figures.append(_loading(worktree, slow))
-        tell("the process")
-        figures.append(_process(worktree, slow))
+        figures += _loading(worktree, slow)
+        figures += _processes(worktree, slow, tell)
     return PolicyBenchReport(machine=look_at_machine(), load=load, figures=tuple(figures))
 
 
@@ -103,28 +101,27 @@ def _plans(worktree: str, rounds: int) -> PolicyFigure:
     return _figure("plan a shell text", "us", times, 120)
 
 
-def _loading(worktree: str, rounds: int) -> PolicyFigure:
+def _loading(worktree: str, rounds: int) -> list[PolicyFigure]:
     def load(_index: int) -> object:
         load_tables().check()
         return load_policy("default", worktree=worktree)
 
-    times = [seconds * 1000 for seconds in _seconds(load, 1, rounds)]
-    return _figure("load the default policy and every tool table", "ms", times, 50)
+    def begin(_index: int) -> object:
+        return load_tables(), load_policy("default", worktree=worktree)
+
+    every, none = (
+        [seconds * 1000 for seconds in _seconds(each, 1, rounds)] for each in (load, begin)
+    )
+    return [
+        _figure("load the default policy and every tool table", "ms", every, 50),
+        _figure("  of that, before the first table is made", "ms", none),
+    ]
 
 
-def _process(worktree: str, rounds: int) -> PolicyFigure:
-    words = [sys.executable, "-m", "agent_exec", "check", "--json", "-c", TEXTS[0]]
-    # As it was found: from a checkout, too.
-    path = [folder for folder in sys.path if folder]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
-
-    def check(_index: int) -> object:
-        return subprocess.run(
-            words, cwd=worktree, env=environment, stdout=subprocess.DEVNULL, check=False
-        )
-
-    times = [seconds * 1000 for seconds in _seconds(check, 1, rounds)]
-    return _figure("agent-exec check, as a process", "ms", times, 200)
+def _processes(worktree: str, rounds: int, tell: Callable[[str], None]) -> Iterator[PolicyFigure]:
+    with tempfile.TemporaryDirectory() as state:
+        for case, times in measure(Processes(worktree, state), rounds, tell):
+            yield _figure(case.name, "ms", times, case.target_ms)
 
 
 def _times(measured: Callable[[int], object], n_inputs: int, rounds: int) -> list[float]:

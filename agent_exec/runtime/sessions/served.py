@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from agent_exec.errors import InvalidCall
 from agent_exec.model.decision import Grant, Verdict
@@ -21,6 +21,8 @@ from agent_exec.schema.arguments import TOOLS, ReadArguments, StopArguments, Wri
 from agent_exec.schema.harmless import one_line
 from agent_exec.schema.read_call import read_read, read_stop, read_write
 from agent_exec.schema.text import duration
+
+_T = TypeVar("_T")
 
 START_S = 0.25
 """What a session may end within, or write, for its start to tell of it; after a write the same."""
@@ -61,15 +63,19 @@ class Served:
             TemplateError, LaunchError: It was found, and did not become a process.
             Closed: The tool was closed.
         """
-        return (await self._begun(grant, record, owner))[0]
+        return (await self._begun(grant, record, owner, _settle))[0]
 
     async def begin(self, grant: Grant, record: CallRecord, owner: str) -> ToolResult:
         """The same; what it has written by then."""
-        return shown((await self._begun(grant, record, owner))[1])
+        return shown((await self._begun(grant, record, owner, _first))[1])
 
     async def _begun(
-        self, grant: Grant, record: CallRecord, owner: str
-    ) -> tuple[BackgroundSession, Part]:
+        self,
+        grant: Grant,
+        record: CallRecord,
+        owner: str,
+        look: Callable[[Session], Coroutine[Any, Any, _T]],
+    ) -> tuple[BackgroundSession, _T]:
         sessions = self.sessions
         try:
             starting = sessions.start(grant, owner, partial(self._record, record))
@@ -79,7 +85,7 @@ class Served:
             raise
         worker = sessions.worker()
         try:
-            part = await result_of(worker.submit(_first(session)))
+            seen = await result_of(worker.submit(look(session)))
         except BaseException:
             # Whoever has asked for it will never learn its handle.
             worker.submit(_end(session, "the call that started it was cancelled"))
@@ -87,7 +93,7 @@ class Served:
         if session.failed is not None:
             sessions.drop(session)
             raise session.failed
-        return BackgroundSession(session, worker), part
+        return BackgroundSession(session, worker), seen
 
     async def serve(self, name: str, arguments: object, *, owner: str, id_: str) -> Answer:
         """What a model gets for a call of a companion.
@@ -118,6 +124,11 @@ class Served:
 
     async def _on(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         return await result_of(self.sessions.worker().submit(work))
+
+
+async def _settle(session: Session) -> None:
+    """Until it has written something or ended, or a moment has passed; nothing of it is read."""
+    await session.settled(START_S)
 
 
 async def _first(session: Session) -> Part:

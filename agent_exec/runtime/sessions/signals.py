@@ -79,10 +79,10 @@ def _group(pid: int) -> int | None:
 
 
 def _leads(pid: int, mark: bytes) -> bool:
-    """Is it a stage: our child, leader of a session, with the mark?"""
+    """Is it a stage: our child, leader of a group, with the mark?"""
     try:
         stat = _stat(pid)
-        if int(stat[1]) != os.getpid() or int(stat[3]) != pid:
+        if int(stat[1]) != os.getpid() or int(stat[2]) != pid:
             return False
         return mark in (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:

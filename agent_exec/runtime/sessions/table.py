@@ -71,7 +71,7 @@ class Sessions:
         redact: Redactor,
     ) -> None:
         self.bounds = bounds
-        limits: Limits = replace(settings.limits, timeout_s=None)
+        limits: Limits = settings.limits._replace(timeout_s=None)
         self._settings = replace(settings, limits=limits)
         self._make_engine = make_engine
         self._make_runner = make_runner

@@ -10,7 +10,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 import agent_exec
-from agent_exec.integrations.langchain import ExecLangChainTool, approve
+from agent_exec.integrations.langchain import approve, exec_tools
 
 CONFIG: Any = {"configurable": {"thread_id": "one"}}
 
@@ -38,7 +38,7 @@ model = Script(
 
 async def main() -> None:
     async with agent_exec.ExecTool(worktree=".", policy="default") as tool:
-        agent = create_agent(model, [ExecLangChainTool(tool)], checkpointer=InMemorySaver())
+        agent = create_agent(model, exec_tools(tool), checkpointer=InMemorySaver())
         task = {"messages": [HumanMessage("Read the greeting, then remove it.")]}
         state = await agent.ainvoke(task, CONFIG)
         while waiting := state.get("__interrupt__"):

@@ -13,7 +13,8 @@ BASE = "subprocess"
 PEERS = (BASE, "subprocess-thread", "anyio")
 TOOL = "agent_exec"
 ENGINE = "engine"
-OURS = (TOOL, "agent_exec-portable", "agent_exec-kernel", ENGINE)
+ENGINE_KERNEL = "engine-kernel"
+OURS = (TOOL, "agent_exec-portable", ENGINE, ENGINE_KERNEL)
 BACK_END_NAMES = (*PEERS, *OURS)
 NOTHING = "nothing"
 """Runs nothing; not compared, but taken off."""
@@ -41,6 +42,6 @@ def open_back_end(name: str, corpus: Corpus, expected: Sequence[Expected]) -> Ba
         return Nothing({each.task.name: each.answer for each in expected})
     from agent_exec.bench.agent_tools.back_ends import ours
 
-    if name == ENGINE:
-        return ours.BareEngine(corpus)
+    if name in (ENGINE, ENGINE_KERNEL):
+        return ours.BareEngine(corpus, name.partition("-")[2] or "vfork")
     return ours.Tool(corpus, name.partition("-")[2] or "vfork")

@@ -68,12 +68,19 @@ def _answer(result: ToolResult) -> Answer:
 
 
 class BareEngine:
-    """`NativeEngine.run`: each call with a plan of its own, from a template."""
+    """`Engine.run`: each call with a plan of its own, from a template.
 
-    def __init__(self, corpus: Corpus) -> None:
+    Args:
+        corpus: What the tools work on.
+        launcher: ``vfork``, by the native engine; ``kernel``, by the one on Python threads, which
+            then starts programs that lead no session: the kernel's calls cannot make one.
+    """
+
+    def __init__(self, corpus: Corpus, launcher: str) -> None:
         bench = Workbench(worktree=corpus.worktree, env=corpus.env, floor="", programs=())
+        make = EngineCalls.kernel if launcher == "kernel" else EngineCalls.native
         try:
-            self._calls = EngineCalls.native(bench)
+            self._calls = make(bench)
         except NoEngineError as error:
             raise UnavailableError(str(error)) from error
         self._programs: dict[str, Program] = {}

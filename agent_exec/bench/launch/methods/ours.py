@@ -14,12 +14,13 @@ from agent_exec.bench.launch.drive import AsyncLaunch, Launch
 from agent_exec.bench.launch.methods.base import UnavailableError
 from agent_exec.bench.launch.methods.loops import Blocking, OnAsyncio, OnTrio
 from agent_exec.bench.launch.programs import Program, Workbench
+from agent_exec.errors import Unsupported
 from agent_exec.launch.base import Launcher
 from agent_exec.launch.portable import PortableLauncher
 from agent_exec.launch.select import select_launcher, why_not_vfork
 from agent_exec.launch.spawn_template import SpawnTemplate
 from agent_exec.model.action import Action
-from agent_exec.model.outcome import Outcome
+from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import CallPlan, SpawnPlan
 from agent_exec.runtime.engine import Engine
 from agent_exec.runtime.thread_engine import ThreadEngine
@@ -73,7 +74,18 @@ class EngineCalls:
             raise UnavailableError(reason)
         from agent_exec.runtime.native_engine import NativeEngine  # noqa: PLC0415 - needs the C core
 
-        return cls(bench, NativeEngine(max_concurrent=MAX_CONCURRENT), select_launcher("vfork"))
+        # As a tool makes it.
+        engine = NativeEngine(max_concurrent=MAX_CONCURRENT, cgroups=True)
+        return cls(bench, engine, select_launcher("vfork"))
+
+    @classmethod
+    def kernel(cls, bench: Workbench) -> Self:
+        """With the engine on Python threads and the kernel's own spawn templates, if it has any."""
+        try:
+            launcher = select_launcher("kernel")
+        except Unsupported as error:
+            raise UnavailableError(str(error)) from error
+        return cls(bench, ThreadEngine(launcher, max_concurrent=MAX_CONCURRENT), launcher)
 
     @classmethod
     def portable(cls, bench: Workbench) -> Self:
@@ -109,7 +121,7 @@ class EngineCalls:
             argv=tuple([os.fsencode(word) for word in program.argv]),
             envp=self._envp,
             actions=self._actions,
-            session=True,
+            session=self._launcher.name is not LauncherName.KERNEL,
             reset_signals=True,
         )
         return CallPlan(stages=(stage,))
