@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -565,6 +567,33 @@ def test_a_bubblewrap_that_is_killed_takes_everything_with_it(
         os.kill(outer, signal.SIGKILL)
         result = call.result(60)
     assert (result.ended, result.stages[0].signal) == ("signal", "SIGKILL")
+    wait_until(lambda: left.count() == 0)
+
+
+_HOST = """
+import sys
+from agent_exec import Answer, ExecTool, Reply
+tool = ExecTool(
+    sys.argv[1], policy=sys.argv[2], approver=lambda _: Answer(Reply.ONCE), launcher="vfork",
+    survivors="keep",
+)
+tool.check(["cat", "a.txt"])
+print("ready", flush=True)
+tool.run_sync([sys.argv[3]])
+"""
+
+
+def test_an_agent_that_is_killed_takes_everything_with_it(tree: Path, left: Left) -> None:
+    """Also where survivors are kept, so that nobody else ends them."""
+    name = script(tree, f"{left.text} wait")
+    words = [sys.executable, "-c", _HOST, str(tree), str(policy(tree.parent)), name]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as host:
+        try:
+            assert host.stdout is not None
+            assert host.stdout.readline() == b"ready\n"
+            wait_until(lambda: left.count() > 1)
+        finally:
+            host.kill()
     wait_until(lambda: left.count() == 0)
 
 

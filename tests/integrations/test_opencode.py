@@ -198,7 +198,8 @@ def test_the_guard_lets_the_built_in_bash_run_through_us(projects: Projects) -> 
     state = session.call("bash", command="cat greeting.txt")
     assert (state["status"], state["output"].strip()) == ("completed", "hello, worktree")
     shown = projects.opencode.home.cli("log", "show", "--json").stdout.splitlines()
-    assert json.loads(shown[-1])["call"]["command"] == "cat greeting.txt"
+    recorded = [json.loads(line)["call"].get("command") for line in shown]
+    assert "cat greeting.txt" in recorded
 
 
 @pytest.mark.parametrize(
