@@ -12,7 +12,7 @@ compile_all() {
     printf '%s: %s files\n' "$compiler $*" "${#files[@]}"
     for file in "${files[@]}"; do
         bounded 300 "$compiler" "${C_CHECKS[@]}" "$@" -DPy_LIMITED_API=0x030b0000 \
-            -isystem "$include" -c "$file" -o /dev/null
+            -isystem "$include" -I "$WORK/source/agent_exec/_native" -c "$file" -o /dev/null
     done
 }
 
