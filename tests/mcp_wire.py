@@ -35,9 +35,14 @@ MODERN = {
 }
 
 
+def words(worktree: Path, *more: str) -> list[str]:
+    """What the server is started by, but for the program."""
+    return ["mcp", "-w", str(worktree), *more]
+
+
 def command(worktree: Path, *more: str) -> list[str]:
     """What starts the server."""
-    return [sys.executable, "-m", "agent_exec", "mcp", "-w", str(worktree), *more]
+    return [sys.executable, "-P", "-m", "agent_exec", *words(worktree, *more)]
 
 
 _LIVELY = """
@@ -50,7 +55,7 @@ main()
 
 def lively(worktree: Path, *more: str) -> list[str]:
     """The same server, whose calls tell that they go on more often than a test would wait."""
-    return [sys.executable, "-c", _LIVELY, *command(worktree, *more)[3:]]
+    return [sys.executable, "-P", "-c", _LIVELY, *words(worktree, *more)]
 
 
 def call(id_: int, arguments: object) -> dict[str, Any]:

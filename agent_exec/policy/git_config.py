@@ -18,6 +18,9 @@ MOST_BYTES = 1024 * 1024
 def read_config(text: str) -> tuple[tuple[str, str], ...] | None:
     """(key, value) of everything that is set, in order; None where git would find an error.
 
+    None, too, where a value has an unquoted blank that is no space: it stays what it is since
+    git 2.45 and is a space before.
+
     A key is ``section.name`` or ``section.sub-section.name``, section and name in lower case.
     The value of one that stands there without a value is empty. A text with NUL is none: git
     cuts names off there.
@@ -75,6 +78,7 @@ def _value(text: str, at: int) -> tuple[str, int] | None:
     made: list[str] = []
     quoted = False
     kept = 0  # what is not blank at the end
+    odd = len(text)  # where the first blank is that is no space
     while at < len(text):
         char = text[at]
         at += 1
@@ -97,8 +101,9 @@ def _value(text: str, at: int) -> tuple[str, int] | None:
             at = _end_of_line(text, at)
         elif char in _BLANK and not quoted:
             if made:
+                odd = odd if char == " " else min(odd, len(made))
                 made.append(char)
         else:
             made.append(char)
             kept = len(made)
-    return None if quoted else ("".join(made[:kept]), at)
+    return None if quoted or odd < kept else ("".join(made[:kept]), at)

@@ -32,9 +32,9 @@ WITH_LOOP = {
     "bash-asyncio",
 }
 
-FOREIGN = {"node"}
-"""Peers that no package brings: a machine may be without."""
-OPTIONAL = {*FOREIGN, "uvloop", "bash", "bash-asyncio"}
+FOREIGN = {"node", "uvloop"}
+"""Peers that do not come with the extra `test`: a machine may be without."""
+OPTIONAL = {*FOREIGN, "bash", "bash-asyncio"}
 """Peers that an installation may be without; that they are told of is tested below."""
 
 

@@ -27,7 +27,7 @@ def check(agent_exec: InProcess, tmp_path: Path) -> Check:
 
 def test_as_a_process(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "agent_exec", "check", "--json", "--", "rm", "a"],
+        [sys.executable, "-P", "-m", "agent_exec", "check", "--json", "--", "rm", "a"],
         cwd=tmp_path,
         capture_output=True,
         check=False,

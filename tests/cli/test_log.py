@@ -58,7 +58,7 @@ def test_broken_lines_are_told(run: Run, log: Path) -> None:
 
 
 def test_follow(log: Path) -> None:
-    words = [sys.executable, "-m", "agent_exec", "log", "show", "-f", "--folder", str(log)]
+    words = [sys.executable, "-P", "-m", "agent_exec", "log", "show", "-f", "--folder", str(log)]
     following = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert following.stdout is not None
     try:

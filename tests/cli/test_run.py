@@ -23,7 +23,7 @@ from agent_exec import __version__
 pytestmark = pytest.mark.timeout(30)
 
 Cli = Callable[..., subprocess.CompletedProcess[bytes]]
-COMMAND = [sys.executable, "-m", "agent_exec"]
+COMMAND = [sys.executable, "-P", "-m", "agent_exec"]
 
 
 @pytest.fixture

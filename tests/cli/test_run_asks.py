@@ -30,7 +30,7 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(folder)
-            os.execv(sys.executable, [sys.executable, "-m", "agent_exec", *words])
+            os.execv(sys.executable, [sys.executable, "-P", "-m", "agent_exec", *words])
         self.shown = ""
 
     def until(self, text: str) -> str:
@@ -178,7 +178,7 @@ def test_what_was_approved_has_no_terminal(terminals: list[Terminal], tmp_path: 
 
 def test_where_nobody_sits_it_is_refused(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "agent_exec", "run", "--", "touch", "c"],
+        [sys.executable, "-P", "-m", "agent_exec", "run", "--", "touch", "c"],
         cwd=tmp_path,
         capture_output=True,
         check=False,

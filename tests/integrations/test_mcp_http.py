@@ -17,8 +17,8 @@ from mcp_wire import (
     TOKEN,
     HttpServer,
     call,
-    command,
     wait_for_tails,
+    words,
 )
 
 from agent_exec.integrations.mcp.tokens import find_token
@@ -130,7 +130,7 @@ def test_a_server_that_is_killed_leaves_no_child(worktree: Path) -> None:
 
 
 def refused(agent_exec: AgentExec, worktree: Path, *more: str) -> str:
-    done = agent_exec(*command(worktree, "--http", *more)[3:])
+    done = agent_exec(*words(worktree, "--http", *more))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (125, "", 1)
     return done.stderr
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from mcp import types
-from mcp_wire import LONG, PATIENCE_S, StdioServer, call, command, text_of, wait_for_tails
+from mcp_wire import LONG, PATIENCE_S, StdioServer, call, text_of, wait_for_tails, words
 
 from agent_exec.integrations.mcp.server import _can_be_asked
 
@@ -148,9 +148,8 @@ def test_nothing_is_left_when_the_server_ends(worktree: Path, how: Any, status: 
 
 def test_it_says_what_to_install_where_the_extra_is_not(worktree: Path) -> None:
     script = "import sys; sys.modules['mcp'] = None; from agent_exec.cli import main; main()"
-    words = command(worktree)[3:]
     done = subprocess.run(
-        [sys.executable, "-c", script, *words], capture_output=True, check=False, timeout=50
+        [sys.executable, "-P", "-c", script, *words(worktree)], capture_output=True, check=False, timeout=50
     )
     assert (done.returncode, done.stdout) == (125, b"")
     assert done.stderr.rstrip().endswith(b"pip install 'agent-exec[mcp]'")

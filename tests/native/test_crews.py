@@ -455,6 +455,7 @@ def test_a_guardian_has_no_filter(tmp_path: Path) -> None:
             wait_until(lambda: engine.run_sync(plan) and 2 in seccomp_modes().values())
             marked = plan._replace(mark=b"AGENT_EXEC_CALL=x-1")
             engine.run_sync(marked)
+            wait_until(lambda: engine.guardian() != (0, 0))
             pid, error = engine.guardian()
             assert pid > 0, error
             print(*seccomp_modes(str(pid)).values())

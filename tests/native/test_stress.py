@@ -141,8 +141,8 @@ def test_finished_calls_keep_no_descriptor_thread_zombie_or_byte(
 
     before, after, grown = anyio.run(measured)
     left = after.more_than(before)
-    if engine_name != "native":
-        left.pop("threads", None)  # a pool of Python threads grows up to its bound
+    # A pool of threads grows up to its bound, when launches happen to crowd.
+    assert len(left.pop("threads", ())) <= (4 if engine_name == "native" else 64)
     assert left == {}
     # Below a byte per call at 100,000; a leak of one small object per call is 50, each time.
     # What a pool or an allocator still takes is not.

@@ -45,6 +45,9 @@ def _by_git(text: str, folder: Path) -> tuple[tuple[str, str], ...] | None:
 @example("[a]\nk = a \\\n b \\t\n K2\n")
 @example("[a] k = v\r\nl = w\r\n")
 @example('[a]k="a;b" ;c')
+@example("[a]k=a\rb")
+@example("[a]k=a\tb")
+@example('[a]k="a\tb"\t')
 def test_nothing_that_git_reads_is_read_otherwise(tmp_path: Path, text: str) -> None:
     ours, gits = read_config(text), _by_git(text, tmp_path)
     # What we do not understand is a problem; what git does not understand ends it.

@@ -52,6 +52,7 @@ def marked(plans, script, *words, **fields):
 plans = Plans(make_launcher(ENGINE))
 engine = make_engine(ENGINE)
 run_with(engine, sys.argv[1], marked(plans, ":"))
+wait_until(lambda: engine.guardian() != (0, 0))
 guardian, error = engine.guardian()
 assert error == 0
 """
@@ -351,7 +352,7 @@ def test_the_command_line_has_one(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     words = ["run", "-p", "open", "--", "/bin/sh", "-c", script, "sh", str(fifo)]
-    command = [sys.executable, "-m", "agent_exec", *words]
+    command = [sys.executable, "-P", "-m", "agent_exec", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         left = int(owner.stdout.readline())
