@@ -149,7 +149,10 @@ def test_nothing_is_left_when_the_server_ends(worktree: Path, how: Any, status: 
 def test_it_says_what_to_install_where_the_extra_is_not(worktree: Path) -> None:
     script = "import sys; sys.modules['mcp'] = None; from agent_exec.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-P", "-c", script, *words(worktree)], capture_output=True, check=False, timeout=50
+        [sys.executable, "-P", "-c", script, *words(worktree)],
+        capture_output=True,
+        check=False,
+        timeout=50,
     )
     assert (done.returncode, done.stdout) == (125, b"")
     assert done.stderr.rstrip().endswith(b"pip install 'agent-exec[mcp]'")
