@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from agent_exec import Answer, Denied, ExecTool, LaunchError, Question, Reply
@@ -507,3 +508,17 @@ def test_an_approval_for_good_does_not_outlive_the_rights_that_were_shown(tree: 
     wider = policy(tree.parent, "sandbox: {read: [/]}")
     with ExecTool(tree, policy=wider, launcher="vfork") as tool, pytest.raises(Denied):
         tool.run_sync(["touch", "b.txt"])
+
+
+@pytest.mark.anyio
+async def test_programs_that_run_at_once_keep_their_rule_sets(tmp_path: Path) -> None:
+    """One takes milliseconds to make, and is for one temp directory."""
+    (tmp_path / "a").write_text("a\n")
+    programs = ("cat", "head", "tail", "wc", "ls", "stat", "sort", "nl")
+    async with ExecTool(tmp_path, policy="default") as tool:
+        assert tool._sandbox is not None
+        for _ in range(4):
+            async with anyio.create_task_group() as tasks:
+                for name in programs:
+                    tasks.start_soon(tool.run, (name, "a"))
+        assert tool._sandbox.rule_sets.made == len(programs)

@@ -77,7 +77,7 @@ ax_add_launching(struct ax_engine *engine, struct ax_task *task, int timer_fd)
     uint64_t deadline = task->job.timeout == UINT64_MAX ? UINT64_MAX : now + task->job.timeout;
 
     engine->n_active++;
-    engine->launching[engine->n_launching++] = (struct launching){task, deadline};
+    engine->launching[engine->n_launching++] = (struct launching){task, deadline, UINT64_MAX};
     engine->busy_since = now;
     ax_ring_no_later(engine, deadline, timer_fd);
 }

@@ -21,6 +21,7 @@ struct stuck {
 struct launching {
     struct ax_task *task;
     uint64_t deadline;
+    uint64_t kill_at; /* UINT64_MAX: it goes on */
 };
 
 struct ax_engine {

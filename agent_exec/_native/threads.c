@@ -375,6 +375,29 @@ look_after_watched(struct ax_engine *engine, uint64_t now)
     }
 }
 
+/* When to look again at a launch.
+ *
+ * One that is to end gets the grace, as every call: its child may have executed long ago, and
+ * only the thread that started it not have come back yet. Then it is signalled as others are. */
+static uint64_t
+look_after_launching(struct ax_engine *engine, struct launching *entry, uint64_t now)
+{
+    struct ax_job *job = &entry->task->job;
+    int none = 0;
+
+    /* So that it counts as late whatever is seen first of the end of its child. */
+    if (now >= entry->deadline)
+        atomic_compare_exchange_strong(&entry->task->stop, &none, AX_TIMED_OUT);
+    if (atomic_load(&entry->task->stop) == 0 && !engine->closing)
+        return entry->deadline;
+    if (entry->kill_at == UINT64_MAX)
+        entry->kill_at = now + job->grace;
+    if (now < entry->kill_at && !engine->closing)
+        return entry->kill_at;
+    ax_job_kill_launch(job, &engine->own);
+    return now + AX_LAUNCH_PATIENCE; /* the next stage may hang, too */
+}
+
 /* What was asked for, and what time has brought about. */
 static void
 look_after_all(struct ax_engine *engine, uint64_t now)
@@ -385,17 +408,10 @@ look_after_all(struct ax_engine *engine, uint64_t now)
     close_retired(engine);
     drop_stopped(engine);
     for (size_t i = 0; i < engine->n_launching; i++) {
-        const struct launching *entry = &engine->launching[i];
+        uint64_t next = look_after_launching(engine, &engine->launching[i], now);
 
-        int none = 0;
-
-        /* So that it counts as late whatever is seen first of the end of its child. */
-        if (now >= entry->deadline)
-            atomic_compare_exchange_strong(&entry->task->stop, &none, AX_TIMED_OUT);
-        if (atomic_load(&entry->task->stop) != 0 || engine->closing)
-            ax_job_kill_launch(&entry->task->job, &engine->own);
-        else if (entry->deadline < earliest)
-            earliest = entry->deadline;
+        if (next < earliest)
+            earliest = next;
     }
     engine->timer_at = UINT64_MAX;
     check_stuck(engine, now);

@@ -143,14 +143,15 @@ class Bound:
                 SpawnPlan(
                     executable=lease.template.executable,
                     argv=tuple([os.fsencode(word) for word in command.argv]),
+                    # Before the environment: it chooses the temp directory.
+                    confinement=confining.confinement(
+                        granted, lease.template.executable, command.argv
+                    ),
                     envp=confining.environment(granted, environment, own=own),
                     actions=actions,
                     session=True,
                     reset_signals=True,
                     die_with_parent=dies,
-                    confinement=confining.confinement(
-                        granted, lease.template.executable, command.argv
-                    ),
                 )
                 for command, lease, environment, granted in zip(
                     request.commands, self.leases, hardened, rights, strict=True

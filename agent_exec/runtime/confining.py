@@ -57,7 +57,8 @@ class Confining:
             return None
         name = os.fsdecode(executable.path or b"")
         try:
-            made = self._entered(self._sandbox).confinement(rights, executable)
+            cell = self._entered(self._sandbox, (rights, executable))
+            made = cell.confinement(rights, executable)
         except OSError as error:
             raise LaunchError(name or argv[0], Step.SANDBOX, error.errno or errno.EIO) from None
         self._ran_code |= rights.code
@@ -170,9 +171,9 @@ class Confining:
         if self._cell is not None:
             self._cell.leave(alone=self._alone and ran, in_use=self._in_use)
 
-    def _entered(self, sandbox: Sandbox) -> Cell:
+    def _entered(self, sandbox: Sandbox, first: tuple[Rights, Executable] | None = None) -> Cell:
         if self._cell is None:
-            self._cell = sandbox.enter(self._timeout_s)
+            self._cell = sandbox.enter(self._timeout_s, first)
         return self._cell
 
 

@@ -71,16 +71,21 @@ class Sandbox:
         self.rule_sets = RuleSets(max(enforced.landlock, 1))
         self.tmp = TmpFolders(*tmp_folders)
 
-    def enter(self, timeout_s: float | None) -> Cell:
+    def enter(
+        self, timeout_s: float | None, first: tuple[Rights, Executable] | None = None
+    ) -> Cell:
         """What one call needs, to be left.
 
         Args:
             timeout_s: Of the call.
+            first: Of its first stage, if that is known: a rule set takes milliseconds to make,
+                so it gets a temp directory that is in one for the same.
 
         Raises:
             OSError: A temp directory cannot be had.
         """
-        return Cell(self, self.tmp.take(), timeout_s)
+        liked = None if first is None else lambda: self.rule_sets.endings(_key(*first))
+        return Cell(self, self.tmp.take(liked), timeout_s)
 
     def close(self) -> None:
         """Let go what is kept, remove the temp directories."""
@@ -90,17 +95,14 @@ class Sandbox:
             self.box.close()
 
     def lease(self, rights: Rights, executable: Executable, tmp: str) -> RuleSet | None:
-        """The rule set for `rights`; None without Landlock. Raises as `RuleSets.lease`.
-
-        Programs are in its key by what they are now: rights are to files, and an update replaces
-        these.
-        """
+        """The rule set for `rights`; None without Landlock. Raises as `RuleSets.lease`."""
         if not self._enforced.landlock:
             return None
-        program, identity = os.fsdecode(executable.path or b""), executable.identity
-        others = [_file(each) for each in rights.programs if each != program]
-        key: Key = (rights, program, tmp, identity.dev, identity.ino, *others)
-        return self.rule_sets.lease(key, lambda: self._wanted(rights, program, tmp, executable.fd))
+        program = os.fsdecode(executable.path or b"")
+        return self.rule_sets.lease(
+            (*_key(rights, executable), tmp),
+            lambda: self._wanted(rights, program, tmp, executable.fd),
+        )
 
     def confinement(
         self, rights: Rights, rule_set: RuleSet | None, timeout_s: float | None
@@ -209,6 +211,16 @@ class Cell:
             self._sandbox.tmp.give_back(self._notes, again=alone)
         if in_use or not self._sandbox.tmp.give_back(self.tmp, again=alone):
             self._sandbox.rule_sets.forget(self.tmp)
+
+
+def _key(rights: Rights, executable: Executable) -> Key:
+    """What a rule set is for, but for the temp directory.
+
+    Programs are in it by what they are now: rights are to files, and an update replaces these.
+    """
+    program, identity = os.fsdecode(executable.path or b""), executable.identity
+    others = [_file(each) for each in rights.programs if each != program]
+    return (rights, program, identity.dev, identity.ino, *others)
 
 
 def _file(path: str) -> tuple[int, int] | None:

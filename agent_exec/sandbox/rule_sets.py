@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from agent_exec.sandbox import landlock
 
-_MOST_KEPT = 32
+_MOST_KEPT = 64
 # What lies outside of what calls may change is looked at no more often than that.
 _LOOK_AGAIN_S = 1.0
 # A path that is not there, or no longer what was looked at, gives nothing.
@@ -99,6 +99,11 @@ class RuleSets:
             while len(self._kept) > _MOST_KEPT:
                 self._drop(self._kept.pop(next(iter(self._kept))))
         return made
+
+    def endings(self, start: Key) -> frozenset[object]:
+        """The last parts of the keys of those kept, whose other parts are `start`."""
+        with self._lock:
+            return frozenset([key[-1] for key in self._kept if key[:-1] == start])
 
     def release(self, rule_set: RuleSet) -> None:
         """Give one back."""

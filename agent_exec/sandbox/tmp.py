@@ -14,7 +14,7 @@ import fcntl
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from types import TracebackType
 
@@ -37,8 +37,11 @@ class TmpFolders:
         self._free: list[str] = []
         self._count = 0
 
-    def take(self) -> str:
+    def take(self, liked: Callable[[], Container[object]] | None = None) -> str:
         """An empty directory, the absolute path of it, without links.
+
+        Args:
+            liked: Says which there is a reason to take, rather than to make one.
 
         Raises:
             OSError: It cannot be had; or the folder is not ours, or others may write to it.
@@ -46,12 +49,25 @@ class TmpFolders:
         with self._lock:
             if self._pid != os.getpid():
                 self._begin()
-            if self._free:
-                return self._free.pop()
+            place = self._choose(liked)
+            if place is not None:
+                return self._free.pop(place)
             self._count += 1
             made = f"{self._own}/{self._count}"
         os.mkdir(made, 0o700)
         return made
+
+    def _choose(self, liked: Callable[[], Container[object]] | None) -> int | None:
+        """The place of a free one; None: make one."""
+        last = len(self._free) - 1
+        if last >= 0 and liked is not None:
+            wanted = liked()
+            for place in range(last, -1, -1):
+                if self._free[place] in wanted:
+                    return place
+            if self._count < _MOST_FREE:
+                return None
+        return None if last < 0 else last
 
     def give_back(self, taken: str, *, again: bool) -> bool:
         """Empty a directory, and keep it for the next call.
