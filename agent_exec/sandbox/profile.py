@@ -84,7 +84,7 @@ class Sandbox:
         Raises:
             OSError: A temp directory cannot be had.
         """
-        liked = None if first is None else lambda: self.rule_sets.endings(_key(*first))
+        liked = None if first is None else self.rule_sets.endings(_key(*first))
         return Cell(self, self.tmp.take(liked), timeout_s)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import TypeAlias
 
 _MOST_FILES = 1024
@@ -38,12 +39,11 @@ class Protected:
     def look(self) -> Looks:
         """What is there now, of the first 1,024 files and directories."""
         seen: dict[str, tuple[object, ...]] = {}
-        for name in self._names:
-            for found in self._beneath(name):
-                if len(seen) == _MOST_FILES:
-                    return seen
-                with suppress(OSError):  # gone since it was listed, or not ours to look at
-                    seen[found] = self._what_is(found)
+        names = (found for name in self._names for found in self._beneath(name))
+        for found in islice(names, _MOST_FILES):
+            with suppress(OSError):  # gone since it was listed, or not ours to look at
+                seen[found] = self._what_is(found)
+        self._digests = {name: known for name, known in [*self._digests.items()] if name in seen}
         return seen
 
     def _beneath(self, name: str) -> Iterator[str]:

@@ -37,11 +37,11 @@ class TmpFolders:
         self._free: list[str] = []
         self._count = 0
 
-    def take(self, liked: Callable[[], Container[object]] | None = None) -> str:
+    def take(self, liked: Container[object] | None = None) -> str:
         """An empty directory, the absolute path of it, without links.
 
         Args:
-            liked: Says which there is a reason to take, rather than to make one.
+            liked: Those which there is a reason to take, rather than to make one; None: any.
 
         Raises:
             OSError: It cannot be had; or the folder is not ours, or others may write to it.
@@ -57,17 +57,16 @@ class TmpFolders:
         os.mkdir(made, 0o700)
         return made
 
-    def _choose(self, liked: Callable[[], Container[object]] | None) -> int | None:
+    def _choose(self, liked: Container[object] | None) -> int | None:
         """The place of a free one; None: make one."""
         last = len(self._free) - 1
-        if last >= 0 and liked is not None:
-            wanted = liked()
-            for place in range(last, -1, -1):
-                if self._free[place] in wanted:
-                    return place
-            if self._count < _MOST_FREE:
-                return None
-        return None if last < 0 else last
+        if last < 0 or liked is None:
+            return None if last < 0 else last
+        for place in range(last, -1, -1):
+            if self._free[place] in liked:
+                return place
+        # The one that was not used for longest: others have a reason to take those used last.
+        return None if self._count < _MOST_FREE else 0
 
     def give_back(self, taken: str, *, again: bool) -> bool:
         """Empty a directory, and keep it for the next call.

@@ -40,6 +40,21 @@ def test_two_calls_have_two(tmp_path: Path) -> None:
     folders.close()
 
 
+def test_who_likes_some_gets_one_of_them_or_one_that_nobody_used_for_long(tmp_path: Path) -> None:
+    folders = TmpFolders(str(tmp_path))
+    first, *others = [folders.take() for _ in range(3)]
+    for taken in (first, *others):
+        folders.give_back(taken, again=True)
+    assert folders.take({first}) == first
+    assert folders.take({first}) not in {first, *others}
+    while len(others) < 62:
+        others.append(folders.take(set()))
+    for taken in others:
+        folders.give_back(taken, again=True)
+    assert folders.take(set()) == others[0]
+    folders.close()
+
+
 def test_one_that_may_still_be_written_is_not_used_again(tmp_path: Path) -> None:
     folders = TmpFolders(str(tmp_path))
     taken = folders.take()

@@ -11,7 +11,7 @@ import pytest
 from agent_exec.shell.builtins import BUILTINS
 from agent_exec.shell.builtins.state import Done, ShellState
 
-STATE = ShellState("/work/tree", {"HOME": "/home/x", "PWD": "/work/tree"}, status=4)
+STATE = ShellState("/src/tree", {"HOME": "/home/x", "PWD": "/src/tree"}, status=4)
 
 
 class Nowhere:
@@ -56,7 +56,7 @@ def _do(*words: str, places: Nowhere | None = None) -> Done:
             ["printf", "%5d|%-3s|%03d\n", "7", "a", "-4"], b"    7|a  |-04\n", id="widths"
         ),
         pytest.param(["printf", "--", "x"], b"x", id="end-of-options"),
-        pytest.param(["pwd"], b"/work/tree\n", id="pwd"),
+        pytest.param(["pwd"], b"/src/tree\n", id="pwd"),
     ],
 )
 def test_output(words: list[str], out: bytes) -> None:
@@ -85,14 +85,14 @@ def test_status(words: Sequence[str], status: int) -> None:
 
 
 def test_cd_goes_by_the_words_of_a_path_and_notes_where_it_was() -> None:
-    places = Nowhere({"/work/link": "/elsewhere"})
+    places = Nowhere({"/src/link": "/elsewhere"})
     done = _do("cd", "--", "../x/../link", places=places)
     assert done.status == 0
-    assert done.state.cwd == "/work/link"
+    assert done.state.cwd == "/src/link"
     assert done.state.variables == {
         "HOME": "/home/x",
-        "PWD": "/work/link",
-        "OLDPWD": "/work/tree",
+        "PWD": "/src/link",
+        "OLDPWD": "/src/tree",
     }
     assert BUILTINS["pwd"](["-P"], done.state, places).out == b"/elsewhere\n"
 
