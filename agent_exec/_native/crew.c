@@ -53,17 +53,19 @@ ax_crew_choose(struct ax_engine *engine, struct ax_crew *own, const struct ax_ta
     const struct ax_filter *filter = filter_of(task);
     struct ax_crew *crew = filter == NULL ? NULL : find_crew(engine, filter);
 
+    /* A guardian would inherit the filter, and not be able to do its work: the call that starts
+     * it is for a plain thread. A crew is made after a launch, so the engine's cgroup has been
+     * tried. */
+    bool guards = crew != NULL && ax_guard_is_due(&engine->guard, &task->job, engine->host.cgroup);
+
     if (own != NULL) {
-        if (crew != own)
+        if (crew != own || guards)
             return AX_STARTER_WAIT;
         if (engine->n_queued > 1 && own->n_idle > own->n_called)
             call_one(own);
         return AX_STARTER_SELF;
     }
-    /* The guardian would inherit the filter, and not be able to do its work. A crew is made
-     * after a launch, so the engine's cgroup has been tried. */
-    if (crew == NULL || crew->error != 0 || crew->retiring ||
-        ax_guard_is_due(&engine->guard, &task->job, engine->host.cgroup))
+    if (crew == NULL || crew->error != 0 || crew->retiring || guards)
         return AX_STARTER_SELF;
     if (crew->n_called > 0)
         return AX_STARTER_CREW;

@@ -10,6 +10,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,11 @@ def refusal(path: Path) -> str | None:
 def children() -> list[int]:
     """Of every thread of ours, zombies too."""
     tasks = Path("/proc/self/task").iterdir()
-    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    found = []
+    for task in tasks:
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            found += [int(pid) for pid in (task / "children").read_text().split()]
+    return found
 
 
 def test_writers_are_refused_as_long_as_the_template_is_open(program: Path, parker: Parker) -> None:
