@@ -74,6 +74,8 @@ _OF_THE_CORE = [
     "launch/test_kernel_selftest.py",
     "runtime/test_guardian.py",
     "runtime/test_self_test.py",
+    "sandbox/test_rule_sets.py",
+    "sandbox/test_slots.py",
 ]
 collect_ignore += [] if is_built("native") else _OF_THE_CORE
 

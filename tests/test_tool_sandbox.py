@@ -463,10 +463,12 @@ def test_no_descriptor_for_a_rule_set_refuses_the_call(
 ) -> None:
     import errno
 
-    def none_left(path: str) -> int:
+    def none_left(*_: object) -> tuple[int, bytes]:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(landlock, "open_path", none_left)
+    assert tool._sandbox is not None
+    core = tool._sandbox.rule_sets._core._replace(make_rule_set=none_left)
+    monkeypatch.setattr(tool._sandbox.rule_sets, "_core", core)
     with pytest.raises(LaunchError) as caught:
         tool.run_sync(["cat", "a.txt"])
     assert (caught.value.step, caught.value.errno) == (Step.SANDBOX, errno.EMFILE)
@@ -512,7 +514,7 @@ def test_an_approval_for_good_does_not_outlive_the_rights_that_were_shown(tree: 
 
 @pytest.mark.anyio
 async def test_programs_that_run_at_once_keep_their_rule_sets(tmp_path: Path) -> None:
-    """One takes milliseconds to make, and is for one temp directory."""
+    """One takes a while to make, and is for one temp directory."""
     (tmp_path / "a").write_text("a\n")
     programs = ("cat", "head", "tail", "wc", "ls", "stat", "sort", "nl")
     async with ExecTool(tmp_path, policy="default") as tool:
@@ -522,3 +524,25 @@ async def test_programs_that_run_at_once_keep_their_rule_sets(tmp_path: Path) ->
                 for name in programs:
                     tasks.start_soon(tool.run, (name, "a"))
         assert tool._sandbox.rule_sets.made == len(programs)
+
+
+@pytest.mark.anyio
+async def test_as_many_rule_sets_are_made_as_calls_of_a_kind_run_at_once(tmp_path: Path) -> None:
+    """Of a text, too, whose stages share one temp directory; and none is made later."""
+    (tmp_path / "a").write_text("a\nb\n")
+    texts = ("cat a | sort | head -n 1", "head -n 1 a && wc -l a", "cat a | wc -l", "sort a")
+    async with ExecTool(tmp_path, policy="default", max_concurrent=16) as tool:
+        assert tool._sandbox is not None
+        made = []
+        for at_once in (texts * 2, texts * 4, [*texts * 2, *texts[::-1] * 2], texts * 4):
+            async with anyio.create_task_group() as tasks:
+                for text in at_once:
+                    tasks.start_soon(tool.run_shell, text)
+            made.append(tool._sandbox.rule_sets.made)
+        # Kinds: cat, with sort, head and wc; head, with wc; sort.
+        assert made[-1] <= 4 * (2 * 4 + 2 + 1)
+        assert made[-1] - made[-2] <= 4 * 3, "slots of cat that had seen one text only"
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(tool.run_shell, texts[-1])
+        assert tool._sandbox.rule_sets.made == made[-1]

@@ -1,8 +1,10 @@
 /* module.c - agent_exec._native: the types and functions that launch/native.py uses. */
+#include "folder.h"
 #include "glances.h"
 #include "outcome.h"
 #include "park.h"
 #include "plan.h"
+#include "rule_set.h"
 
 #include <errno.h>
 #include <string.h>
@@ -465,6 +467,59 @@ native_still_so(PyObject *Py_UNUSED(module), PyObject *glances)
 }
 
 static PyObject *
+native_make_rule_set(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    struct ax_rules wanted;
+    Py_ssize_t attribute_size, rules_size;
+    unsigned long long of_files, pinned_access;
+    PyObject *places, *result;
+    char *found;
+    ssize_t count;
+    int fd;
+
+    if (!PyArg_ParseTuple(args, "y#y#KiK:make_rule_set", &wanted.attribute, &attribute_size,
+                          &wanted.rules, &rules_size, &of_files, &wanted.pinned, &pinned_access))
+        return NULL;
+    wanted.attribute_size = (size_t)attribute_size;
+    wanted.rules_size = (size_t)rules_size;
+    wanted.of_files = of_files;
+    wanted.pinned_access = pinned_access;
+    count = ax_rules_count(wanted.rules, wanted.rules_size);
+    if (count < 0)
+        return raise_errno(EINVAL);
+    places = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(sizeof(struct ax_place)) * count);
+    if (places == NULL)
+        return NULL;
+    found = PyBytes_AsString(places);
+    Py_BEGIN_ALLOW_THREADS
+    fd = ax_rule_set_make(&wanted, (struct ax_place *)(void *)found);
+    Py_END_ALLOW_THREADS
+    if (fd < 0) {
+        Py_DECREF(places);
+        return raise_errno(-fd);
+    }
+    result = Py_BuildValue("(iN)", fd, places);
+    if (result == NULL)
+        close(fd);
+    return result;
+}
+
+static PyObject *
+native_is_empty(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    const char *path;
+    unsigned int mode;
+    int empty;
+
+    if (!PyArg_ParseTuple(args, "yI:is_empty", &path, &mode))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    empty = ax_folder_is_empty(path, mode);
+    Py_END_ALLOW_THREADS
+    return empty < 0 ? raise_errno(-empty) : PyBool_FromLong(empty);
+}
+
+static PyObject *
 native_park(PyObject *Py_UNUSED(module), PyObject *fd)
 {
     long number = PyLong_AsLong(fd);
@@ -498,6 +553,10 @@ static PyMethodDef native_functions[] = {
      "Which system call made the last child of spawn()."},
     {"still_so", native_still_so, METH_O,
      "Has every question that launch/glances.py packed the answer that it had?"},
+    {"make_rule_set", native_make_rule_set, METH_VARARGS,
+     "make_rule_set(attribute, rules, of_files, pinned, pinned_access) -> (fd, places)."},
+    {"is_empty", native_is_empty, METH_VARARGS,
+     "is_empty(path, mode): is it a directory of that mode, with nothing in it?"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -75,6 +75,12 @@ ax_sys6(long number, long a, long b, long c, long d, long e, long f)
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#endif
+#ifndef SYS_landlock_add_rule
+#define SYS_landlock_add_rule 445
+#endif
 #ifndef SYS_landlock_restrict_self
 #define SYS_landlock_restrict_self 446
 #endif

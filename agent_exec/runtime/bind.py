@@ -143,11 +143,12 @@ class Bound:
                 SpawnPlan(
                     executable=lease.template.executable,
                     argv=tuple([os.fsencode(word) for word in command.argv]),
-                    # Before the environment: it chooses the temp directory.
                     confinement=confining.confinement(
                         granted, lease.template.executable, command.argv
                     ),
-                    envp=confining.environment(granted, environment, own=own),
+                    envp=confining.environment(
+                        granted, lease.template.executable, environment, own=own
+                    ),
                     actions=actions,
                     session=True,
                     reset_signals=True,

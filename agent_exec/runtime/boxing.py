@@ -146,10 +146,15 @@ def why_not_boxed(box: Box, tmp_folders: Sequence[str]) -> str | None:
     true = shutil.which("true", path=os.pathsep.join(DEFAULT_PATH))
     if true is None:
         return "there is no program called true"
-    places = Places(DEFAULT_PATH, (), frozenset())
-    nothing = Protected("/", ())
+    from agent_exec.launch.sandboxing import CORE  # noqa: PLC0415 - there is none everywhere
+
     sandbox = Sandbox(
-        best(filter_maker()), Bounds(), places, tmp_folders=tmp_folders, protected=nothing
+        best(filter_maker()),
+        Bounds(),
+        Places(DEFAULT_PATH, (), frozenset()),
+        core=CORE,
+        tmp_folders=tmp_folders,
+        protected=Protected("/", ()),
     )
     sandbox.box = box
     try:

@@ -57,7 +57,7 @@ class Confining:
             return None
         name = os.fsdecode(executable.path or b"")
         try:
-            cell = self._entered(self._sandbox, (rights, executable))
+            cell = self._entered(self._sandbox)
             made = cell.confinement(rights, executable)
         except OSError as error:
             raise LaunchError(name or argv[0], Step.SANDBOX, error.errno or errno.EIO) from None
@@ -68,12 +68,18 @@ class Confining:
         return made
 
     def environment(
-        self, rights: Rights | None, words: tuple[bytes, ...], *, own: bool
+        self,
+        rights: Rights | None,
+        executable: Executable,
+        words: tuple[bytes, ...],
+        *,
+        own: bool,
     ) -> tuple[bytes, ...]:
         """The same words with TMPDIR, where a stage with `rights` has a temp directory.
 
         Args:
             rights: Of the stage.
+            executable: What it becomes.
             words: Of its environment.
             own: Does the call itself set TMPDIR? Then it stays.
 
@@ -83,7 +89,7 @@ class Confining:
         if rights is None or self._sandbox is None or own or not rights.tmp:
             return words
         try:
-            tmp = self._entered(self._sandbox).tmp
+            tmp = self._entered(self._sandbox).tmp_for(rights, executable)
         except OSError as error:
             raise LaunchError("a temp directory", Step.SANDBOX, error.errno or errno.EIO) from None
         return (
@@ -171,9 +177,9 @@ class Confining:
         if self._cell is not None:
             self._cell.leave(alone=self._alone and ran, in_use=self._in_use)
 
-    def _entered(self, sandbox: Sandbox, first: tuple[Rights, Executable] | None = None) -> Cell:
+    def _entered(self, sandbox: Sandbox) -> Cell:
         if self._cell is None:
-            self._cell = sandbox.enter(self._timeout_s, first)
+            self._cell = sandbox.enter(self._timeout_s)
         return self._cell
 
 

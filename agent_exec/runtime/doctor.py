@@ -290,13 +290,13 @@ def _landlock(program: str | None) -> Finding:
         )
     if program is None:
         return _not_tried(label)
-    access = landlock.READING | landlock.EXECUTE
+    from agent_exec.launch.native import make_rule_set  # noqa: PLC0415 - absent on some systems
+
+    attribute = landlock.attribute(abi, network=False, signal=False)
+    all_of_it = landlock.rules({"/": landlock.READING | landlock.EXECUTE})
     try:
-        rule_set = landlock.create(abi, network=False, signal=False)
+        rule_set, _ = make_rule_set(attribute, all_of_it, landlock.OF_FILES, -1, 0)
         try:
-            root = landlock.open_path("/")
-            landlock.allow(rule_set, root, access)
-            os.close(root)
             found = _confined(label, program, Confinement(landlock=rule_set), None)
         finally:
             os.close(rule_set)
@@ -312,17 +312,16 @@ def _landlock(program: str | None) -> Finding:
 
 
 def _tmp() -> Finding:
-    """Take a temp directory."""
+    """Make a temp directory."""
     label = "temp directories of calls"
     folders = TmpFolders(*tmp_folders(os.environ))
     try:
-        taken = folders.take()
-        folders.give_back(taken, again=True)
+        made = folders.make()
     except OSError as error:
         return Finding(label, "do not work", str(error))
     finally:
         folders.close()
-    return Finding(label, "work", os.path.dirname(os.path.dirname(taken)))
+    return Finding(label, "work", os.path.dirname(os.path.dirname(made)))
 
 
 def _bubblewrap(launcher: str | None) -> list[Finding]:

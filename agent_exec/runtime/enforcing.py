@@ -67,6 +67,8 @@ def make_sandbox(policy: Policy, enforced: Enforced, environ: Mapping[str, str])
     """
     if policy.sandbox.nothing_withheld or not (enforced.landlock or enforced.filter):
         return None
+    from agent_exec.launch.sandboxing import CORE  # noqa: PLC0415 - absent on some systems
+
     limits = policy.limits
     home = os.path.realpath(os.path.expanduser("~"))
     broad = {"/", "/tmp", "/var/tmp", home, os.path.dirname(home), *_above(policy.worktree)}
@@ -78,6 +80,7 @@ def make_sandbox(policy: Policy, enforced: Enforced, environ: Mapping[str, str])
             tuple(sorted(broad)),
             frozenset(policy.sandbox.read) - {*policy.sandbox.worktree},
         ),
+        core=CORE,
         tmp_folders=tmp_folders(environ),
         protected=Protected(policy.worktree, policy.protect),
         box=_box_of(policy) if enforced.bubblewrap else None,

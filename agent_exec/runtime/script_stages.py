@@ -11,6 +11,7 @@ from agent_exec.errors import Denied, LaunchError, ProgramNotFound, Step, Templa
 from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.outcome import Outcome
+from agent_exec.model.plan import Executable
 from agent_exec.model.request import Command, FileUse
 from agent_exec.model.script import Operator, Pipeline, Redirection, SimpleCommand
 from agent_exec.runtime.approvals.pinned import lease_approved
@@ -131,7 +132,7 @@ class ScriptStages:
             needs = self._judge(simple, argv, found.program, scope)
         if needs is None:
             return said.result(argv, 1)
-        envp = self._envp(simple, scope, needs)
+        envp = self._envp(simple, scope, needs, found.executable)
         return Program(argv, found, envp, opened.actions, said, needs.rights)
 
     def went(self) -> None:
@@ -274,12 +275,14 @@ class ScriptStages:
             self.refused = str(error)
             raise RefusedError from error
 
-    def _envp(self, simple: SimpleCommand, scope: Scope, needs: Needs) -> tuple[bytes, ...]:
+    def _envp(
+        self, simple: SimpleCommand, scope: Scope, needs: Needs, executable: Executable
+    ) -> tuple[bytes, ...]:
         extra = self._extra
         if simple.assignments or needs.variables:
             extra = {**extra, **dict(_prefix(simple, scope)), **dict(needs.variables)}
         words = self._settings.environment.words(self._mark, self.state.cwd, extra)
-        return self._confining.environment(needs.rights, words, own="TMPDIR" in extra)
+        return self._confining.environment(needs.rights, executable, words, own="TMPDIR" in extra)
 
     def why_not_again(self, programs: Sequence[Program], error: TemplateError) -> str | None:
         """Why programs, one of which has been replaced, may not be run as they are now."""

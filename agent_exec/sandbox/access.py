@@ -38,15 +38,12 @@ class Places(NamedTuple):
     """Paths that every command may read, and that no call changes."""
 
 
-def accesses(
-    rights: Rights, program: str, tmp: str | None, floor: Floor, places: Places
-) -> dict[str, int]:
-    """By path, absolute and without links.
+def accesses(rights: Rights, program: str, floor: Floor, places: Places) -> dict[str, int]:
+    """By path, absolute and without links; of all but the temp directory.
 
     Args:
         rights: Of a command.
         program: Its program.
-        tmp: Its temp directory.
         floor: What everybody gets.
         places: Of the tool.
     """
@@ -56,7 +53,7 @@ def accesses(
         for path in paths:
             made[path] = made.get(path, 0) | access
 
-    reading = _READ_EXECUTE if rights.code else landlock.READING
+    reading = _reading(rights)
     give(floor.readable, landlock.READING)
     give(floor.loaders, _READ_EXECUTE)
     for device, access in floor.devices:
@@ -72,9 +69,16 @@ def accesses(
     give([os.path.dirname(path) for path in rights.remove], landlock.REMOVING)
     if rights.code:
         give(floor.for_code, landlock.READING | landlock.WRITING)
-    if tmp is not None and rights.tmp:
-        give((tmp,), reading | landlock.WRITING)
     return made
+
+
+def access_to_tmp(rights: Rights) -> int:
+    """What is allowed of the temp directory."""
+    return _reading(rights) | landlock.WRITING if rights.tmp else 0
+
+
+def _reading(rights: Rights) -> int:
+    return _READ_EXECUTE if rights.code else landlock.READING
 
 
 def _made(path: str, broad: Sequence[str]) -> tuple[tuple[str], int]:

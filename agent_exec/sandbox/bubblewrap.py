@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from agent_exec.model.plan import Executable
 from agent_exec.sandbox import landlock
-from agent_exec.sandbox.rule_sets import Where
+from agent_exec.sandbox.landlock import Where
 
 INSIDE: Final = "/dev/agent_exec/inside"
 _TOLD: Final = "/dev/agent_exec/told"

@@ -1,4 +1,4 @@
-"""Landlock's system calls, and the access rights that each version of it knows.
+"""Landlock's access rights, by the versions that know them, and what a rule set is made of.
 
 Source:
     landlock(7); include/uapi/linux/landlock.h of Linux 6.18.
@@ -6,22 +6,21 @@ Source:
 
 from __future__ import annotations
 
-import ctypes
 import os
 import struct
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+Where: TypeAlias = tuple[int, int] | None
+"""Device and inode of what a path names; None: nothing is there."""
 
 _CREATE_RULESET = 444
-_ADD_RULE = 445
 _GET_VERSION = 1
-_PATH_BENEATH = 1
-_O_PATH = 0o10000000
-_OPENAT2 = 437
-_RESOLVE_NO_SYMLINKS = 0x04
-_AT_FDCWD = -100
-_RULESET = struct.Struct("=QQQ")
-_BENEATH = struct.Struct("=Qi")
-_HOW = struct.Struct("=QQQ")
-_LIBC = ctypes.CDLL(None, use_errno=True)
+_ATTRIBUTE = struct.Struct("=QQQ")
+# struct rule and struct ax_place in _native/rule_set.[ch]
+_RULE = struct.Struct("=QQ")
+_PLACE = struct.Struct("=QQQ")
+PLACE_SIZE = _PLACE.size
 
 EXECUTE = 1 << 0
 WRITE_FILE = 1 << 1
@@ -65,7 +64,10 @@ def version() -> int:
     """The version of Landlock that the kernel has; 0: none, or it is not enabled."""
     if not hasattr(os, "pidfd_open"):  # no Linux: the number could be another call's
         return 0
-    return max(_syscall(_CREATE_RULESET, None, 0, _GET_VERSION), 0)
+    import ctypes  # noqa: PLC0415 - takes its time, and most who import us do not ask
+
+    number, nothing = ctypes.c_long(_CREATE_RULESET), ctypes.c_long(0)
+    return max(ctypes.CDLL(None).syscall(number, None, nothing, ctypes.c_long(_GET_VERSION)), 0)
 
 
 def handled_fs(abi: int) -> int:
@@ -74,58 +76,48 @@ def handled_fs(abi: int) -> int:
 
 
 def scoped(abi: int, *, network: bool, signal: bool) -> int:
-    """What version `abi` keeps within a domain. As `create`."""
+    """What version `abi` keeps within a domain. As `attribute`."""
     if abi < SCOPE_SINCE:
         return 0
     return (0 if network else SCOPE_ABSTRACT_UNIX_SOCKET) | (0 if signal else SCOPE_SIGNAL)
 
 
-def create(abi: int, *, network: bool, signal: bool) -> int:
-    """A rule set that withholds all that version `abi` can; its descriptor is close-on-exec.
+def attribute(abi: int, *, network: bool, signal: bool) -> bytes:
+    """Of a rule set that withholds all that version `abi` can.
+
+    A kernel refuses a structure that is longer than it knows only if the rest is not zero.
 
     Args:
         abi: At least 1.
         network: Leave TCP as it is.
         signal: Let others than those of the same domain be signalled.
-
-    Raises:
-        OSError: EMFILE, ENFILE, ENOMEM; EOPNOTSUPP where it is not enabled.
     """
     net = 0 if network or abi < NET_SINCE else BIND_TCP | CONNECT_TCP
-    scopes = scoped(abi, network=network, signal=signal)
-    attribute = _RULESET.pack(handled_fs(abi), net, scopes)
-    # A kernel refuses a structure that is longer than it knows only if the rest is not zero.
-    return _checked(_syscall(_CREATE_RULESET, attribute, len(attribute), 0))
+    return _ATTRIBUTE.pack(handled_fs(abi), net, scoped(abi, network=network, signal=signal))
 
 
-def allow(rule_set: int, fd: int, access: int) -> None:
-    """Give `access` to the file or directory `fd`, and to all that is beneath it.
+def rules(accesses: Mapping[str, int]) -> bytes:
+    """As the C core takes them. Those of one mapping may stand behind those of another.
 
-    Raises:
-        OSError: ENOMEM; EINVAL for an access that the rule set does not withhold.
-    """
-    _checked(_syscall(_ADD_RULE, rule_set, _PATH_BENEATH, _BENEATH.pack(access, fd), 0))
-
-
-def open_path(path: str) -> int:
-    """A descriptor that stands for `path`, in which no link is followed.
+    Args:
+        accesses: By path, absolute; of it all that is beneath, too.
 
     Raises:
-        OSError: ENOENT, ENOTDIR, EACCES; ELOOP: there is a link in it; EMFILE, ENFILE, ENOMEM.
+        ValueError: There is a NUL in a path.
     """
-    how = _HOW.pack(_O_PATH | os.O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS)
-    return _checked(_syscall(_OPENAT2, _AT_FDCWD, os.fsencode(path) + b"\0", how, len(how)))
+    return b"".join([_rule(path, access) for path, access in accesses.items()])
 
 
-def _syscall(number: int, *arguments: int | bytes | None) -> int:
-    """The result, or -errno."""
-    words = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
-    # An int is what the function gives; no call here has a result that is longer.
-    result: int = _LIBC.syscall(ctypes.c_long(number), *words)
-    return -ctypes.get_errno() if result < 0 else result
+def places(paths: Iterable[str], found: bytes) -> dict[str, Where]:
+    """What the paths of rules named, as the C core has told it."""
+    return {
+        path: (dev, ino) if there else None
+        for path, (there, dev, ino) in zip(paths, _PLACE.iter_unpack(found), strict=True)
+    }
 
 
-def _checked(result: int) -> int:
-    if result < 0:
-        raise OSError(-result, os.strerror(-result))
-    return result
+def _rule(path: str, access: int) -> bytes:
+    name = os.fsencode(path)
+    if b"\0" in name:
+        raise ValueError(f"a NUL in {path!r}")
+    return _RULE.pack(access, len(name)) + name + bytes(8 - len(name) % 8)

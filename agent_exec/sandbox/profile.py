@@ -11,12 +11,14 @@ from typing import NamedTuple, TypeAlias
 from agent_exec.model.confinement import Confinement, Filter
 from agent_exec.model.plan import Executable, SpawnPlan
 from agent_exec.model.rights import Rights
-from agent_exec.sandbox.access import Floor, Places, accesses, find_floor
+from agent_exec.sandbox.access import Floor, Places, access_to_tmp, accesses, find_floor
 from agent_exec.sandbox.box import Box
+from agent_exec.sandbox.core import Core
 from agent_exec.sandbox.limits import Bounds, rlimits, threads_of_user
 from agent_exec.sandbox.programs import started_with
 from agent_exec.sandbox.protected import Protected
 from agent_exec.sandbox.rule_sets import Key, RuleSet, RuleSets, Wanted
+from agent_exec.sandbox.slots import Slot, Slots
 from agent_exec.sandbox.tmp import TmpFolders
 
 FilterMaker: TypeAlias = Callable[[bool, bool, int], Filter]
@@ -42,6 +44,7 @@ class Sandbox:
         enforced: What can be.
         bounds: Limits of every process.
         places: What paths mean.
+        core: What is done in C.
         tmp_folders: Where the temp directories of calls are: the first that can be had.
         protected: What is looked at around every call that could write there.
         box: Runs children through bubblewrap, too; None: it is not wanted.
@@ -53,6 +56,7 @@ class Sandbox:
         bounds: Bounds,
         places: Places,
         *,
+        core: Core,
         tmp_folders: Sequence[str],
         protected: Protected,
         box: Box | None = None,
@@ -68,40 +72,31 @@ class Sandbox:
         self._filters: dict[tuple[bool, bool], Filter] = {}
         self._counted: tuple[float, int | None] = (float("-inf"), None)
         self._lock = threading.Lock()
-        self.rule_sets = RuleSets(max(enforced.landlock, 1))
-        self.tmp = TmpFolders(*tmp_folders)
+        self.rule_sets = RuleSets(max(enforced.landlock, 1), core)
+        self.slots = Slots(TmpFolders(*tmp_folders), core.is_empty)
 
-    def enter(
-        self, timeout_s: float | None, first: tuple[Rights, Executable] | None = None
-    ) -> Cell:
-        """What one call needs, to be left.
-
-        Args:
-            timeout_s: Of the call.
-            first: Of its first stage, if that is known: a rule set takes milliseconds to make,
-                so it gets a temp directory that is in one for the same.
-
-        Raises:
-            OSError: A temp directory cannot be had.
-        """
-        liked = None if first is None else self.rule_sets.endings(_key(*first))
-        return Cell(self, self.tmp.take(liked), timeout_s)
+    def enter(self, timeout_s: float | None) -> Cell:
+        """What one call, with this deadline, has of it; to be left."""
+        return Cell(self, timeout_s)
 
     def close(self) -> None:
         """Let go what is kept, remove the temp directories."""
-        self.rule_sets.close()
-        self.tmp.close()
+        self.slots.close()
         if self.box is not None:
             self.box.close()
 
-    def lease(self, rights: Rights, executable: Executable, tmp: str) -> RuleSet | None:
-        """The rule set for `rights`; None without Landlock. Raises as `RuleSets.lease`."""
+    def rule_set(self, slot: Slot, rights: Rights, executable: Executable) -> RuleSet | None:
+        """The one of `slot` for `rights`; None without Landlock. Raises as `RuleSets.make`."""
         if not self._enforced.landlock:
             return None
+        key = _key(rights, executable)
         program = os.fsdecode(executable.path or b"")
-        return self.rule_sets.lease(
-            (*_key(rights, executable), tmp),
-            lambda: self._wanted(rights, program, tmp, executable.fd),
+        return slot.rule_set(
+            key,
+            self.rule_sets.is_right,
+            lambda: self.rule_sets.make(
+                key, slot.tmp, executable.fd, lambda: self._wanted(rights, program)
+            ),
         )
 
     def confinement(
@@ -114,10 +109,10 @@ class Sandbox:
             rlimits=rlimits(self.bounds, timeout_s=timeout_s, running=self._running()),
         )
 
-    def _wanted(self, rights: Rights, program: str, tmp: str, pinned: int) -> Wanted:
+    def _wanted(self, rights: Rights, program: str) -> Wanted:
         if self._floor is None:
             self._floor = find_floor()
-        access = accesses(rights, program, tmp, self._floor, self._places)
+        access = accesses(rights, program, self._floor, self._places)
         settled = {*self._floor.readable, *self._floor.loaders, *self._places.settled}
         watched = [
             path
@@ -125,7 +120,8 @@ class Sandbox:
             if path not in settled and not path.startswith(("/usr/", "/opt/", "/dev/"))
         ]
         watched += [path for path in started_with(program, self._places.path) if path in access]
-        return Wanted(access, rights.network, rights.signal, tuple(watched), pinned)
+        of_tmp = access_to_tmp(rights)
+        return Wanted(access, of_tmp, rights.network, rights.signal, tuple(watched))
 
     def _filter(self, rights: Rights) -> Filter | None:
         make = self._enforced.filter
@@ -151,17 +147,26 @@ class Sandbox:
 
 
 class Cell:
-    """What one call has of a sandbox, until it is left."""
+    """What one call has of a sandbox, until it is left: nothing before it is asked for.
 
-    def __init__(self, sandbox: Sandbox, tmp: str, timeout_s: float | None) -> None:
-        self.tmp = tmp
-        """Its temp directory: absolute, without links."""
+    Of one thread at a time.
+    """
+
+    def __init__(self, sandbox: Sandbox, timeout_s: float | None) -> None:
         self._sandbox = sandbox
         self._timeout_s = timeout_s
-        self._held: list[RuleSet] = []
-        self._notes: str | None = None
+        self._slot: Slot | None = None
+        self._notes: Slot | None = None
         self._boxed = 0
         self._left = False
+
+    def tmp_for(self, rights: Rights, executable: Executable) -> str:
+        """Its temp directory, for a stage with these rights: absolute, without links.
+
+        Raises:
+            OSError: It cannot be had.
+        """
+        return self._slot_for(rights, executable).tmp
 
     def confinement(self, rights: Rights, executable: Executable) -> Confinement:
         """What a child of the call that becomes `executable` does to itself.
@@ -169,11 +174,9 @@ class Cell:
         Good until the call is left.
 
         Raises:
-            OSError: A rule set cannot be had.
+            OSError: A temp directory or a rule set cannot be had.
         """
-        rule_set = self._sandbox.lease(rights, executable, self.tmp)
-        if rule_set is not None:
-            self._held.append(rule_set)
+        rule_set, _ = self._rule_set(rights, executable)
         return self._sandbox.confinement(rights, rule_set, self._timeout_s)
 
     def boxed(self, stage: SpawnPlan, rights: Rights) -> tuple[SpawnPlan, str]:
@@ -185,15 +188,14 @@ class Cell:
         """
         box = self._sandbox.box
         assert box is not None, "who asks has looked"
-        rule_set = self._sandbox.lease(rights, stage.executable, self.tmp)
+        rule_set, tmp = self._rule_set(rights, stage.executable)
         assert rule_set is not None, "without Landlock there is no box"
-        self._held.append(rule_set)
         if self._notes is None:
-            self._notes = self._sandbox.tmp.take()
-        told = f"{self._notes}/{self._boxed}"
+            self._notes = self._sandbox.slots.take(None)
+        told = f"{self._notes.tmp}/{self._boxed}"
         self._boxed += 1
         os.close(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        return box.plan(stage, rights, rule_set, tmp=self.tmp, told=told), told
+        return box.plan(stage, rights, rule_set, tmp=tmp, told=told), told
 
     def leave(self, *, alone: bool, in_use: bool = False) -> None:
         """Give everything back, empty the temp directory. Idempotent.
@@ -202,19 +204,29 @@ class Cell:
             alone: Is nothing of the call left that could write there?
             in_use: Is something left that may go on using it? Then it stays until `close`.
         """
-        if self._left:
-            return
         self._left = True
-        for rule_set in self._held:
-            self._sandbox.rule_sets.release(rule_set)
+        slots = self._sandbox.slots
         if self._notes is not None:
-            self._sandbox.tmp.give_back(self._notes, again=alone)
-        if in_use or not self._sandbox.tmp.give_back(self.tmp, again=alone):
-            self._sandbox.rule_sets.forget(self.tmp)
+            slots.give_back(self._notes, again=alone)
+        if self._slot is not None:
+            slots.give_back(self._slot, again=alone, in_use=in_use)
+        self._notes = self._slot = None
+
+    def _rule_set(self, rights: Rights, executable: Executable) -> tuple[RuleSet | None, str]:
+        """With the temp directory that it names."""
+        slot = self._slot_for(rights, executable)
+        return self._sandbox.rule_set(slot, rights, executable), slot.tmp
+
+    def _slot_for(self, rights: Rights, executable: Executable) -> Slot:
+        """The one slot of the call, chosen by its first stage."""
+        assert not self._left, "nobody would give it back"
+        if self._slot is None:
+            self._slot = self._sandbox.slots.take(_key(rights, executable))
+        return self._slot
 
 
 def _key(rights: Rights, executable: Executable) -> Key:
-    """What a rule set is for, but for the temp directory.
+    """What a rule set is for.
 
     Programs are in it by what they are now: rights are to files, and an update replaces these.
     """

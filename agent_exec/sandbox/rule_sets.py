@@ -1,58 +1,100 @@
-"""Landlock rule sets, made once for the same rights and kept while their paths stay the same."""
+"""Landlock rule sets: made, told whether they are still right, and made again for others.
+
+Those of equal keys differ in one rule, that of the temp directory.
+"""
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
+from weakref import WeakValueDictionary
 
 from agent_exec.sandbox import landlock
+from agent_exec.sandbox.core import Core
+from agent_exec.sandbox.landlock import Where
 
-_MOST_KEPT = 64
 # What lies outside of what calls may change is looked at no more often than that.
 _LOOK_AGAIN_S = 1.0
-# A path that is not there, or no longer what was looked at, gives nothing.
-_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.ENAMETOOLONG})
+_OF_PINNED = landlock.EXECUTE | landlock.READ_FILE
 
 Key: TypeAlias = tuple[object, ...]
-Where: TypeAlias = tuple[int, int] | None
-"""Device and inode; None: nothing is there."""
 
 
 class Wanted(NamedTuple):
     """What a rule set has to hold."""
 
     accesses: Mapping[str, int]
+    """But for the temp directory."""
+    of_tmp: int
+    """Of the temp directory; 0: it is not in it."""
     network: bool
     signal: bool
     watched: tuple[str, ...]
-    """Paths that are looked at before every use; the others, now and then."""
-    pinned: int | None = None
-    """A descriptor of the program that is started, borrowed: it may be executed, whatever its path
-    names by then."""
+    """Paths that are looked at before every use, as is the temp directory; the others, now and
+    then."""
+
+
+class Pattern:
+    """All that rule sets of one key have in common.
+
+    Args:
+        wanted: Of each.
+        abi: The version of Landlock.
+    """
+
+    def __init__(self, wanted: Wanted, abi: int) -> None:
+        self.wanted = wanted
+        self.attribute = landlock.attribute(abi, network=wanted.network, signal=wanted.signal)
+        self.rules = landlock.rules(wanted.accesses)
+        self.found: bytes | None = None
+        """What the paths named when the first was made, as the core has told it."""
+        self.seen: Mapping[str, Where] = {}
+        """The same."""
+        self.all_questions = b""
+        self.questions = b""
+        """About those that are watched."""
+        self.looked_at = 0.0
+        """At all of them."""
+
+    def settle(self, found: bytes, core: Core) -> None:
+        """Keep what the paths named when the first was made."""
+        self.found = found
+        self.seen = landlock.places(self.wanted.accesses, found)
+        self.all_questions = core.pack_places(self.seen)
+        watched = [path for path in self.wanted.watched if path in self.seen]
+        self.questions = core.pack_places({path: self.seen[path] for path in watched})
 
 
 class RuleSet:
-    """One that is in use, or kept. `fd` is open for as long as somebody holds it."""
+    """One of them: `fd` is open until it is closed."""
 
-    def __init__(
-        self,
-        fd: int,
-        accesses: Mapping[str, int],
-        seen: Mapping[str, Where],
-        watched: tuple[str, ...],
-    ) -> None:
+    def __init__(self, fd: int, pattern: Pattern, of_tmp: Mapping[str, Where], core: Core) -> None:
         self.fd = fd
-        self.accesses = accesses
-        self.seen = seen
-        self.watched = watched
-        self.users = 1
-        self.kept = True
-        self.looked_at = 0.0
+        self.pattern = pattern
+        self._of_tmp = of_tmp
+        self.questions = pattern.questions + core.pack_places(of_tmp)
+        """What is asked before every use."""
+
+    @property
+    def accesses(self) -> Mapping[str, int]:
+        """By path, the temp directory among them."""
+        wanted = self.pattern.wanted
+        of_tmp = {path: wanted.accesses.get(path, 0) | wanted.of_tmp for path in self._of_tmp}
+        return {**wanted.accesses, **of_tmp}
+
+    @property
+    def seen(self) -> Mapping[str, Where]:
+        """What these named when it was made."""
+        return {**self.pattern.seen, **self._of_tmp}
+
+    def close(self) -> None:
+        """Close the descriptor. Idempotent."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
 
 
 class RuleSets:
@@ -60,125 +102,76 @@ class RuleSets:
 
     Args:
         abi: The version of Landlock, at least 1.
+        core: What is done in C.
         clock: Seconds.
     """
 
-    def __init__(self, abi: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, abi: int, core: Core, clock: Callable[[], float] = time.monotonic) -> None:
         self._abi = abi
+        self._core = core
         self._clock = clock
-        self._kept: dict[Key, RuleSet] = {}
+        # Of rule sets that somebody keeps.
+        self._patterns: WeakValueDictionary[Key, Pattern] = WeakValueDictionary()
         self._lock = threading.Lock()
         self.made = 0
         """How many were made in all."""
 
-    def lease(self, key: Key, wanted: Callable[[], Wanted]) -> RuleSet:
-        """The one for `key`, to be released.
+    def make(self, key: Key, tmp: str, pinned: int, wanted: Callable[[], Wanted]) -> RuleSet:
+        """One for `key` and a temp directory, to be closed.
+
+        Where one of the same key is kept, what it holds is not worked out again: this one gets the
+        same of the same files, or nothing of it is used. So it is what the other one is, which
+        might be used in its place as long as its paths name what they named.
 
         Args:
             key: Equal ones want the same.
-            wanted: Says what, if it has to be made.
+            tmp: Absolute, without links.
+            pinned: A descriptor of the program that is started, borrowed: it may be executed,
+                whatever its path names by then.
+            wanted: Says what it has to hold, if that has to be worked out.
 
         Raises:
             OSError: It cannot be had: EMFILE, ENFILE, ENOMEM.
+            ValueError: There is a NUL in a path.
         """
-        with self._lock:
-            kept = self._kept.pop(key, None)
-            if kept is not None:
-                if self._is_still_right(kept):
-                    kept.users += 1
-                    self._kept[key] = kept
-                    return kept
-                self._drop(kept)
-        made = self._make(wanted())
+        known = self._patterns.get(key)
+        made = None if known is None else self._make(known, tmp, pinned)
+        if made is None:
+            pattern = Pattern(wanted(), self._abi)
+            made = self._make(pattern, tmp, pinned)
+            assert made is not None, "there is none that it could differ from"
+            self._patterns[key] = pattern
         with self._lock:
             self.made += 1
-            other = self._kept.pop(key, None)
-            if other is not None:
-                self._drop(other)
-            self._kept[key] = made
-            while len(self._kept) > _MOST_KEPT:
-                self._drop(self._kept.pop(next(iter(self._kept))))
         return made
 
-    def endings(self, start: Key) -> frozenset[object]:
-        """The last parts of the keys of those kept, whose other parts are `start`."""
-        with self._lock:
-            return frozenset([key[-1] for key in self._kept if key[:-1] == start])
-
-    def release(self, rule_set: RuleSet) -> None:
-        """Give one back."""
-        with self._lock:
-            rule_set.users -= 1
-            self._close_unused(rule_set)
-
-    def forget(self, path: str) -> None:
-        """Keep none that speaks of `path`."""
-        with self._lock:
-            for key, each in tuple(self._kept.items()):
-                if path in each.seen:
-                    self._drop(self._kept.pop(key))
-
-    def close(self) -> None:
-        """Keep none."""
-        with self._lock:
-            while self._kept:
-                self._drop(self._kept.popitem()[1])
-
-    def _drop(self, rule_set: RuleSet) -> None:
-        rule_set.kept = False
-        self._close_unused(rule_set)
-
-    @staticmethod
-    def _close_unused(rule_set: RuleSet) -> None:
-        if not rule_set.kept and not rule_set.users and rule_set.fd >= 0:
-            os.close(rule_set.fd)
-            rule_set.fd = -1
-
-    def _is_still_right(self, rule_set: RuleSet) -> bool:
+    def is_right(self, rule_set: RuleSet) -> bool:
         """Do its paths still name what they named?"""
-        now = self._clock()
-        paths: tuple[str, ...] | Mapping[str, Where] = rule_set.watched
-        if now - rule_set.looked_at >= _LOOK_AGAIN_S:
-            paths = rule_set.seen
-            rule_set.looked_at = now
-        return all(_where(path) == rule_set.seen.get(path) for path in paths)
+        pattern, now = rule_set.pattern, self._clock()
+        if now - pattern.looked_at >= _LOOK_AGAIN_S:
+            if not self._core.still_so(pattern.all_questions):
+                return False
+            pattern.looked_at = now
+        return self._core.still_so(rule_set.questions)
 
-    def _make(self, wanted: Wanted) -> RuleSet:
-        fd = landlock.create(self._abi, network=wanted.network, signal=wanted.signal)
+    def _make(self, pattern: Pattern, tmp: str, pinned: int) -> RuleSet | None:
+        """None where its paths no longer name what they named."""
+        core, wanted, now = self._core, pattern.wanted, self._clock()
+        of_tmp = {tmp: wanted.of_tmp} if wanted.of_tmp else {}
+        rules = pattern.rules + landlock.rules(of_tmp)
+        fd, found = core.make_rule_set(
+            pattern.attribute, rules, landlock.OF_FILES, pinned, _OF_PINNED
+        )
         try:
-            seen = {path: self._allow(fd, path, each) for path, each in wanted.accesses.items()}
-            if wanted.pinned is not None:
-                landlock.allow(fd, wanted.pinned, landlock.EXECUTE | landlock.READ_FILE)
-        except BaseException:
-            os.close(fd)
-            raise
-        watched = tuple([path for path in wanted.watched if path in seen])
-        made = RuleSet(fd, wanted.accesses, seen, watched)
-        made.looked_at = self._clock()
-        return made
-
-    def _allow(self, rule_set: int, path: str, access: int) -> Where:
-        try:
-            fd = landlock.open_path(path)
-        except OSError as error:
-            if error.errno in _GONE:
-                return None
-            raise
-        try:
-            status = os.fstat(fd)
-            access &= landlock.handled_fs(self._abi)
-            if not stat.S_ISDIR(status.st_mode):
-                access &= landlock.OF_FILES
-            if access:
-                landlock.allow(rule_set, fd, access)
-            return status.st_dev, status.st_ino
+            others = len(found) - len(of_tmp) * landlock.PLACE_SIZE
+            if pattern.found is None:
+                pattern.settle(found[:others], core)
+            if pattern.found == found[:others]:
+                pattern.looked_at = now
+                made = RuleSet(fd, pattern, landlock.places(of_tmp, found[others:]), core)
+                fd = -1
+                return made
+            return None
         finally:
-            os.close(fd)
-
-
-def _where(path: str) -> Where:
-    try:
-        status = os.stat(path, follow_symlinks=False)
-    except OSError:
-        return None
-    return None if stat.S_ISLNK(status.st_mode) else (status.st_dev, status.st_ino)
+            if fd >= 0:
+                os.close(fd)

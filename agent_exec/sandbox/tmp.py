@@ -1,11 +1,10 @@
-"""Temp directories that only one call uses at a time.
+"""Temp directories of calls.
 
     FOLDER/lock            held while a folder of an owner is made, and while others are swept
     FOLDER/PID-RANDOM/lock held for as long as that owner lives
     FOLDER/PID-RANDOM/N/   one temp directory
 
-They are used again, emptied, so that rule sets that name them can be kept. What an owner that
-was killed has left is removed by the next one that makes its folder.
+What an owner that was killed has left is removed by the next one that makes its folder.
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ import fcntl
 import os
 import stat
 import threading
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
-_MOST_FREE = 64
+MODE = 0o700
+"""Of a temp directory."""
 
 
 class TmpFolders:
@@ -34,14 +34,10 @@ class TmpFolders:
         self._pid = 0
         self._held = -1
         self._own = ""
-        self._free: list[str] = []
         self._count = 0
 
-    def take(self, liked: Container[object] | None = None) -> str:
+    def make(self) -> str:
         """An empty directory, the absolute path of it, without links.
-
-        Args:
-            liked: Those which there is a reason to take, rather than to make one; None: any.
 
         Raises:
             OSError: It cannot be had; or the folder is not ours, or others may write to it.
@@ -49,60 +45,28 @@ class TmpFolders:
         with self._lock:
             if self._pid != os.getpid():
                 self._begin()
-            place = self._choose(liked)
-            if place is not None:
-                return self._free.pop(place)
             self._count += 1
             made = f"{self._own}/{self._count}"
-        os.mkdir(made, 0o700)
+        os.mkdir(made, MODE)
         return made
 
-    def _choose(self, liked: Container[object] | None) -> int | None:
-        """The place of a free one; None: make one."""
-        last = len(self._free) - 1
-        if last < 0 or liked is None:
-            return None if last < 0 else last
-        for place in range(last, -1, -1):
-            if self._free[place] in liked:
-                return place
-        # The one that was not used for longest: others have a reason to take those used last.
-        return None if self._count < _MOST_FREE else 0
-
-    def give_back(self, taken: str, *, again: bool) -> bool:
-        """Empty a directory, and keep it for the next call.
-
-        Args:
-            taken: By `take`.
-            again: May it be used again? Not where something may still live that could write it.
-
-        Returns:
-            Whether it is kept: False when it is gone, or could not be emptied.
-        """
-        if self._pid != os.getpid() or os.path.dirname(taken) != self._own:
-            return False
-        kept = again and _empty(taken)
-        with self._lock:
-            if kept and len(self._free) < _MOST_FREE:
-                self._free.append(taken)
-                return True
-        _remove(taken)
-        return False
+    def owns(self, made: str) -> bool:
+        """Was it made by us, in this process, and not before `close`?"""
+        return self._pid == os.getpid() and os.path.dirname(made) == self._own
 
     def close(self) -> None:
         """Remove all of it. What is taken later is made anew."""
         with self._lock:
             if self._pid == os.getpid():
-                _remove(self._own)
+                remove(self._own)
             if self._held >= 0:
                 os.close(self._held)
             self._pid, self._held, self._own = 0, -1, ""
-            self._free.clear()
 
     def _begin(self) -> None:
         if self._held >= 0:  # of the process that we were forked from
             os.close(self._held)
             self._held = -1
-        self._free.clear()
         *others, last = self._folders
         for folder in others:
             try:
@@ -154,7 +118,7 @@ class _Swept:
     def _sweep(owned: str) -> None:
         held = _locked(f"{owned}/lock", wait=False)
         if held is not None:
-            _remove(owned)
+            remove(owned)
             os.close(held)
 
 
@@ -172,15 +136,15 @@ def _locked(path: str, *, wait: bool) -> int | None:
     return fd
 
 
-def _empty(folder: str) -> bool:
-    """Remove what is in it; False when it is not as it was given."""
+def emptied(folder: str) -> bool:
+    """Remove what is in it; False when it is gone, not as it was made, or could not be emptied."""
     try:
         status = os.lstat(folder)
-        if not stat.S_ISDIR(status.st_mode) or stat.S_IMODE(status.st_mode) != 0o700:
+        if not stat.S_ISDIR(status.st_mode) or stat.S_IMODE(status.st_mode) != MODE:
             return False
         for entry in os.scandir(folder):
             if entry.is_dir(follow_symlinks=False):
-                _remove(entry.path)
+                remove(entry.path)
             else:
                 os.unlink(entry.path)
         return not os.listdir(folder)
@@ -188,7 +152,7 @@ def _empty(folder: str) -> bool:
         return False
 
 
-def _remove(folder: str) -> None:
+def remove(folder: str) -> None:
     """All of it that can be removed; the rest is left to who sweeps next."""
     from shutil import rmtree  # noqa: PLC0415 - most temp directories hold no directory
 

@@ -1,16 +1,10 @@
-"""The access rights of each version of Landlock, and the system calls."""
+"""The access rights of each version of Landlock, and what a rule set is made of."""
 
 from __future__ import annotations
-
-import errno
-import os
-from pathlib import Path
 
 import pytest
 
 from agent_exec.sandbox import landlock
-
-needs_landlock = pytest.mark.skipif(not landlock.version(), reason="needs Landlock")
 
 HANDLED = {
     1: 0x1FFF,
@@ -38,30 +32,15 @@ def test_writing_makes_no_device_files() -> None:
     assert not landlock.WRITING & (landlock.READING | landlock.EXECUTE | landlock.IOCTL_DEV)
 
 
-@needs_landlock
-@pytest.mark.parametrize("abi", [abi for abi in HANDLED if abi <= landlock.version()])
-@pytest.mark.parametrize("network", [True, False])
-def test_a_rule_set_of_every_version_up_to_the_kernel_s_can_be_made(
-    abi: int, network: bool, tmp_path: Path
-) -> None:
-    rule_set = landlock.create(abi, network=network, signal=False)
-    fd = landlock.open_path(str(tmp_path))
-    try:
-        assert not os.get_inheritable(rule_set)
-        landlock.allow(rule_set, fd, landlock.handled_fs(abi))
-        if landlock.handled_fs(abi) != 0xFFFF:
-            with pytest.raises(OSError, match="Invalid argument"):
-                landlock.allow(rule_set, fd, 0xFFFF)
-    finally:
-        os.close(fd)
-        os.close(rule_set)
+def test_a_path_with_a_nul_names_nothing_that_could_be_meant() -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        landlock.rules({"/tmp\0/x": landlock.READING})
 
 
-def test_no_link_is_followed_to_what_a_rule_is_about(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to("real")
-    for path in (tmp_path / "link", tmp_path / "link/."):
-        with pytest.raises(OSError, match="symbolic") as caught:
-            landlock.open_path(str(path))
-        assert caught.value.errno == errno.ELOOP
-    os.close(landlock.open_path(str(tmp_path / "real")))
+@pytest.mark.parametrize("length", [1, 6, 7, 8, 9, 15, 16, 4000])
+def test_rules_stand_one_behind_another(length: int) -> None:
+    one = landlock.rules({"/" + "x" * (length - 1): 1})
+    assert len(one) % 8 == 0
+    assert landlock.rules({"/a": 1, "/b": 2}) == landlock.rules({"/a": 1}) + landlock.rules(
+        {"/b": 2}
+    )

@@ -22,14 +22,17 @@ def reading(*folders: str) -> Iterator[int]:
     abi = landlock.version()
     if not abi:
         raise Unsupported("this machine has no Landlock")
-    made = landlock.create(abi, network=False, signal=False)
+    from agent_exec.launch.native import make_rule_set  # noqa: PLC0415 - absent on some systems
+
+    real = filter(os.path.isdir, map(os.path.realpath, (*_PLACES, *folders)))
+    made, _ = make_rule_set(
+        landlock.attribute(abi, network=False, signal=False),
+        landlock.rules(dict.fromkeys(real, landlock.READING | landlock.EXECUTE)),
+        landlock.OF_FILES,
+        -1,
+        0,
+    )
     try:
-        for place in (*_PLACES, *folders):
-            real = os.path.realpath(place)
-            if os.path.isdir(real):
-                fd = landlock.open_path(real)
-                landlock.allow(made, fd, landlock.READING | landlock.EXECUTE)
-                os.close(fd)
         yield made
     finally:
         os.close(made)

@@ -1,0 +1,11 @@
+"""The part of the C core that a sandbox uses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agent_exec.launch.glances import pack_places
+from agent_exec.launch.native import is_empty, make_rule_set, still_so
+from agent_exec.sandbox.core import Core
+
+CORE: Final = Core(make_rule_set, pack_places, still_so, is_empty)
