@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* policy/eyes.py, Sight; and PLACE of launch/glances.py */
-enum sight { LINK, EXECUTE, STATUS, OWN_STATUS, CONTENT, REAL, PLACE };
+/* policy/eyes.py, Sight */
+enum sight { LINK, EXECUTE, STATUS, OWN_STATUS, CONTENT, REAL };
 
 enum { NUMBERS = 6, NO_LINKS = 4 /* RESOLVE_NO_SYMLINKS */ };
 
@@ -59,18 +59,6 @@ is_status_still(const struct glance *glance, const char *path)
            then[4] == nanoseconds(now.st_mtim) && then[5] == nanoseconds(now.st_ctim);
 }
 
-/* Which file is there; a link is none. */
-static bool
-is_place_still(const struct glance *glance, const char *path)
-{
-    struct stat now;
-
-    if (fstatat(AT_FDCWD, path, &now, AT_SYMLINK_NOFOLLOW) < 0 || S_ISLNK(now.st_mode))
-        return !glance->known;
-    return glance->known && (uint64_t)glance->numbers[0] == now.st_dev &&
-           (uint64_t)glance->numbers[1] == now.st_ino;
-}
-
 static bool
 is_real_still(const char *path)
 {
@@ -97,8 +85,6 @@ is_still_so(const struct glance *glance, const char *path, const char *target)
         return is_status_still(glance, path);
     case REAL:
         return is_real_still(path);
-    case PLACE:
-        return is_place_still(glance, path);
     default:
         return false;
     }

@@ -505,6 +505,25 @@ native_make_rule_set(PyObject *Py_UNUSED(module), PyObject *args)
 }
 
 static PyObject *
+native_rules_hold(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    const char *rules, *places;
+    Py_ssize_t rules_size, places_size;
+    ssize_t count;
+    bool hold;
+
+    if (!PyArg_ParseTuple(args, "y#y#:rules_hold", &rules, &rules_size, &places, &places_size))
+        return NULL;
+    count = ax_rules_count(rules, (size_t)rules_size);
+    if (count < 0 || places_size != count * (Py_ssize_t)sizeof(struct ax_place))
+        return raise_errno(EINVAL);
+    Py_BEGIN_ALLOW_THREADS
+    hold = ax_rules_hold(rules, (size_t)rules_size, (const struct ax_place *)(const void *)places);
+    Py_END_ALLOW_THREADS
+    return PyBool_FromLong(hold);
+}
+
+static PyObject *
 native_is_empty(PyObject *Py_UNUSED(module), PyObject *args)
 {
     const char *path;
@@ -555,6 +574,8 @@ static PyMethodDef native_functions[] = {
      "Has every question that launch/glances.py packed the answer that it had?"},
     {"make_rule_set", native_make_rule_set, METH_VARARGS,
      "make_rule_set(attribute, rules, of_files, pinned, pinned_access) -> (fd, places)."},
+    {"rules_hold", native_rules_hold, METH_VARARGS,
+     "rules_hold(rules, places): do the paths of rules name what they named?"},
     {"is_empty", native_is_empty, METH_VARARGS,
      "is_empty(path, mode): is it a directory of that mode, with nothing in it?"},
     {NULL, NULL, 0, NULL},

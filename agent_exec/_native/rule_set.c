@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -160,4 +159,33 @@ ax_rule_set_make(const struct ax_rules *wanted, struct ax_place *places)
         return fd;
     close(fd);
     return -error;
+}
+
+/* ax_rules_hold - do the paths of rules name what they named?
+ *
+ * Only the last part of a path may be a link to be noticed; that names nothing.
+ *
+ * Borrows   `rules`, `size` bytes, and a place for each of them.
+ * Requires  As many places as ax_rules_count counts.
+ * GIL       Not needed.
+ */
+bool
+ax_rules_hold(const char *rules, size_t size, const struct ax_place *places)
+{
+    struct rule rule;
+
+    for (size_t at = 0, whole; at < size; at += whole, places++) {
+        const char *path = read_rule(rules + at, size - at, &rule, &whole);
+        struct stat now;
+        bool there;
+
+        if (path == NULL)
+            return false;
+        there = fstatat(AT_FDCWD, path, &now, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISLNK(now.st_mode);
+        if (there != (places->there != 0))
+            return false;
+        if (there && (now.st_dev != places->dev || now.st_ino != places->ino))
+            return false;
+    }
+    return true;
 }

@@ -2,6 +2,7 @@
 #ifndef AX_RULE_SET_H
 #define AX_RULE_SET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -25,5 +26,6 @@ struct ax_rules {
 
 ssize_t ax_rules_count(const char *rules, size_t size);
 int ax_rule_set_make(const struct ax_rules *wanted, struct ax_place *places);
+bool ax_rules_hold(const char *rules, size_t size, const struct ax_place *places);
 
 #endif

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from agent_exec.launch.native import still_so
@@ -12,8 +12,6 @@ from agent_exec.launch.native import still_so
 # struct glance in _native/glances.c
 _HEADER = struct.Struct("=IIII6q")
 _NUMBERS = 6
-# Beyond those of Sight: device and inode of what is there, which is no link.
-_PLACE = 6
 Question = tuple[int, str, "str | int | tuple[int, ...] | None"]
 """What is asked (`agent_exec.policy.eyes.Sight`), the path, and the answer that it had."""
 
@@ -26,16 +24,6 @@ def asker(questions: tuple[Question, ...]) -> Callable[[], bool]:
         OverflowError, struct.error: An answer is no number of a file.
     """
     return partial(still_so, b"".join([_packed(*question) for question in questions]))
-
-
-def pack_places(seen: Mapping[str, tuple[int, int] | None]) -> bytes:
-    """For `still_so`: does each path name the file, of this device and inode, that it named? None:
-    nothing is there, or a link.
-
-    Raises:
-        ValueError: There is a NUL in a path.
-    """
-    return b"".join([_packed(_PLACE, path, where) for path, where in seen.items()])
 
 
 def _packed(sight: int, path: str, answer: str | int | tuple[int, ...] | None) -> bytes:

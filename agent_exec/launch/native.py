@@ -19,6 +19,7 @@ from agent_exec._native import (
     is_empty,
     make_rule_set,
     park,
+    rules_hold,
     spawn,
     still_so,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "park",
     "park_failure",
     "refusal",
+    "rules_hold",
     "spawn",
     "still_so",
 ]

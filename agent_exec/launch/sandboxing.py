@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agent_exec.launch.glances import pack_places
-from agent_exec.launch.native import is_empty, make_rule_set, still_so
+from agent_exec.launch.native import is_empty, make_rule_set, rules_hold
 from agent_exec.sandbox.core import Core
 
-CORE: Final = Core(make_rule_set, pack_places, still_so, is_empty)
+CORE: Final = Core(make_rule_set, rules_hold, is_empty)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
-
-from agent_exec.sandbox.landlock import Where
 
 
 class Core(NamedTuple):
@@ -15,9 +13,7 @@ class Core(NamedTuple):
     """From: `landlock.attribute`, `landlock.rules`, what may be said of files, a descriptor that
     has a rule of its own, or -1, and its access. To: a descriptor, close-on-exec, and what each
     path named, for `landlock.places`. Raises OSError; then nothing is left."""
-    pack_places: Callable[[Mapping[str, Where]], bytes]
-    """Questions: does the path still name that? Packed, one may stand behind another."""
-    still_so: Callable[[bytes], bool]
-    """Is it so, of all that was packed?"""
+    rules_hold: Callable[[bytes, bytes], bool]
+    """From: rules, and what their paths named. Do they still? What a link is in place of is gone."""
     is_empty: Callable[[bytes, int], bool]
     """Is the path a directory of that mode, with nothing in it? Raises OSError."""

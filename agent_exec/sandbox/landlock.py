@@ -67,7 +67,8 @@ def version() -> int:
     import ctypes  # noqa: PLC0415 - takes its time, and most who import us do not ask
 
     number, nothing = ctypes.c_long(_CREATE_RULESET), ctypes.c_long(0)
-    return max(ctypes.CDLL(None).syscall(number, None, nothing, ctypes.c_long(_GET_VERSION)), 0)
+    found: int = ctypes.CDLL(None).syscall(number, None, nothing, ctypes.c_long(_GET_VERSION))
+    return max(found, 0)
 
 
 def handled_fs(abi: int) -> int:
@@ -105,7 +106,13 @@ def rules(accesses: Mapping[str, int]) -> bytes:
     Raises:
         ValueError: There is a NUL in a path.
     """
-    return b"".join([_rule(path, access) for path, access in accesses.items()])
+    made = []
+    for path, access in accesses.items():
+        name = os.fsencode(path)
+        if b"\0" in name:
+            raise ValueError(f"a NUL in {path!r}")
+        made.append(_RULE.pack(access, len(name)) + name + bytes(8 - len(name) % 8))
+    return b"".join(made)
 
 
 def places(paths: Iterable[str], found: bytes) -> dict[str, Where]:
@@ -114,10 +121,3 @@ def places(paths: Iterable[str], found: bytes) -> dict[str, Where]:
         path: (dev, ino) if there else None
         for path, (there, dev, ino) in zip(paths, _PLACE.iter_unpack(found), strict=True)
     }
-
-
-def _rule(path: str, access: int) -> bytes:
-    name = os.fsencode(path)
-    if b"\0" in name:
-        raise ValueError(f"a NUL in {path!r}")
-    return _RULE.pack(access, len(name)) + name + bytes(8 - len(name) % 8)

@@ -48,47 +48,44 @@ class Pattern:
     def __init__(self, wanted: Wanted, abi: int) -> None:
         self.wanted = wanted
         self.attribute = landlock.attribute(abi, network=wanted.network, signal=wanted.signal)
-        self.rules = landlock.rules(wanted.accesses)
+        looked_at = frozenset(wanted.watched)
+        others = {path: each for path, each in wanted.accesses.items() if path not in looked_at}
+        watched = {path: each for path, each in wanted.accesses.items() if path in looked_at}
+        self.watched_rules = landlock.rules(watched)
+        self.rules = landlock.rules(others) + self.watched_rules
+        self.paths = (*others, *watched)
+        """In the order of the rules."""
+        self.others_size = len(others) * landlock.PLACE_SIZE
+        """Of what was found of those that are not watched."""
         self.found: bytes | None = None
         """What the paths named when the first was made, as the core has told it."""
-        self.seen: Mapping[str, Where] = {}
-        """The same."""
-        self.all_questions = b""
-        self.questions = b""
-        """About those that are watched."""
         self.looked_at = 0.0
         """At all of them."""
-
-    def settle(self, found: bytes, core: Core) -> None:
-        """Keep what the paths named when the first was made."""
-        self.found = found
-        self.seen = landlock.places(self.wanted.accesses, found)
-        self.all_questions = core.pack_places(self.seen)
-        watched = [path for path in self.wanted.watched if path in self.seen]
-        self.questions = core.pack_places({path: self.seen[path] for path in watched})
 
 
 class RuleSet:
     """One of them: `fd` is open until it is closed."""
 
-    def __init__(self, fd: int, pattern: Pattern, of_tmp: Mapping[str, Where], core: Core) -> None:
+    def __init__(self, fd: int, pattern: Pattern, of_tmp: Mapping[str, int], found: bytes) -> None:
         self.fd = fd
         self.pattern = pattern
         self._of_tmp = of_tmp
-        self.questions = pattern.questions + core.pack_places(of_tmp)
-        """What is asked before every use."""
+        self._found = found
+        self.watched_rules = pattern.watched_rules + landlock.rules(of_tmp)
+        """With that of the temp directory."""
+        self.watched_found = found[pattern.others_size :]
 
     @property
     def accesses(self) -> Mapping[str, int]:
         """By path, the temp directory among them."""
-        wanted = self.pattern.wanted
-        of_tmp = {path: wanted.accesses.get(path, 0) | wanted.of_tmp for path in self._of_tmp}
-        return {**wanted.accesses, **of_tmp}
+        common = self.pattern.wanted.accesses
+        of_tmp = {path: common.get(path, 0) | access for path, access in self._of_tmp.items()}
+        return {**common, **of_tmp}
 
     @property
     def seen(self) -> Mapping[str, Where]:
         """What these named when it was made."""
-        return {**self.pattern.seen, **self._of_tmp}
+        return landlock.places((*self.pattern.paths, *self._of_tmp), self._found)
 
     def close(self) -> None:
         """Close the descriptor. Idempotent."""
@@ -148,30 +145,30 @@ class RuleSets:
     def is_right(self, rule_set: RuleSet) -> bool:
         """Do its paths still name what they named?"""
         pattern, now = rule_set.pattern, self._clock()
+        assert pattern.found is not None, "it was made"
         if now - pattern.looked_at >= _LOOK_AGAIN_S:
-            if not self._core.still_so(pattern.all_questions):
+            if not self._core.rules_hold(pattern.rules, pattern.found):
                 return False
             pattern.looked_at = now
-        return self._core.still_so(rule_set.questions)
+        return self._core.rules_hold(rule_set.watched_rules, rule_set.watched_found)
 
     def _make(self, pattern: Pattern, tmp: str, pinned: int) -> RuleSet | None:
         """None where its paths no longer name what they named."""
-        core, wanted, now = self._core, pattern.wanted, self._clock()
+        wanted, now = pattern.wanted, self._clock()
         of_tmp = {tmp: wanted.of_tmp} if wanted.of_tmp else {}
         rules = pattern.rules + landlock.rules(of_tmp)
-        fd, found = core.make_rule_set(
+        fd, found = self._core.make_rule_set(
             pattern.attribute, rules, landlock.OF_FILES, pinned, _OF_PINNED
         )
+        made = None
         try:
-            others = len(found) - len(of_tmp) * landlock.PLACE_SIZE
+            common = found[: len(found) - len(of_tmp) * landlock.PLACE_SIZE]
             if pattern.found is None:
-                pattern.settle(found[:others], core)
-            if pattern.found == found[:others]:
+                pattern.found = common
+            if pattern.found == common:
                 pattern.looked_at = now
-                made = RuleSet(fd, pattern, landlock.places(of_tmp, found[others:]), core)
-                fd = -1
-                return made
-            return None
+                made = RuleSet(fd, pattern, of_tmp, found)
         finally:
-            if fd >= 0:
+            if made is None:
                 os.close(fd)
+        return made

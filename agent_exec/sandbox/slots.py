@@ -89,6 +89,8 @@ class Slots:
         self._free: dict[Key | None, list[Slot]] = {}
         """By kind, those last given back last. There is no empty list."""
         self._size = 0
+        self._spare: list[str] = []
+        """Directories of slots that have given way, empty."""
         self._given_back = 0
         self._lock = threading.Lock()
 
@@ -102,7 +104,7 @@ class Slots:
             if self._tmp.owns(slot.tmp):
                 return slot
             slot.close()
-        return Slot(kind, self._tmp.make())
+        return Slot(kind, self._folder())
 
     def give_back(self, slot: Slot, *, again: bool, in_use: bool = False) -> None:
         """Empty the directory, and keep it all for another call.
@@ -126,10 +128,17 @@ class Slots:
         with self._lock:
             slots = [slot for each in self._free.values() for slot in each]
             self._free.clear()
+            self._spare.clear()
             self._size = 0
         for slot in slots:
             slot.close()
         self._tmp.close()
+
+    def _folder(self) -> str:
+        """An empty directory that nobody has."""
+        with self._lock:
+            spare = self._spare.pop() if self._spare else ""
+        return spare if self._tmp.owns(spare) else self._tmp.make()
 
     def _pop(self, kind: Key | None) -> Slot | None:
         with self._lock:
@@ -146,10 +155,10 @@ class Slots:
             while self._size > self._most:
                 oldest = min(self._free, key=lambda kind: self._free[kind][0].given_back)
                 given_way.append(self._out(oldest, 0))
+            # To remove a directory and make another one takes longer than to make a rule set.
+            self._spare += [each.tmp for each in given_way]
         for each in given_way:
             each.close()
-            if self._tmp.owns(each.tmp):
-                remove(each.tmp)
 
     def _out(self, kind: Key | None, place: int) -> Slot:
         slots = self._free[kind]

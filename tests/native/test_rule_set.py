@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from realproc import Plans, make_engine, make_launcher
 
-from agent_exec.launch.native import is_empty, make_rule_set
-from agent_exec.launch.sandboxing import CORE
+from agent_exec.launch.native import is_empty, make_rule_set, rules_hold
 from agent_exec.model.confinement import Confinement
 from agent_exec.sandbox import landlock
 
@@ -172,31 +171,41 @@ def test_rules_that_are_not_made_so_are_refused(rules: bytes) -> None:
         make_rule_set(attribute(), rules, landlock.OF_FILES, -1, 0)
 
 
+@needs_landlock
 def test_whether_paths_name_what_they_named_is_asked_again(tmp_path: Path) -> None:
     folder, missing = tmp_path / "folder", tmp_path / "missing"
     folder.mkdir()
-    seen = {str(folder): where(folder), str(missing): None}
-    questions = CORE.pack_places(seen)
-    assert CORE.still_so(questions)
+    rules = landlock.rules({str(folder): ALL, str(missing): ALL})
+    fd, found = make_rule_set(attribute(), rules, landlock.OF_FILES, -1, 0)
+    os.close(fd)
+    assert rules_hold(rules, found)
     (folder / "file").write_text("what is in it does not matter")
-    assert CORE.still_so(questions)
+    assert rules_hold(rules, found)
     missing.symlink_to("folder")
-    assert CORE.still_so(questions), "a link gives nothing"
+    assert rules_hold(rules, found), "a link gives nothing"
     missing.unlink()
     missing.mkdir()
-    assert not CORE.still_so(questions)
+    assert not rules_hold(rules, found)
     missing.rmdir()
     folder.rename(tmp_path / "moved")
-    assert not CORE.still_so(questions)
+    assert not rules_hold(rules, found)
     folder.symlink_to("moved")
-    assert not CORE.still_so(questions), "through a link it would be the same"
+    assert not rules_hold(rules, found), "through a link it would be the same"
     folder.unlink()
     folder.mkdir()
-    assert not CORE.still_so(questions)
+    assert not rules_hold(rules, found)
     folder.rmdir()
     (tmp_path / "moved").rename(folder)
-    assert CORE.still_so(questions)
-    assert not CORE.still_so(questions + CORE.pack_places({str(missing): where(folder)}))
+    assert rules_hold(rules, found)
+
+
+def test_a_place_is_asked_for_with_every_rule() -> None:
+    for places in (b"", bytes(landlock.PLACE_SIZE - 1), bytes(landlock.PLACE_SIZE * 2)):
+        with pytest.raises(OSError, match="Invalid argument"):
+            rules_hold(_ONE, places)
+    with pytest.raises(OSError, match="Invalid argument"):
+        rules_hold(_ONE[:-1], bytes(landlock.PLACE_SIZE))
+    assert rules_hold(b"", b"")
 
 
 def test_a_directory_is_empty_or_not(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from agent_exec.launch.sandboxing import CORE
 from agent_exec.sandbox import landlock
-from agent_exec.sandbox.core import Core
 from agent_exec.sandbox.rule_sets import RuleSet, RuleSets, Wanted
 
 pytestmark = pytest.mark.skipif(not landlock.version(), reason="needs Landlock")
@@ -191,15 +190,15 @@ def test_what_cannot_be_made_is_said_and_nothing_is_left(tmp_path: Path, tmp: Pa
     assert rule_sets.made == 0
 
 
-def test_a_descriptor_is_not_left_where_it_cannot_be_looked_after(
-    tmp_path: Path, tmp: Path
+def test_a_descriptor_is_not_left_where_nothing_can_be_made_of_it(
+    tmp_path: Path, tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(_: object) -> bytes:
+    def fails(*_: object) -> None:
         raise MemoryError
 
-    core: Core = CORE._replace(pack_places=fails)
+    monkeypatch.setattr(RuleSet, "__init__", fails)
     with pytest.raises(MemoryError):
-        RuleSets(landlock.version(), core).make(KEY, str(tmp), NONE_PINNED, Wanting(tmp_path))
+        RuleSets(landlock.version(), CORE).make(KEY, str(tmp), NONE_PINNED, Wanting(tmp_path))
 
 
 def test_closing_twice_closes_no_other_s_descriptor(

@@ -190,7 +190,9 @@ def test_only_so_many_are_kept_and_the_last_used_ones(slots: Slots) -> None:
         slots.give_back(often, again=True)
     assert descriptors() <= before + 128 + 1, "the lock of the folder is one"
     assert len(os.listdir(os.path.dirname(often.tmp))) <= 128 + 1
-    assert slots.take((0,)).size == 1, "it has given way"
+    again = slots.take((0,))
+    assert again.size == 1, "it has given way"
+    assert again.tmp not in {often.tmp, slots.take((0,)).tmp}, "no two calls share one"
     slots.close()
     assert descriptors() == before
 
