@@ -14,6 +14,6 @@ class Core(NamedTuple):
     has a rule of its own, or -1, and its access. To: a descriptor, close-on-exec, and what each
     path named, for `landlock.places`. Raises OSError; then nothing is left."""
     rules_hold: Callable[[bytes, bytes], bool]
-    """From: rules, and what their paths named. Do they still? What a link is in place of is gone."""
+    """From: rules, and what their paths named. Do they still? Where a link is now, nothing is."""
     is_empty: Callable[[bytes, int], bool]
     """Is the path a directory of that mode, with nothing in it? Raises OSError."""
