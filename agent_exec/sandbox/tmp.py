@@ -52,7 +52,7 @@ class TmpFolders:
 
     def owns(self, made: str) -> bool:
         """Was it made by us, in this process, and not before `close`?"""
-        return self._pid == os.getpid() and os.path.dirname(made) == self._own
+        return self._pid == os.getpid() and made.rpartition("/")[0] == self._own
 
     def close(self) -> None:
         """Remove all of it. What is taken later is made anew."""
