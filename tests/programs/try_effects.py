@@ -17,18 +17,21 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 ONE = os.uname().machine == "x86_64"
-AT_FDCWD, AT_EMPTY_PATH = -100, 0x1000
+AT_FDCWD, AT_EMPTY_PATH, IPC_RMID = -100, 0x1000, 0
 VICTIM, FOLDER, TMP = int(sys.argv[1]), sys.argv[2], os.environ["TMPDIR"]
 FILE = f"{FOLDER}/a.txt"
 
 
-def call(x86_64: int, aarch64: int, *arguments: int | bytes) -> None:
+def call(x86_64: int, aarch64: int, *arguments: int | bytes) -> int:
     words = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
-    if LIBC.syscall(ctypes.c_long(x86_64 if ONE else aarch64), *words) < 0:
+    result: int = LIBC.syscall(ctypes.c_long(x86_64 if ONE else aarch64), *words)
+    if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
 
 
 def reading(path: str = FILE) -> int:
@@ -79,7 +82,7 @@ def scheduling() -> None:
     os.sched_setscheduler(VICTIM, os.SCHED_BATCH, os.sched_param(0))
 
 
-WAYS = {
+WAYS: dict[str, Callable[[], object]] = {
     "reopen-by-proc": lambda: append(f"/proc/self/fd/{reading()}"),
     "hard-link": link_and_write,
     "symbolic-link": symlink_and_write,
@@ -102,9 +105,9 @@ WAYS = {
     "priority-of-io": lambda: call(251, 30, 1, VICTIM, 3 << 13),
     "limits": lambda: resource.prlimit(VICTIM, resource.RLIMIT_CORE, (0, 0)),
     "oom-score": lambda: append(f"/proc/{VICTIM}/oom_score_adj", "500"),
-    "shared-memory": lambda: call(29, 194, 0, 4096, 0o600),
-    "semaphores": lambda: call(64, 190, 0, 1, 0o600),
-    "messages": lambda: call(68, 186, 0, 0o600),
+    "shared-memory": lambda: call(31, 195, call(29, 194, 0, 4096, 0o600), IPC_RMID),
+    "semaphores": lambda: call(66, 191, call(64, 190, 0, 1, 0o600), 0, IPC_RMID),
+    "messages": lambda: call(71, 187, call(68, 186, 0, 0o600), IPC_RMID),
     "named-shared-memory": lambda: os.unlink(make_shared()),
     "abstract-socket": lambda: socket.socket(socket.AF_UNIX).bind(f"\0try-effects-{VICTIM}"),
     "named-socket": lambda: socket.socket(socket.AF_UNIX).bind(f"{FOLDER}/socket"),

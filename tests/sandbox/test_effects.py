@@ -53,7 +53,7 @@ def test_the_ways_are_ways(tmp_path: Path, victim: int) -> None:
     words = [PYTHON, PROGRAM.name, str(victim), str(here)]
     environ = {**os.environ, "TMPDIR": str(tmp_path)}
     said = subprocess.run(words, cwd=here, env=environ, capture_output=True, text=True, check=True)
-    ways = PROGRAM.read_text().partition("\nWAYS = {\n")[2].partition("\n}\n")[0]
+    ways = PROGRAM.read_text().partition("\nWAYS: ")[2].partition("\n}\n")[0]
     names = [line.split('"')[1] for line in ways.splitlines() if line.startswith('    "')]
     assert said.stdout.split("\n")[1:-1] == names, said.stderr
 

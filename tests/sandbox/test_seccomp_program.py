@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import itertools
 import platform
 import re
@@ -79,10 +80,15 @@ LET_THROUGH: dict[Unless, tuple[int, ...]] = {
 OF_ITS_OWN = {Unless.OWN_INTERNET, Unless.OWN_NETWORK}
 
 
+@functools.cache
+def made(withheld: Withheld, machine: str) -> bytes:
+    """The program; the same one for many questions."""
+    return build(withheld, SECRET, machine).program
+
+
 def say(withheld: Withheld, machine: str, number: int, *arguments: int) -> int:
     """0 where it is allowed, else the errno."""
-    program = build(withheld, SECRET, machine).program
-    said = run(program, seccomp_data(number, ARCHITECTURES[machine], arguments))
+    said = run(made(withheld, machine), seccomp_data(number, ARCHITECTURES[machine], arguments))
     if said == ALLOW:
         return 0
     assert said & ~0xFFFF == ERRNO, hex(said)
@@ -178,7 +184,7 @@ def test_a_filter_is_short_and_no_jump_leaves_it(withheld: Withheld, machine: st
 @pytest.mark.parametrize("machine", MACHINES)
 @given(number=st.integers(0, 2**32 - 1), arguments=st.lists(st.integers(0, 2**64 - 1), max_size=6))
 def test_a_foreign_architecture_is_the_end(machine: str, number: int, arguments: list[int]) -> None:
-    program = build(MOST, SECRET, machine).program
+    program = made(MOST, machine)
     for foreign in (0x40000003, 0x40000028, 0, 0xFFFFFFFF, ARCHITECTURES[machine] ^ 0x80000000):
         assert run(program, seccomp_data(number, foreign, arguments)) == KILL
 
