@@ -489,6 +489,34 @@ def test_a_worktree_that_was_moved_takes_no_rights_with_it(tree: Path, tool: Exe
     assert tool.run_sync(["./s.sh"]).stdout.head == "new\n"
 
 
+def test_a_result_names_what_held_the_call(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cgroup` where calls have one of their own."""
+
+    def held(policy: str | Path, *, contained: bool, launcher: str = "vfork") -> list[object]:
+        mode = "auto" if contained else "session"
+        with ExecTool(
+            tree, policy=policy, approver=_yes, launcher=launcher, containment=mode
+        ) as tool:
+            results = [tool.run_sync(["cat", "a.txt"])]
+            results += [tool.run_pipeline_sync([["cat", "a.txt"], ["wc"]])]
+            results += [tool.run_shell_sync("cat a.txt; cat a.txt | wc")]
+        return [result.held_by for result in results]
+
+    assert held("default", contained=False) == [("landlock", "seccomp")] * 3
+    assert held("open", contained=False) == [()] * 3
+    assert held("default", contained=False, launcher="portable") == [()] * 3
+    (found,) = set(held("open", contained=True))
+    assert found in ((), ("cgroup",))
+    monkeypatch.setattr(landlock, "version", lambda: 0)
+    assert held("default", contained=False) == [("seccomp",)] * 3
+
+
+def test_what_did_not_run_was_held_by_nothing(tree: Path) -> None:
+    with ExecTool(tree, launcher="vfork") as tool:
+        refused = anyio.run(tool.call, {"argv": ["touch", "b"]})
+    assert (refused.ended, refused.held_by) == ("refused", None)
+
+
 def test_open_withholds_nothing(tree: Path, home: Path) -> None:
     with ExecTool(tree, policy="open", launcher="vfork") as tool:
         assert tool.check(["cat", "a.txt"]).commands[0].rights is None
