@@ -54,7 +54,9 @@ class Confining:
         if self._contained is None:
             return None
         made = self._made
-        held = ("landlock",) if made is not None and made.landlock is not None else ()
+        held: tuple[str, ...] = ()
+        if made is not None and made.landlock is not None:
+            held = ("landlock",)
         if made is not None and made.filter is not None:
             held += ("seccomp",)
         if self._contained:
