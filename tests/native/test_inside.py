@@ -35,7 +35,8 @@ FLAGS = ("-std=gnu11", "-g", "-O1", "-Wall", "-Werror", "-fno-sanitize-recover=a
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("inside") / "inside"
-    words = ["gcc", *FLAGS, "-fsanitize=address,undefined", "-I", SOURCES, "-o", made, PROGRAM]
+    files = ["-I", str(SOURCES), "-o", str(made), str(PROGRAM)]
+    words = ["gcc", *FLAGS, "-fsanitize=address,undefined", *files]
     subprocess.run(words, check=True)
     return made
 
