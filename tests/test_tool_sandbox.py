@@ -193,7 +193,8 @@ def _git(tree: Path, *words: str) -> None:
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_git_commits_with_hooks_and_filters(tree: Path, tool: ExecTool) -> None:
-    _git(tree, "init", "-q")
+    made = tool.run_sync(["git", "init", "-q"])
+    assert (made.status, made.notices) == (0, ()), "its samples are run by nobody"
     _git(tree, "config", "filter.up.clean", "tr a-z A-Z")
     (tree / ".gitattributes").write_text("*.txt filter=up\n")
     hook = tree / ".git/hooks/pre-commit"
@@ -304,6 +305,30 @@ def test_make_builds_what_its_rules_say(tree: Path, tool: ExecTool) -> None:
     result = tool.run_sync(["make"])
     assert result.status == 0, (result.stderr.head, result.notices)
     assert (tree / "b.txt").exists()
+
+
+# By name judged to write, so that they are no code; and yet each runs others.
+WITH_HELPERS = {
+    "tar": (["tar", "czf", "b.tgz", "a.txt"], ["tar", "xzf", "b.tgz"]),
+    "tar-xz": (["tar", "cJf", "b.txz", "a.txt"], ["tar", "tJf", "b.txz"]),
+    "gcc": (["gcc", "-O1", "-o", "m", "m.c"], ["./m"]),
+    "cc": (["cc", "-c", "-o", "m.o", "m.c"], ["nm", "m.o"]),
+    "dpkg": (["dpkg", "-l", "dpkg"], ["dpkg-query", "-W", "dpkg"]),
+    "df": (["df", "."], ["findmnt", "-n", "/"]),
+}
+
+
+@pytest.mark.foreign
+@pytest.mark.parametrize("name", WITH_HELPERS)
+def test_a_program_runs_its_helpers_and_reads_what_it_tells_of(
+    name: str, tree: Path, tool: ExecTool
+) -> None:
+    (tree / "m.c").write_text("int main(void) { return 0; }\n")
+    for argv in WITH_HELPERS[name]:
+        if not argv[0].startswith("./") and shutil.which(argv[0]) is None:
+            pytest.skip(f"needs {argv[0]}")
+        result = tool.run_sync(argv)
+        assert (result.status, result.notices) == (0, ()), (argv, result.stderr.head)
 
 
 EDITORS = {

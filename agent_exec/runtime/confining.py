@@ -199,4 +199,6 @@ class Confining:
 
 def _is_gits_own(name: str) -> bool:
     """What git writes in the course of its work: a remote, an upstream, a submodule."""
-    return name.startswith(".git/") and not name.startswith(".git/hooks/")
+    return name.startswith(".git/") and (
+        not name.startswith(".git/hooks/") or name.endswith(".sample")  # which nobody runs
+    )
