@@ -27,11 +27,12 @@ def tool_ways(program: Path, *, boxed: bool) -> Iterator[list[Way]]:
     """Calls of `program`, one after the other; where `boxed`, in bubblewrap, too."""
     worktree = program.parent / "worktree"
     worktree.mkdir()
-    kinds = [("tool", "a whole call: Landlock, limits, seccomp", ("landlock", "seccomp"))]
+    kinds: list[tuple[str, str, tuple[str, ...]]] = [
+        ("tool", "a whole call: Landlock, limits, seccomp", ("landlock", "seccomp"))
+    ]
     if boxed:
-        kinds.append(
-            ("tool, bubblewrap", "the same, and bubblewrap", ("landlock", "seccomp", "bubblewrap"))
-        )
+        required: tuple[str, ...] = ("landlock", "seccomp", "bubblewrap")
+        kinds.append(("tool, bubblewrap", "the same, and bubblewrap", required))
     ways = []
     with ExitStack() as opened:
         for name, how, required in kinds:
