@@ -80,6 +80,9 @@ class ToolResult(NamedTuple):
     """Why the call did not run; None when it did."""
     notices: tuple[str, ...] = ()
     """What else there is to say of a call that ran: a file that has not all of an output."""
+    held_by: tuple[str, ...] | None = None
+    """What held every program of the call, in the words of ``sandbox.require``; None while it runs,
+    and when nothing has run."""
     session: SessionState | None = None
     """Of a call that was left running, and of what was asked about one."""
     text: str | None = None
@@ -103,5 +106,6 @@ class ToolResult(NamedTuple):
             "duration_ms": self.duration_ms,
             "error": self.error,
             "notices": list(self.notices),
+            "held_by": None if self.held_by is None else list(self.held_by),
             "session": None if self.session is None else self.session.to_json(),
         }
