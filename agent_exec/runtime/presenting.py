@@ -18,6 +18,7 @@ MODEL_BYTES = 32 * 1024
 """Of each output that a model gets, where its call does not say."""
 _KEPT_S = 7 * 24 * 3600.0
 _UNEXPANDED = frozenset("*?$")
+_ANY = ToolCall()
 
 
 class Presenter:
@@ -48,7 +49,7 @@ class Presenter:
             notices.append(
                 "no shell expands *, ?, $ or ~ in argv; send command for that, as shell text"
             )
-        wanted = call or ToolCall()
+        wanted = _ANY if call is None else call
         result = result._replace(
             stdout=self._cut(result.stdout, wanted, result.id, "stdout", notices),
             stderr=self._cut(result.stderr, wanted, result.id, "stderr", notices),
@@ -88,7 +89,9 @@ class Presenter:
         elif not (output.head or output.tail):
             return output
         else:
-            output = output._replace(head=self._redact(output.head), tail="")
+            shown = self._redact(output.head)
+            if shown != output.head or output.tail:
+                output = output._replace(head=shown, tail="")
         most = MODEL_BYTES if call.output_bytes is None else call.output_bytes
         if len(output.head) + len(output.tail) <= most and call.keep is Keep.BOTH:
             return output

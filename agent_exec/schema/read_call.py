@@ -17,7 +17,7 @@ from agent_exec.schema.arguments import (
     StopArguments,
     WriteArguments,
 )
-from agent_exec.schema.convert import Converted, convert
+from agent_exec.schema.convert import Converted, convert, said
 from agent_exec.schema.wrong import first_mistake, unknown_names
 
 MOST_STDIN = 16 * 1024 * 1024
@@ -44,8 +44,7 @@ def read_call(arguments: object) -> ReadCall:
     Raises:
         InvalidCall: It does not say what to run, or not clearly; the message has what to send.
     """
-    converted = convert(as_object(arguments), "exec")
-    read = _validated(ExecArguments, converted)
+    read, hints = _read(ExecArguments, arguments, "exec")
     given = [form for form in _FORMS if getattr(read, form) is not None]
     if not given:
         raise InvalidCall(f"there is nothing to run; send argv, such as {_EXAMPLE}")
@@ -74,22 +73,22 @@ def read_call(arguments: object) -> ReadCall:
         terminal=bool(read.terminal),
         justification=read.justification,
     )
-    return ReadCall(call, (*converted.hints, *_unused(call)))
+    return ReadCall(call, (*hints, *_unused(call)))
 
 
 def read_read(arguments: object) -> ReadArguments:
     """A call of `exec_read`. Raises as `read_call`."""
-    return _validated(ReadArguments, convert(as_object(arguments), "exec_read"))
+    return _read(ReadArguments, arguments, "exec_read")[0]
 
 
 def read_write(arguments: object) -> WriteArguments:
     """A call of `exec_write`. Raises as `read_call`."""
-    return _validated(WriteArguments, convert(as_object(arguments), "exec_write"))
+    return _read(WriteArguments, arguments, "exec_write")[0]
 
 
 def read_stop(arguments: object) -> StopArguments:
     """A call of `exec_stop`. Raises as `read_call`."""
-    return _validated(StopArguments, convert(as_object(arguments), "exec_stop"))
+    return _read(StopArguments, arguments, "exec_stop")[0]
 
 
 def as_object(arguments: object) -> Mapping[str, Any]:
@@ -110,6 +109,16 @@ def as_object(arguments: object) -> Mapping[str, Any]:
 
 def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
+
+
+def _read(model: type[_M], arguments: object, tool: str) -> tuple[_M, tuple[str, ...]]:
+    """The fields, and hints. What is as the schema has it needs no conversion, most of the time."""
+    sent = as_object(arguments)
+    try:
+        return model.model_validate(said(sent, tool)), ()
+    except ValidationError:
+        converted = convert(sent, tool)
+        return _validated(model, converted), converted.hints
 
 
 def _validated(model: type[_M], converted: Converted) -> _M:

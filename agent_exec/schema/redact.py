@@ -51,7 +51,8 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """`text` without secrets."""
-        if self._values is not None:
+        # Whether any is there is told in a small part of the time that replacing takes.
+        if self._values is not None and any(each in text for each in self._secrets):
             text = self._values.sub(REDACTED, text)
         for pattern in self._patterns:
             text = pattern.sub(REDACTED, text)

@@ -24,7 +24,7 @@ from framework_suite import (
 from mcp_wire import wait_for_tails
 from realproc import is_alive, wait_until
 
-from agent_exec import Answer, ExecTool, Reply
+from agent_exec import Answer, ExecTool, Question, Reply
 
 pytest.importorskip("autogen_core")
 pytest.importorskip("autogen_agentchat")
@@ -200,6 +200,34 @@ def test_a_call_whose_task_is_cancelled_leaves_no_process(
         await to_thread.run_sync(partial(wait_for_tails, worktree, count=0))
 
     with_tool(worktree, use, policy="open", grace_s=0.0)
+
+
+@pytest.mark.parametrize("reply", [Reply.ONCE, Reply.NEVER])
+def test_a_token_cancels_the_call_and_not_the_task_that_awaits_it(
+    worktree: Path, reply: Reply
+) -> None:
+    """Here while its own task runs, which may not wait for anything after that."""
+
+    async def use(tool: ExecTool) -> None:
+        workbench = ExecWorkbench(tool)
+        done = await workbench.call_tool("exec", {"argv": ["touch", "new"]}, token)
+        assert done.to_text() == "cancelled, and ended"
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        later = CancellationToken()
+        done = await workbench.call_tool("exec", {"argv": ["cat", "a.txt"]}, later)
+        later.cancel()
+        await asyncio.sleep(0)
+        assert not done.is_error
+
+    async def approver(_question: Question) -> Answer:
+        token.cancel()
+        return Answer(reply)
+
+    token = CancellationToken()
+    with_tool(worktree, use, approver=approver)
+    assert not (worktree / "new").exists()
 
 
 def test_what_did_not_run_is_an_error_and_what_failed_is_none(worktree: Path) -> None:

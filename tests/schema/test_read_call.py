@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from agent_exec.errors import InvalidCall
 from agent_exec.model.call import Keep, ToolCall
 from agent_exec.schema.arguments import TOOLS
-from agent_exec.schema.convert import convert
+from agent_exec.schema.convert import convert, said
 from agent_exec.schema.read_call import (
     MOST_STDIN,
     read_call,
@@ -180,3 +181,27 @@ def test_a_call_that_was_converted_is_not_converted_again(arguments: dict[str, A
         return
     again = convert(once.fields, "exec")
     assert again.hints == ()
+
+
+FITTING: dict[str, st.SearchStrategy[Any]] = {
+    "argv": st.lists(st.text(max_size=4), min_size=1, max_size=3),
+    "env": st.lists(st.fixed_dictionaries({"name": st.text(), "value": st.text()}), max_size=2),
+    "output": st.fixed_dictionaries({}, optional={"keep": st.sampled_from(["head", "tail"])}),
+    "timeout_ms": st.integers(),
+    "background": st.booleans(),
+    "stdin": st.text(max_size=4),
+}
+SENT = st.fixed_dictionaries(
+    {}, optional={name: fitting | JSON for name, fitting in FITTING.items()}
+)
+
+
+@given(SENT)
+def test_what_is_as_the_schema_has_it_would_not_be_converted(arguments: dict[str, Any]) -> None:
+    """So it need not be tried: it is validated as it is."""
+    sent = said(arguments, "exec")
+    try:
+        TOOLS["exec"].model_validate(sent)
+    except ValidationError:
+        return
+    assert convert(arguments, "exec") == (sent, ())
