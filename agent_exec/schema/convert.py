@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from agent_exec.errors import InvalidCall
 
+EMPTY: tuple[object, ...] = ("", [], {})
+"""What counts as left out, as null does: models that have to send every field send these."""
 # Words of other tools for the same thing.
 _OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
     "exec": {
@@ -38,14 +40,6 @@ _OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
     "exec_write": {"session_id": "session", "handle": "session", "chars": "text", "input": "text"},
     "exec_stop": {"session_id": "session", "handle": "session"},
 }
-_NOTHING: frozenset[str] = frozenset()
-_EMPTY: tuple[object, ...] = ("", [], {})
-# To write nothing is something else than not to write.
-_MAY_BE_EMPTY = {
-    "exec_write": frozenset(
-        {"text", *(name for name, of in _OTHER_NAMES["exec_write"].items() if of == "text")}
-    )
-}
 _NUMBERS = frozenset(
     {"timeout_ms", "timeout", "timeout_s", "offset", "wait_ms", "bytes", "rows", "columns"}
 )
@@ -72,19 +66,12 @@ def convert(arguments: Mapping[str, Any], tool: str) -> Converted:
         InvalidCall: A field was sent under two names.
     """
     work = _Conversion(tool)
-    for name, value in said(arguments, tool).items():
-        work.take(str(name), value)
+    for name, value in arguments.items():
+        # To write nothing is something else than not to write.
+        said = tool == "exec_write" and _OTHER_NAMES[tool].get(name, name) == "text"
+        if value is not None and (said or value not in EMPTY):
+            work.take(str(name), value)
     return work.done()
-
-
-def said(arguments: Mapping[str, Any], tool: str) -> dict[str, Any]:
-    """What was sent, without what is empty."""
-    may_be_empty = _MAY_BE_EMPTY.get(tool, _NOTHING)
-    return {
-        name: value
-        for name, value in arguments.items()
-        if value is not None and (value not in _EMPTY or name in may_be_empty)
-    }
 
 
 class _Conversion:

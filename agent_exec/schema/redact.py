@@ -51,9 +51,12 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """`text` without secrets."""
-        # Whether any is there is told in a small part of the time that replacing takes.
-        if self._values is not None and any(each in text for each in self._secrets):
-            text = self._values.sub(REDACTED, text)
+        if self._values is not None:
+            # Whether any is there is told in a small part of the time that replacing takes.
+            for each in self._secrets:
+                if each in text:
+                    text = self._values.sub(REDACTED, text)
+                    break
         for pattern in self._patterns:
             text = pattern.sub(REDACTED, text)
         return text

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from agent_exec.errors import InvalidCall
 from agent_exec.model.call import Keep, ToolCall
 from agent_exec.schema.arguments import TOOLS
-from agent_exec.schema.convert import convert, said
+from agent_exec.schema.convert import convert
 from agent_exec.schema.read_call import (
     MOST_STDIN,
     read_call,
@@ -183,25 +182,29 @@ def test_a_call_that_was_converted_is_not_converted_again(arguments: dict[str, A
     assert again.hints == ()
 
 
+TEXT = st.text(st.characters(codec=None) | st.sampled_from("ab \ud800"), max_size=4)
 FITTING: dict[str, st.SearchStrategy[Any]] = {
-    "argv": st.lists(st.text(max_size=4), min_size=1, max_size=3),
-    "env": st.lists(st.fixed_dictionaries({"name": st.text(), "value": st.text()}), max_size=2),
-    "output": st.fixed_dictionaries({}, optional={"keep": st.sampled_from(["head", "tail"])}),
-    "timeout_ms": st.integers(),
-    "background": st.booleans(),
-    "stdin": st.text(max_size=4),
+    "argv": st.lists(TEXT, max_size=3) | st.just(["ls", 1]),
+    "command": TEXT,
+    "cwd": TEXT,
+    "timeout_ms": st.integers(-1, 2) | st.just(1_000_000_001),
+    "justification": TEXT,
+    "stdin": TEXT,
 }
 SENT = st.fixed_dictionaries(
-    {}, optional={name: fitting | JSON for name, fitting in FITTING.items()}
+    {}, optional={name: fitting | st.none() | JSON for name, fitting in FITTING.items()}
 )
 
 
-@given(SENT)
-def test_what_is_as_the_schema_has_it_would_not_be_converted(arguments: dict[str, Any]) -> None:
-    """So it need not be tried: it is validated as it is."""
-    sent = said(arguments, "exec")
+def read(arguments: dict[str, Any]) -> object:
+    """What comes of it: a call and hints, or the words of a refusal."""
     try:
-        TOOLS["exec"].model_validate(sent)
-    except ValidationError:
-        return
-    assert convert(arguments, "exec") == (sent, ())
+        return read_call(arguments)
+    except InvalidCall as error:
+        return str(error)
+
+
+@given(SENT)
+def test_what_is_usual_is_read_as_all_else(arguments: dict[str, Any]) -> None:
+    # A flag that says nothing has it read in full.
+    assert read(arguments) == read({**arguments, "background": False})
