@@ -49,8 +49,9 @@ class NodeActor:
     async def took(self, id_: int, events: int) -> None:
         """So many more events of a stream have been read."""
         window = self._windows.get(id_)
-        for _ in range(0 if window is None else events):
-            window.release()
+        if window is not None:
+            for _ in range(events):
+                window.release()
 
     async def end_sessions(self, owner: str) -> None:
         """See `LocalBackend.end_sessions`."""
