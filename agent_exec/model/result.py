@@ -50,8 +50,8 @@ class StageResult(NamedTuple):
             "argv": list(self.argv),
             "exit_code": self.exit_code,
             "signal": self.signal,
-            "launcher": self.launcher.value,
-            "template": None if self.template is None else self.template.value,
+            "launcher": str(self.launcher),
+            "template": None if self.template is None else str(self.template),
         }
 
 
@@ -92,10 +92,10 @@ class ToolResult(NamedTuple):
         """The object of ``run --json``."""
         return {
             "id": self.id,
-            "verdict": self.verdict.value,
-            "route": None if self.route is None else self.route.value,
+            "verdict": str(self.verdict),
+            "route": None if self.route is None else str(self.route),
             "route_reason": self.route_reason,
-            "ended": self.ended.value,
+            "ended": str(self.ended),
             "status": self.status,
             "stages": [stage.to_json() for stage in self.stages],
             "stdout": self.stdout.to_json(),
