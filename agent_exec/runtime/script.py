@@ -110,7 +110,7 @@ class ScriptRun:
                 return
             if _runs(item.joint, self._ready.state.status):
                 self._last = index == len(items) - 1
-                yield from self._pipeline(item)
+                yield from self._pipeline(index, item)
                 self._ready.went()
 
     def _share_input(self, holds: ExitStack) -> None:
@@ -126,13 +126,13 @@ class ScriptRun:
         self._ready.refused = because
         self.ended = Ended.REFUSED
 
-    def _pipeline(self, item: Item) -> Steps:
+    def _pipeline(self, index: int, item: Item) -> Steps:
         pipeline = item.pipeline
         with ExitStack() as holds:
             try:
                 stages = []
                 for place in range(len(pipeline.commands)):
-                    stages.append((yield from self._ready.make(pipeline, place, holds)))
+                    stages.append((yield from self._ready.make(index, pipeline, place, holds)))
                     if self.refused is not None:
                         self.ended = Ended.REFUSED
                         return
@@ -251,34 +251,38 @@ class ScriptRun:
         directory = self._ready.work_in()
         out = call.stdout if stdout is None else stdout
         out_rest, err_rest = self.output.rest()
-        stages = [
-            SpawnPlan(
-                executable=program.found.executable,
-                argv=tuple([os.fsencode(word) for word in program.found.argv]),
-                envp=program.envp,
-                actions=(*program.actions, Action.fchdir(directory.fd)),
-                session=True,
-                reset_signals=True,
-                die_with_parent=settings.survivors is Survivors.KILL,
-                confinement=self.confining.confinement(
-                    program.rights, program.found.executable, program.argv
-                ),
+        changes_to = Action.fchdir(directory.fd)
+        dies = settings.survivors is Survivors.KILL
+        stages: list[SpawnPlan] = []
+        for program in programs:
+            executable = program.found.executable
+            stages.append(
+                SpawnPlan(
+                    executable,
+                    program.found.words,
+                    program.envp,
+                    (*program.actions, changes_to),
+                    session=True,
+                    reset_signals=True,
+                    die_with_parent=dies,
+                    confinement=self.confining.confinement(
+                        program.rights, executable, program.argv
+                    ),
+                )
             )
-            for program in programs
-        ]
         if call.terminal:
             assert isinstance(call.stdin, int), "a session has made it"
             stages = [on_terminal(stage, call.stdin) for stage in stages]
         return CallPlan(
-            stages=self.confining.boxed(stages, [program.rights for program in programs]),
-            stdin=stdin,
-            stdout=Stdio.CAPTURE if out is None else out,
-            stderr=Stdio.CAPTURE if call.stderr is None else call.stderr,
-            stdout_spill=None if stdout is not None else out_rest,
-            stderr_spill=err_rest,
-            limits=limits,
-            survivors=settings.survivors if self._last and stdout is None else Survivors.KEEP,
-            mark=self._mark,
+            self.confining.boxed(stages, [program.rights for program in programs]),
+            stdin,
+            Stdio.CAPTURE if out is None else out,
+            Stdio.CAPTURE if call.stderr is None else call.stderr,
+            None if stdout is not None else out_rest,
+            err_rest,
+            limits,
+            settings.survivors if self._last and stdout is None else Survivors.KEEP,
+            self._mark,
         )
 
     def _take(
