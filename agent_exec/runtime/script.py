@@ -94,12 +94,14 @@ class ScriptRun:
     def steps(self) -> Steps:
         """Run it. Send the outcome of every plan; throw the error of one that did not start."""
         ran = False
+        shared = None
         try:
-            with ExitStack() as holds:
-                self._share_input(holds)
-                yield from self._items()
+            shared = self._share_input()
+            yield from self._items()
             ran = True
         finally:
+            if shared is not None:
+                os.close(shared)
             self.survivors += self._left_over.end()
             self.confining.leave(ran=ran)
 
@@ -113,14 +115,14 @@ class ScriptRun:
                 yield from self._pipeline(index, item)
                 self._ready.went()
 
-    def _share_input(self, holds: ExitStack) -> None:
+    def _share_input(self) -> int | None:
         """Literal input that several commands may read is read by each where the last stopped."""
         if not isinstance(self._stdin, bytes):
-            return
-        if sum(len(item.pipeline.commands) for item in self._script.items) > 1:
-            fd = text_file(self._stdin)
-            holds.callback(os.close, fd)
-            self._stdin = fd
+            return None
+        if sum(len(item.pipeline.commands) for item in self._script.items) <= 1:
+            return None
+        self._stdin = text_file(self._stdin)
+        return self._stdin
 
     def _refuse(self, because: str) -> None:
         self._ready.refused = because
