@@ -143,7 +143,7 @@ class ScriptStages:
         if (
             stage is None
             or self._judged is not outline.judged
-            or state.cwd != outline.state.cwd
+            # Also where cd has gone: it sets PWD.
             or state.variables is not outline.state.variables
         ):
             return None

@@ -194,6 +194,7 @@ def test_a_long_line_without_an_end_takes_no_square_of_its_time() -> None:
         ("\x1b[31mred\x1b[0m\n", False),
         ("a\0b", True),
         ("\ufffdPNG\r\n\x1a\n", True),
+        ("\ufffd\ufffd no text", True),
         ("caf\ufffd is latin 1, and the rest is fine", False),
     ],
 )
