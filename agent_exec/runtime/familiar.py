@@ -8,14 +8,13 @@ unchanged, which takes a tenth of the time.
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable
 from typing import TypeAlias
 
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision
 from agent_exec.model.request import ExecRequest
-from agent_exec.policy.eyes import Eyes, Glance, Sight
+from agent_exec.policy.eyes import Eyes, Glance
 
 Witness: TypeAlias = Callable[[], bool]
 """Is everything that was looked at still so? Never raises."""
@@ -62,7 +61,7 @@ class FamiliarCalls:
 
     def keep(self, key: Key, request: ExecRequest, decision: Decision, eyes: Eyes) -> None:
         """A call that was judged with what `eyes` have seen."""
-        glances = _needed(eyes.glances())
+        glances = eyes.glances()
         if glances is None or len(glances) > _MOST_GLANCES or _size(key) > _MOST_CHARACTERS:
             return
         # Each step is atomic, so that no lock is needed, which a fork could find taken.
@@ -88,24 +87,6 @@ def key_of(call: ToolCall) -> Key | None:
     except (AttributeError, TypeError):
         return None
     return key
-
-
-def _needed(glances: tuple[Glance, ...] | None) -> tuple[Glance, ...] | None:
-    """Those that tell something beside the others: what is no link has one status only."""
-    if glances is None:
-        return None
-    own = {
-        path: answer
-        for sight, path, answer in glances
-        if sight is Sight.OWN_STATUS and isinstance(answer, tuple) and not stat.S_ISLNK(answer[0])
-    }
-    return tuple(
-        [
-            glance
-            for glance in glances
-            if glance.sight is not Sight.STATUS or own.get(glance.path) != glance.answer
-        ]
-    )
 
 
 _ENV = ToolCall._fields.index("env")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 # ECMA-48: control sequences, and strings up to their end (OSC, DCS and so on; also BEL).
 _SEQUENCE = re.compile(
@@ -12,16 +13,12 @@ _SEQUENCE = re.compile(
 # The beginning of one, at the end of a text that goes on.
 _BEGUN = re.compile(r"(?:\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c]{0,4096}\x1b?|[ -/]*)?|\r)\Z")
 _LONGEST_BEGUN = 4100
-_MAY_BEGIN = ("\x1b", "\x9b")
 _SAMPLE = 4096
 _UNSAFE = re.compile(
     # C0 but tab and newline, DEL, C1; marks of direction; what is not seen and hides words.
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
 )
-# Control characters but tab, newline and those that programs for terminals write; and what stands
-# for bytes that are no text.
-_STRANGE = re.compile("[\x00-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f\ufffd]")
 # Letters and marks that are not seen: fillers, joiners, variation selectors.
 _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
@@ -35,11 +32,9 @@ def harmless(text: str) -> str:
     Colours and the like are left out, lines that were overwritten (progress bars) too;
     other control characters, marks of direction and invisible ones are shown as escapes.
     """
-    if text.isascii() and _is_printable(text):
+    if text.isascii() and text.isprintable():
         return text
-    if any(each in text for each in _MAY_BEGIN):
-        text = _SEQUENCE.sub("", text)
-    text = text.replace("\r\n", "\n")
+    text = _SEQUENCE.sub("", text).replace("\r\n", "\n")
     if "\r" in text:
         text = "\n".join([_last_shown(line) for line in text.split("\n")])
     return _UNSAFE.sub(_escape, text)
@@ -91,11 +86,11 @@ def _escape_code(code: int) -> str:
 def looks_binary(text: str) -> bool:
     """Is this no text, though it was decoded as such?"""
     sample = text[:_SAMPLE]
-    if _is_printable(sample) and "\ufffd" not in sample:
-        return False
-    return "\0" in sample or len(_STRANGE.findall(sample)) * 10 > len(sample)
-
-
-def _is_printable(text: str) -> bool:
-    """Is it, but for its newlines and tabs? Tells in a glance what most text is."""
-    return text.replace("\n", "").replace("\t", "").isprintable()
+    if "\0" in sample:
+        return True
+    strange = sum(
+        1
+        for char in sample
+        if char == "\ufffd" or (unicodedata.category(char) == "Cc" and char not in "\t\n\r\x1b\b\f")
+    )
+    return strange * 10 > len(sample)
