@@ -6,7 +6,7 @@ Calls that were judged before (`agent_exec.runtime.familiar`) share their decisi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from agent_exec.model.decision import Decision, Grant
 from agent_exec.model.request import ExecRequest
@@ -16,12 +16,6 @@ _MOST_KEPT = 256
 _MOST_CHARACTERS = 8192
 # Of the fields of a request, those before are its own: its id, and the call as it was sent.
 _SHARED = 2
-
-
-class _Kept(NamedTuple, Generic[_T]):
-    decision: Decision
-    request: tuple[Any, ...]
-    made: _T
 
 
 class Alike(Generic[_T]):
@@ -34,7 +28,7 @@ class Alike(Generic[_T]):
     def __init__(self, make: Callable[[Grant], _T]) -> None:
         self._make = make
         # By the identity of its decision.
-        self._kept: dict[int, _Kept[_T]] = {}
+        self._kept: dict[int, tuple[Decision, tuple[Any, ...], _T]] = {}
 
     def of(self, grant: Grant) -> _T:
         """What `make` makes of `grant`, or has made of one that was the same. Raises as `make`."""
@@ -42,13 +36,13 @@ class Alike(Generic[_T]):
         kept = self._kept.get(id(decision))
         # It holds its decision, so that no other one has that identity. By another route, or
         # with other files, a request is another one.
-        if kept is not None and kept.decision is decision and kept.request == request:
-            return kept.made
+        if kept is not None and kept[0] is decision and kept[1] == request:
+            return kept[2]
         made = self._make(grant)
         if not _is_small(grant.request):
             return made
         # Each step is atomic, so that no lock is needed, which a fork could find taken.
-        self._kept[id(decision)] = _Kept(decision, request, made)
+        self._kept[id(decision)] = (decision, request, made)
         for oldest in list(self._kept)[:-_MOST_KEPT]:
             self._kept.pop(oldest, None)
         return made
