@@ -74,7 +74,9 @@ def denials(
         bounds: That held every process.
         cwd: Where it worked.
     """
-    if not withheld:
+    failed = any(stage.exit_code or stage.signal for stage in result.stages)
+    # Where nothing has failed, and nothing was complained of, nothing was refused.
+    if not withheld or not (failed or result.stderr.head or result.stderr.tail):
         return ()
     said = [
         *_by_signal(result, bounds),

@@ -153,3 +153,10 @@ def test_a_loopback_is_told_from_no_socket() -> None:
 def test_a_mount_that_may_only_be_read_is_told_as_a_right_to_change(place: Path) -> None:
     message = f"touch: cannot touch '{place}/file': Read-only file system"
     assert f"no right to change {place}/file" in said(message, Rights(read=("/usr",)))
+
+
+def test_a_complaint_is_read_also_where_nothing_failed() -> None:
+    withheld = [Withheld(("prog",), "/bin/prog", Rights())]
+    quiet = result("", 0)
+    assert denials(withheld, quiet, BOUNDS, cwd="/tmp") == ()
+    assert denials(withheld, result("socket: Permission denied", 0), BOUNDS, cwd="/tmp")
