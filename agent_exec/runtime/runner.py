@@ -150,6 +150,7 @@ def _result(bound: Bound, outcome: Outcome) -> ToolResult:
         bound.grant,
         outcome,
         bound.leases,
+        held_by=bound.confining.held_by,
         stdout_file=None if bound.stdout_file is None else bound.stdout_file.path,
         stderr_file=None if bound.stderr_file is None else bound.stderr_file.path,
     )
