@@ -314,6 +314,8 @@ class _Meaning:
         return effect._replace(path=os.path.join(self._directory, effect.path))
 
     def _effects(self, effects: tuple[Effect, ...], because: str = "") -> None:
+        if not effects:
+            return
         if because:
             effects = tuple([effect._replace(because=because) for effect in effects])
         if self._directory is not None:

@@ -64,30 +64,32 @@ def decide(
         planned: How it would run.
         executor: Who would run it.
     """
-    # The variables of hardening reach what we start, not what a shell or a host starts.
     route, reason, complete, nothing = planned
-    ours = executor is _OURS and route is _DIRECT
-    confined = executor is _OURS and not policy.sandbox.nothing_withheld
+    sandbox, direct = policy.sandbox, route is _DIRECT
+    # The variables of hardening reach what we start, not what a shell or a host starts.
+    ours = executor is _OURS and direct
+    confined = executor is _OURS and not sandbox.nothing_withheld
     rulings: list[Ruling] = []
     for family in _families(analysed):
         hardened = ours and can_be_hardened(family)
         seen = []
+        granted = []  # every effect of a command and of those inside, as if it may run
         for found in family:
-            seen.append(see(policy, found, facts, cwd, executor, hardened=hardened))
+            program, effects = see(policy, found, facts, cwd, executor, hardened=hardened)
+            path = None if program is None else program.path
+            seen.append((found, program, effects))
+            granted.append(Granted(path, effects, is_git(found), direct and found.of is None))
         variables = _variables(family, facts, cwd) if hardened else ()
-        rights = None
-        if confined:
-            rights = rights_of(policy.sandbox, _granted(family, seen, route))
-        for found, (program, effects) in zip(family, seen, strict=True):
-            ruling = _rule(policy, found, program, effects, cwd, variables, rights)
-            rulings.append(ruling)
+        rights = rights_of(sandbox, granted) if confined else None
+        for found, program, effects in seen:
+            rulings.append(_rule(policy, found, program, effects, cwd, variables, rights))
             variables, rights = (), None  # of the whole family: the first has them
     verdicts: list[Verdict] = []
     because: list[str] = []
     for ruling in rulings:
         verdicts.append(ruling.verdict)
         because += ruling.because
-    if route is not _DIRECT or not complete:
+    if not direct or not complete:
         verdicts.append(policy.shell)
         why = f"it needs a real shell: {reason}"
         because.append(why if policy.shell is not _ALLOW else f"{why}; which is allowed")
@@ -98,7 +100,7 @@ def decide(
         because.append("no command was found in it")
     verdict = strictest(*verdicts)
     decision = Decision(verdict, route, reason, tuple(rulings), _reasons(rulings, verdict, because))
-    if confined and route is not _DIRECT:
+    if confined and not direct:
         return decision._replace(rights=_of_shell(policy, rulings))
     return decision
 
@@ -118,20 +120,6 @@ def _families(analysed: Sequence[Analysed]) -> Sequence[Sequence[Analysed]]:
         return (analysed,)
     begins = [index for index, found in enumerate(analysed) if found.of is None]
     return [analysed[begin:end] for begin, end in pairwise([*begins, len(analysed)])]
-
-
-def _granted(
-    family: Sequence[Analysed],
-    seen: Sequence[tuple[Program | None, Sequence[Seen]]],
-    route: Route,
-) -> list[Granted]:
-    """Every effect of a command and of those inside, as if it may run."""
-    granted = []
-    for found, (program, effects) in zip(family, seen, strict=True):
-        path = None if program is None else program.path
-        opened = route is _DIRECT and found.of is None
-        granted.append(Granted(path, effects, is_git(found), opened))
-    return granted
 
 
 def _variables(family: Sequence[Analysed], facts: Facts, cwd: str) -> tuple[tuple[str, str], ...]:

@@ -15,6 +15,8 @@ from agent_exec.policy.look_program import Programs
 from agent_exec.policy.policy import Policy
 from agent_exec.policy.tables import Tables
 
+_OURS = Executor.OURS
+
 
 class Judge:
     """Judges the calls of one worktree by one policy. Safe from any thread.
@@ -61,9 +63,12 @@ class Judge:
             executor: Who would run it.
             eyes: What looks.
         """
-        refused = [name for name in variables if not self._may_set(name)]
-        inside = {**self._variables, **variables} if variables else self._variables
-        known = executor is Executor.OURS
+        refused: Sequence[str] = ()
+        inside = self._variables
+        if variables:
+            refused = [name for name in variables if not self._may_set(name)]
+            inside = {**inside, **variables}
+        known = executor is _OURS
         analysed = analyse(commands, self._tables, cwd=cwd, variables=inside, known=known)
         facts = look(analysed, self._programs, cwd=cwd, eyes=eyes)
         decision = decide(self.policy, analysed, facts, cwd=cwd, planned=planned, executor=executor)

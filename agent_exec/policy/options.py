@@ -15,7 +15,7 @@ from agent_exec.policy.table import Option, Role, Syntax, Table
 _FALSE = frozenset({"false", "False", "FALSE", "f", "F", "0"})
 _TRUE = frozenset({"true", "True", "TRUE", "t", "T", "1"})
 _NUMBER = re.compile(r"-[0-9]+")
-_SINGLE = Syntax.SINGLE
+_POSIX, _SINGLE, _WORDS = Syntax.POSIX, Syntax.SINGLE, Syntax.WORDS
 
 
 class Given(NamedTuple):
@@ -62,16 +62,16 @@ class _Parser:
 
     def run(self) -> Parsed:
         table, argv = self._table, self._argv
+        syntax, options, numeric = table.syntax, table.options, table.numeric
         if table.old_style and self._at < len(argv) and argv[self._at][:1] not in ("-", ""):
             self._letters(argv[self._at])
-        stops = table.stops or table.syntax is Syntax.POSIX or table.commands is not None
+        stops = table.stops or syntax is _POSIX or table.commands is not None
         if table.response_files:
             self._unknown += [word for word in argv[self._at :] if word.startswith("@")]
-        if table.syntax is Syntax.WORDS:
+        if syntax is _WORDS:
             self._ended_at = self._at
         n_words = len(argv)
-        options, numeric = table.options, table.numeric
-        if table.syntax is _SINGLE:
+        if syntax is _SINGLE:
             options, numeric = {}, False
         plain = not stops and table.plus is None and not table.assignments
         while self._at < n_words:
