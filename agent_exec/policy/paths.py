@@ -82,7 +82,7 @@ class PathSet:
         above: These themselves are in it, and whatever holds one of them; not what lies beneath.
     """
 
-    __slots__ = ("_above", "_folded", "_roots", "_secrets", "words")
+    __slots__ = ("_above", "_folded", "_roots", "_said", "_secrets", "words")
 
     def __init__(
         self,
@@ -91,11 +91,18 @@ class PathSet:
         words: tuple[str, ...],
         above: tuple[str, ...] = (),
     ) -> None:
+        self._said = (roots, secrets, words, above)
         self.words = words
         self._secrets = secrets
         self._roots = Places(roots)
         self._folded = Places(map(str.casefold, roots)) if roots else None
         self._above = Places(map(str.casefold, above)) if above else None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PathSet) and self._said == other._said
+
+    def __hash__(self) -> int:
+        return hash(self._said)
 
     def holds(self, real: str) -> bool:
         """Is a path (absolute, without links) in it? To allow: the same letters."""

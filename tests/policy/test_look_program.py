@@ -58,6 +58,11 @@ def behind_a_link(top: Path) -> None:
     (top / "bin/tool").symlink_to("../tree/tool")
 
 
+def a_directory(top: Path) -> None:
+    (top / "bin/tool").unlink()
+    (top / "bin/tool").mkdir()
+
+
 CHANGES: list[tuple[str, Callable[[Path], object]]] = [
     ("gone", lambda top: (top / "bin/tool").unlink()),
     ("not-executable", lambda top: (top / "bin/tool").chmod(0o644)),
@@ -66,7 +71,7 @@ CHANGES: list[tuple[str, Callable[[Path], object]]] = [
     ("others-may-replace-what-leads-to-it", lambda top: top.chmod(0o777)),
     ("one-before-it", lambda top: program(top / "first/tool")),
     ("a-link-into-the-worktree", behind_a_link),
-    ("a-directory", lambda top: ((top / "bin/tool").unlink(), (top / "bin/tool").mkdir())),
+    ("a-directory", a_directory),
 ]
 
 
