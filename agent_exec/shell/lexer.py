@@ -43,9 +43,11 @@ class Token(NamedTuple):
 
 # The parts of a word: plain text, '...', "..." in which nothing is expanded, a quoted character.
 _PART = re.compile(r"""([^ \t\n|&;()<>\\'"$`]+)|'([^']*)'|"([^"\\$`]*)"|\\(.)""", re.DOTALL)
-# Most words: after blanks, plain text up to what surely ends it, without a tilde.
-_PLAIN_WORD = re.compile(
-    r"""[ \t]*([^ \t\n|&;()<>\\'"$`#~][^ \t\n|&;()<>\\'"$`~]*+)(?![<>\\'"$`~])"""
+# Most words: after blanks, plain text without a tilde, or all of it in quotes, up to what surely
+# ends it.
+_WHOLE_WORD = re.compile(
+    r"""[ \t]*(?:([^ \t\n|&;()<>\\'"$`#~][^ \t\n|&;()<>\\'"$`~]*+)(?![<>\\'"$`~])"""
+    r"""|'([^']*)'(?![^ \t\n|&;])|"([^"\\$`]*)"(?![^ \t\n|&;]))"""
 )
 # Several of these, one after another, in which there are no braces either.
 _PLAIN_WORDS = re.compile(
@@ -102,11 +104,15 @@ class Lexer:
     def next(self) -> Token:
         """The next token. END again and again at the end."""
         text = self._text
-        plain = _PLAIN_WORD.match(text, self._at)
-        if plain is not None:
-            start, self._at = plain.span(1)
+        whole = _WHOLE_WORD.match(text, self._at)
+        if whole is not None:
+            group = whole.lastindex or 0
+            start, self._at = whole.start(group), whole.end()
+            kind = _PLAIN
+            if group != 1:
+                kind, start = _QUOTED, start - 1
             line = self._line_at(self._at) if self._lines else 1
-            return Token(_WORD, start, line, "", Word((Piece(_PLAIN, plain[1]),)))
+            return Token(_WORD, start, line, "", Word((Piece(kind, whole[group]),)))
         self._skip_blanks()
         at = self._at
         if at == len(text):
