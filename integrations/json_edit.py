@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec import InvalidCall
+from agent_exec.named_tuple import NamedTuple
 
 Key = str | int
 

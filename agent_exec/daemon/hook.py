@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.daemon.client import Client
 from agent_exec.errors import AgentExecError, DaemonError
+from agent_exec.named_tuple import NamedTuple
 
 _HANDSHAKE_S = 1.0
 _DAEMON_S = 5.0

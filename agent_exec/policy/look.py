@@ -7,10 +7,10 @@ import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.eyes import Eyes
 from agent_exec.policy.facts import (
     Facts,

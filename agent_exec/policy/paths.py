@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+
+from agent_exec.named_tuple import NamedTuple
 
 # Compared without regard to case: a file system may have none.
 _SECRET_NAMES = re.compile(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.environment import Environment, make_environment
 from agent_exec.policy.table import Table
 from agent_exec.policy.table_source import TableError, make_table, names_of

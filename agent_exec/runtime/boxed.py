@@ -7,10 +7,10 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.model.outcome import Ended, Outcome, StageOutcome
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.sandbox.told import Told, read_told
 
 _MOST_SAID = 300

@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from tempfile import TemporaryFile
-from typing import NamedTuple
 
 from agent_exec.model.action import Action
 from agent_exec.model.script import Operator, Redirection
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.open_file import NamedPipeError
 
 _BOTH = frozenset({Operator.WRITE_BOTH, Operator.APPEND_BOTH})

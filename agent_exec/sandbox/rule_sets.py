@@ -8,8 +8,9 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.sandbox import landlock
 
 _MOST_KEPT = 64

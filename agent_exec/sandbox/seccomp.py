@@ -9,9 +9,10 @@ import ctypes
 import errno
 import os
 import sys
-from typing import Final, NamedTuple
+from typing import Final
 
 from agent_exec.model.confinement import Filter
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.sandbox.bpf import (
     ALLOW,
     KILL_PROCESS,

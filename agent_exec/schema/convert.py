@@ -6,9 +6,10 @@ import json
 import math
 import shlex
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.errors import InvalidCall
+from agent_exec.named_tuple import NamedTuple
 
 # Words of other tools for the same thing.
 _OTHER_NAMES: Mapping[str, Mapping[str, str]] = {

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec import AgentExecError
 from agent_exec.daemon.hook import (
@@ -22,6 +22,7 @@ from agent_exec.daemon.hook import (
     reasons_of,
     rule,
 )
+from agent_exec.named_tuple import NamedTuple
 
 EXIT_BLOCKED = 2
 LATE_S = 20

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
-from typing import NamedTuple
+
+from agent_exec.named_tuple import NamedTuple
 
 
 class Requirement(NamedTuple):

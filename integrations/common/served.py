@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec import ExecTool
+from agent_exec.named_tuple import NamedTuple
 
 
 class Definition(NamedTuple):

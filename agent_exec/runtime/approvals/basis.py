@@ -7,11 +7,12 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Ruling
 from agent_exec.model.request import ExecRequest
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.paths import is_beneath
 from agent_exec.runtime.approvals.code import code_files, interpreters
 from agent_exec.runtime.approvals.identity import identity_at

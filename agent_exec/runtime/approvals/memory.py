@@ -9,11 +9,12 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.errors import PolicyError
 from agent_exec.model.decision import Decision
 from agent_exec.model.plan import Identity
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.outputs import folder_name
 from agent_exec.policy.paths import is_beneath
 from agent_exec.runtime.approvals.basis import Basis

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from agent_exec.model.decision import Decision, Route, Ruling, Verdict
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.question import Offer
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.paths import is_beneath
 from agent_exec.schema.harmless import escaped
 

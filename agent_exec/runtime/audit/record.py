@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision
 from agent_exec.model.question import Answer
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.tracing import CallSpan
 
 
