@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import replace
 from functools import partial
 
 from agent_exec.errors import Denied, TemplateError
@@ -40,7 +39,7 @@ class Runner:
 
     def watched(self, live: Live) -> Runner:
         """The same for one call, which `live` looks at."""
-        return Runner(self._engine, replace(self._settings, live=live), self._checker)
+        return Runner(self._engine, self._settings._replace(live=live), self._checker)
 
     async def run(self, grant: Grant) -> ToolResult:
         """Under asyncio or trio. Raises as `ExecTool.run`."""

@@ -9,10 +9,10 @@ import os
 import stat
 import sys
 import threading
-from dataclasses import dataclass
 
 from agent_exec.errors import TemplateError
 from agent_exec.model.plan import Executable, Identity
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.template import formats
 from agent_exec.template.directory import FIRST_FD
 
@@ -23,8 +23,7 @@ _AT_EXECVE_CHECK = 0x10000
 _CLONE_FS = 0x200
 
 
-@dataclass(frozen=True, slots=True)
-class Pinned:
+class Pinned(NamedTuple):
     """An open executable. Whoever holds it closes `fd`."""
 
     fd: int
