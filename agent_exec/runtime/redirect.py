@@ -6,7 +6,6 @@ import fcntl
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from tempfile import TemporaryFile
 
 from agent_exec.model.action import Action
 from agent_exec.model.script import Operator, Redirection
@@ -103,6 +102,8 @@ def text_file(text: bytes) -> int:
         if fits:
             return _above_two(read_end)
         os.close(read_end)
+    from tempfile import TemporaryFile  # noqa: PLC0415 - short texts need none
+
     with TemporaryFile() as file:
         file.write(text)
         file.flush()

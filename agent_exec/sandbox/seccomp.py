@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import sys
@@ -117,6 +116,8 @@ def why_no_filter() -> str | None:
     machine = os.uname().machine
     if machine not in _ARCHITECTURES or sys.maxsize < 2**32:
         return f"no filter is known for {machine}"
+    import ctypes  # noqa: PLC0415 - asked once a process at most
+
     kill = ctypes.c_uint32(KILL_PROCESS)
     libc = ctypes.CDLL(None, use_errno=True)
     number = ctypes.c_long(_SECCOMP[machine])

@@ -6,7 +6,7 @@ truncated segment) is an error of the launch.
 
 from __future__ import annotations
 
-import platform
+import os
 import struct
 import sys
 
@@ -63,7 +63,7 @@ def _elf_problem(header: bytes) -> str:
     kind, machine = struct.unpack_from("=HH", header, 16)
     if kind not in _EXECUTABLE_TYPES:
         return "an ELF file that is not a program"
-    expected = _MACHINES.get(platform.machine())
+    expected = _MACHINES.get(os.uname().machine)
     if expected is not None and machine != expected:
         return f"a program for another machine (e_machine {machine})"
     return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -211,6 +210,8 @@ def _check_alone(number: int, fd: int) -> int | None:
     While the kernel looks at an executable, it refuses (EAGAIN) new threads to every task that
     shares the asker's working directory and umask: so this thread stops sharing them.
     """
+    import ctypes  # noqa: PLC0415 - seldom asked
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_FS) != 0:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -136,7 +135,7 @@ class Memory:
             "patterns": [each.to_json() for each in entries if each.wide is not None],
         }
         text = _HEAD + yaml.safe_dump(content, sort_keys=False, width=100)
-        new = f"{self.path}.{secrets.token_hex(4)}"
+        new = f"{self.path}.{os.urandom(4).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             with open(os.open(new, flags, 0o600), "wb") as file:
@@ -197,7 +196,7 @@ def new_entry(shown: str, *, basis: Basis | None = None, wide: Wide | None = Non
     """An entry of now."""
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return Remembered(
-        secrets.token_hex(4), at, shown, None if basis is None else basis.to_json(), wide
+        os.urandom(4).hex(), at, shown, None if basis is None else basis.to_json(), wide
     )
 
 

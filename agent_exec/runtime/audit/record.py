@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from typing import Any
@@ -87,6 +86,8 @@ def _shown(call: ToolCall) -> dict[str, Any]:
     if isinstance(call.stdin, int):
         shown["stdin"] = "a descriptor"
     elif call.stdin is not None:
+        import hashlib  # noqa: PLC0415 - most calls have no input
+
         data = call.stdin if isinstance(call.stdin, bytes) else os.fsencode(_encodable(call.stdin))
         shown["stdin"] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     return shown
