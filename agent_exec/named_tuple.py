@@ -7,12 +7,13 @@ fields. A process that runs one command makes more than a hundred; type checkers
 from __future__ import annotations
 
 from collections import namedtuple
-from typing import TYPE_CHECKING, Any
 
 __all__ = ["NamedTuple"]
 
+TYPE_CHECKING = False  # as in `agent_exec`
+
 if TYPE_CHECKING:
-    from typing import NamedTuple
+    from typing import Any, NamedTuple
 else:
     _NOT_COPIED = frozenset({"__annotations__", "__module__", "__qualname__", "__dict__"})
 

@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Any
 
 from agent_exec import AgentExecError
 from agent_exec.daemon.hook import (
@@ -23,6 +22,10 @@ from agent_exec.daemon.hook import (
     rule,
 )
 from agent_exec.named_tuple import NamedTuple
+
+TYPE_CHECKING = False  # as in `agent_exec`
+if TYPE_CHECKING:
+    from typing import Any
 
 EXIT_BLOCKED = 2
 LATE_S = 20
