@@ -85,15 +85,15 @@ PYTHON
 }
 
 stage_pythons() {
-    local found line version prefix lock path main
-    main=$("$MAIN_PYTHON" -I -c 'import sys; print(sys.base_prefix)')
+    local found line version lock path main
+    main=$("$MAIN_PYTHON" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     mapfile -t found < <(list_pythons)
     for line in "${found[@]}"; do
-        read -r version prefix lock path <<<"$line"
+        read -r version _ lock path <<<"$line"
         if [[ $lock == free-threaded ]]; then
             say "$version ($path) is free-threaded: not supported, skipped"
-        elif [[ $prefix == "$main" ]]; then
-            say "$version ($path) is the main interpreter: done already"
+        elif [[ ${version%.*} == "$main" ]]; then
+            say "$version ($path) is of the main interpreter's version: done already"
         else
             say "$version ($path)"
             make_env "python$version" "$path" "${WHEEL}[test]"
