@@ -12,11 +12,10 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent_exec import InvalidCall
 from agent_exec.daemon.places import Folder, Places
-from agent_exec.named_tuple import NamedTuple
 
 _MODE = 0o644
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent_exec import InvalidCall
-from agent_exec.named_tuple import NamedTuple
 
 Key = str | int
 

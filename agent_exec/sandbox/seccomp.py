@@ -143,9 +143,8 @@ class FilterMaker:
         withheld = Withheld(write=not write, network=not network, landlock=landlock)
         made = self._made.get(withheld)
         if made is None:
-            import secrets  # noqa: PLC0415 - only for a child that is confined
-
-            secret = (1 + secrets.randbelow(2**64 - 1), 1 + secrets.randbelow(2**64 - 1))
+            # Not by `secrets`, which imports much. A number is never 0.
+            secret = (_random() or 1, _random() or 1)
             # Another thread may have been quicker.
             made = self._made.setdefault(withheld, build(withheld, secret, self._machine))
         return made
@@ -242,3 +241,7 @@ def _unless_requested(withheld: Withheld, refuse: Code) -> Code:
         if withheld.covers(request.when):
             code = if_equal(request.number, refuse, code)
     return (load(_low(1)), *code)
+
+
+def _random() -> int:
+    return int.from_bytes(os.urandom(8), "little")

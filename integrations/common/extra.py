@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
-
-from agent_exec.named_tuple import NamedTuple
+from typing import NamedTuple
 
 
 class Requirement(NamedTuple):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent_exec import ExecTool
-from agent_exec.named_tuple import NamedTuple
 
 
 class Definition(NamedTuple):

@@ -6,9 +6,9 @@ import os
 import secrets
 import stat
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from agent_exec import InvalidCall
-from agent_exec.named_tuple import NamedTuple
 
 TOKEN_VARIABLE = "AGENT_EXEC_MCP_TOKEN"
 _SHORTEST = 16

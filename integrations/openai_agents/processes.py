@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 from agents.sandbox.errors import PtySessionNotFoundError
@@ -22,7 +22,6 @@ from agent_exec import (
     LaunchError,
     ProgramNotFound,
 )
-from agent_exec.named_tuple import NamedTuple
 
 _START_S = 10.0
 _WRITE_S = 0.25

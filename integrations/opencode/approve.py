@@ -8,14 +8,13 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from agent_exec import AgentExecError, Decision, Verdict
 from agent_exec.daemon.hook import own_program
 from agent_exec.integrations.opencode.question import Pending
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Executor
-from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.checker import Checker
 
 OURS = "exec"

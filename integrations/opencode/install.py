@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib import resources
+from typing import NamedTuple
 
 import agent_exec
 from agent_exec import AgentExecError, InvalidCall
@@ -15,7 +16,6 @@ from agent_exec.daemon.hook import absolute_policy, own_program
 from agent_exec.daemon.protocol import PROTOCOL
 from agent_exec.integrations import installed
 from agent_exec.integrations.opencode.settings import MARK, take_back, with_ours
-from agent_exec.named_tuple import NamedTuple
 from agent_exec.schema.definition import definitions
 
 HOST = "opencode"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from agent_exec.named_tuple import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Pending(NamedTuple):
