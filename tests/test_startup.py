@@ -166,7 +166,7 @@ def test_help_is_what_typer_says(
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setattr(sys, "argv", ["agent-exec", "--help"])
     with pytest.raises(SystemExit):
-        app()
+        app(prog_name="agent-exec")
     assert capsys.readouterr().out == plain_help()
 
 
