@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
@@ -20,6 +20,7 @@ from agent_exec.model.result import ToolResult
 from agent_exec.policy.outputs import outputs_folder
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime import checks
+from agent_exec.runtime.alike import Alike
 from agent_exec.runtime.approvals.asking import Approver, Asking
 from agent_exec.runtime.approvals.memory import Memory, approvals_folder
 from agent_exec.runtime.audit.files import audit_folder
@@ -35,10 +36,12 @@ from agent_exec.runtime.familiar import FamiliarCalls
 from agent_exec.runtime.flow import Flow
 from agent_exec.runtime.guardian import start_guardian
 from agent_exec.runtime.live import Live
+from agent_exec.runtime.outline import outline_of
 from agent_exec.runtime.presenting import Presenter
 from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.renewal import Updates
 from agent_exec.runtime.runner import Runner
+from agent_exec.runtime.script_outline import script_outline_of
 from agent_exec.runtime.select import select_engine, select_witness
 from agent_exec.runtime.spelling import CallOptions, call_of, stages_of, text_call_of, words_of
 from agent_exec.runtime.tracing import Tracing
@@ -181,6 +184,8 @@ class ExecTool:
             output_cap=output_file_bytes,
             shell_program=self._policy.shell_program,
             on_update=self._policy.templates.on_update,
+            outlines=Alike(partial(outline_of, self._checker.environment)),
+            script_outlines=Alike(partial(script_outline_of, self._checker.environment)),
         )
         self._approver = approver
         memory = Memory(approvals_folder(os.environ), self.worktree)
@@ -524,8 +529,9 @@ class ExecTool:
         begun = await self._flow.granted(call, self._new_id(), self._approver, None)
         return await self._background.served.start(*begun, "")
 
-    async def _run(self, call: ToolCall) -> ToolResult:
-        return await self._flow.run(call, self._new_id(), self._approver)
+    def _run(self, call: ToolCall) -> Coroutine[Any, Any, ToolResult]:
+        # The flow's coroutine itself: another around it would cost a call a microsecond.
+        return self._flow.run(call, self._new_id(), self._approver)
 
     def _run_sync(self, call: ToolCall) -> ToolResult:
         return self._flow.run_sync(call, self._new_id(), self._approver)

@@ -143,6 +143,23 @@ async def test_all_of_a_long_output_is_streamed(backend: LocalBackend, worktree:
     assert sum(map(len, chunks)) == size
 
 
+async def test_a_stream_that_nobody_reads_makes_its_child_wait(
+    backend: LocalBackend, worktree: str
+) -> None:
+    size, done = 5_000_000, Path(worktree, "done")
+    says_much = call(worktree, argv=["sh", "-c", f"head -c {size} /dev/zero; touch done"])
+    with anyio.fail_after(30):
+        async with backend.stream(says_much) as events:
+            first = await anext(events)
+            assert isinstance(first, Chunk)
+            for _ in range(15):
+                await backend.run(call(worktree, argv=["true"]))
+            assert not done.exists()
+            rest = [len(event.data) async for event in events if isinstance(event, Chunk)]
+    assert len(first.data) + sum(rest) == size
+    assert done.exists()
+
+
 async def test_a_stream_does_not_wait_for_what_a_call_leaves_behind(worktree: str) -> None:
     backend = LocalBackend(
         worktrees=(worktree,), policies=("open",), options={"audit": False, "survivors": "keep"}

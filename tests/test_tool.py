@@ -116,6 +116,7 @@ def test_a_whole_result(run: Run, tool_launcher: str) -> None:
         "duration_ms": result.duration_ms,
         "error": None,
         "notices": [],
+        "held_by": list(result.held_by or ()),
         "session": None,
     }
     assert json.loads(json.dumps(result.to_json())) == result.to_json()

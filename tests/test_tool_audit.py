@@ -74,6 +74,7 @@ def test_a_whole_record(worktree: Path, log: Path) -> None:
         "launcher": "vfork",
         "templates": ["miss"],
         "recreated": [None],
+        "held_by": list(result.held_by or ()),
         "bytes": {"stdout": 4, "stderr": 0},
         "error": None,
     }

@@ -81,6 +81,8 @@ def script(tree: Path, text: str, name: str = "s.sh") -> str:
 def test_a_hidden_path_is_not_there(home: Path, tree: Path, tool: ExecTool) -> None:
     text = f"cat {home}/.ssh/id_ed25519 /etc/shadow; ls -A {home} {home.parent}; ls -d /srv"
     result = tool.run_sync([script(tree, text)])
+    assert result.held_by is not None
+    assert {"landlock", "seccomp", "bubblewrap"} <= set(result.held_by)
     assert "the-private-key" not in result.stdout.head
     assert f"{home}/.ssh/id_ed25519: No such file" in result.stderr.head
     assert ".ssh" not in result.stdout.head

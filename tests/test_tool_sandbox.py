@@ -193,7 +193,8 @@ def _git(tree: Path, *words: str) -> None:
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_git_commits_with_hooks_and_filters(tree: Path, tool: ExecTool) -> None:
-    _git(tree, "init", "-q")
+    made = tool.run_sync(["git", "init", "-q"])
+    assert (made.status, made.notices) == (0, ()), "its samples are run by nobody"
     _git(tree, "config", "filter.up.clean", "tr a-z A-Z")
     (tree / ".gitattributes").write_text("*.txt filter=up\n")
     hook = tree / ".git/hooks/pre-commit"
@@ -304,6 +305,30 @@ def test_make_builds_what_its_rules_say(tree: Path, tool: ExecTool) -> None:
     result = tool.run_sync(["make"])
     assert result.status == 0, (result.stderr.head, result.notices)
     assert (tree / "b.txt").exists()
+
+
+# By name judged to write, so that they are no code; and yet each runs others.
+WITH_HELPERS = {
+    "tar": (["tar", "czf", "b.tgz", "a.txt"], ["tar", "xzf", "b.tgz"]),
+    "tar-xz": (["tar", "cJf", "b.txz", "a.txt"], ["tar", "tJf", "b.txz"]),
+    "gcc": (["gcc", "-O1", "-o", "m", "m.c"], ["./m"]),
+    "cc": (["cc", "-c", "-o", "m.o", "m.c"], ["nm", "m.o"]),
+    "dpkg": (["dpkg", "-l", "dpkg"], ["dpkg-query", "-W", "dpkg"]),
+    "df": (["df", "."], ["findmnt", "-n", "/"]),
+}
+
+
+@pytest.mark.foreign
+@pytest.mark.parametrize("name", WITH_HELPERS)
+def test_a_program_runs_its_helpers_and_reads_what_it_tells_of(
+    name: str, tree: Path, tool: ExecTool
+) -> None:
+    (tree / "m.c").write_text("int main(void) { return 0; }\n")
+    for argv in WITH_HELPERS[name]:
+        if not argv[0].startswith("./") and shutil.which(argv[0]) is None:
+            pytest.skip(f"needs {argv[0]}")
+        result = tool.run_sync(argv)
+        assert (result.status, result.notices) == (0, ()), (argv, result.stderr.head)
 
 
 EDITORS = {
@@ -487,6 +512,34 @@ def test_a_worktree_that_was_moved_takes_no_rights_with_it(tree: Path, tool: Exe
     assert result.stdout.head == ""
     (tree / "s.sh").write_text(script.format(place=tree))
     assert tool.run_sync(["./s.sh"]).stdout.head == "new\n"
+
+
+def test_a_result_names_what_held_the_call(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cgroup` where calls have one of their own."""
+
+    def held(policy: str | Path, *, contained: bool, launcher: str = "vfork") -> list[object]:
+        mode = "auto" if contained else "session"
+        with ExecTool(
+            tree, policy=policy, approver=_yes, launcher=launcher, containment=mode
+        ) as tool:
+            results = [tool.run_sync(["cat", "a.txt"])]
+            results += [tool.run_pipeline_sync([["cat", "a.txt"], ["wc"]])]
+            results += [tool.run_shell_sync("cat a.txt; cat a.txt | wc")]
+        return [result.held_by for result in results]
+
+    assert held("default", contained=False) == [("landlock", "seccomp")] * 3
+    assert held("open", contained=False) == [()] * 3
+    assert held("default", contained=False, launcher="portable") == [()] * 3
+    (found,) = set(held("open", contained=True))
+    assert found in ((), ("cgroup",))
+    monkeypatch.setattr(landlock, "version", lambda: 0)
+    assert held("default", contained=False) == [("seccomp",)] * 3
+
+
+def test_what_did_not_run_was_held_by_nothing(tree: Path) -> None:
+    with ExecTool(tree, launcher="vfork") as tool:
+        refused = anyio.run(tool.call, {"argv": ["touch", "b"]})
+    assert (refused.ended, refused.held_by) == ("refused", None)
 
 
 def test_open_withholds_nothing(tree: Path, home: Path) -> None:

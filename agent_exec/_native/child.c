@@ -290,7 +290,7 @@ ax_child_main(void *argument)
         clear_handlers();
     if (launch->flags & AX_RESET_SIGNALS)
         for (int signum = 1; signum <= N_SIGNALS; signum++)
-            if (signum < FIRST_REAL_TIME || launch->ignored >> (signum - 1) & 1)
+            if (launch->ignored >> (signum - 1) & 1)
                 set_default(signum);
 
     if (launch->flags & AX_SESSION) {

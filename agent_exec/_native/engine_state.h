@@ -1,4 +1,4 @@
-/* engine_state.h - what an engine consists of; for engine.c, threads.c and run.c alone. */
+/* engine_state.h - what an engine consists of; for engine.c, threads.c, watching.c and run.c. */
 #ifndef AX_ENGINE_STATE_H
 #define AX_ENGINE_STATE_H
 

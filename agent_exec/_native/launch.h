@@ -39,7 +39,7 @@ enum ax_action_type {
     AX_SIGDEFAULT = 6,
 };
 
-enum { FIRST_REAL_TIME = 32, N_SIGNALS = 64 };
+enum { N_SIGNALS = 64 };
 
 /* The kernel's struct sigaction: the same 32 bytes on x86-64 and arm64. */
 struct ax_sigaction {
@@ -113,7 +113,7 @@ struct ax_launch {
     /* Set by ax_spawn(). */
     pid_t parent;
     uint64_t sigmask;     /* of the parent, before it blocked everything */
-    uint64_t ignored;     /* real-time signals that the parent ignores: bit n-1 is signal n */
+    uint64_t ignored;     /* signals that the parent may ignore: bit n-1 is signal n */
     bool group_does;      /* instead of a session */
     bool reset_handlers;  /* the kernel did not clear the handlers */
     uint64_t secret[2];   /* of the filter that the spawning thread carries, or zeros */
@@ -135,7 +135,7 @@ enum ax_clone { AX_CLONE3 = 0, AX_CLONE = 1 };
 /* What launches have found out, for those that come after them. */
 struct ax_found {
     atomic_int how;             /* enum ax_clone: how children are made here */
-    _Atomic uint64_t ignored;   /* as in struct ax_launch */
+    _Atomic uint64_t ignored;   /* signals that this process ignores, but for OFTEN_IGNORED */
     atomic_bool no_terminal;    /* this process has none */
     _Atomic uint64_t looked_at; /* both: CLOCK_MONOTONIC, ns */
 };

@@ -138,6 +138,13 @@ has_filter(const struct ax_job *job)
     return false;
 }
 
+/* Is a job better left to the threads? They have started. */
+static bool
+is_for_threads(const struct ax_engine *engine, const struct ax_job *job)
+{
+    return has_filter(job) || is_crowded(engine);
+}
+
 /* Leave the task to the threads, and wait for its end. With the lock held. */
 static void
 run_there(struct ax_engine *engine, struct ax_task *task, bool (*interrupted)(void *),
@@ -173,6 +180,8 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
     struct pollfd few[AX_ON_STAGE + 17], *polled = few;
     struct ax_stack stack = {0};
     sigset_t before;
+    bool looked = engine->started; /* without the lock, which others wait for */
+    bool leave = looked && is_for_threads(engine, &task->job);
     size_t place = 0;
     int error;
 
@@ -184,7 +193,9 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
     pthread_mutex_lock(&engine->lock);
     /* The threads watch over a launch that hangs. Without them it goes unwatched. */
     error = ax_threads_start(engine) == ECANCELED ? ECANCELED : 0;
-    if (error == 0 && engine->started && (has_filter(&task->job) || is_crowded(engine))) {
+    if (error == 0 && engine->started && !looked)
+        leave = is_for_threads(engine, &task->job);
+    if (error == 0 && leave) {
         run_there(engine, task, interrupted, context);
         pthread_mutex_unlock(&engine->lock);
         if (polled != few)

@@ -31,6 +31,14 @@ enum { GUARD_SIZE = 65536, STACK_SIZE = 65536 };
 
 static const uint64_t LOOK_EVERY = 10000000; /* ns */
 
+#define BIT(signum) ((uint64_t)1 << ((signum) - 1))
+
+/* Those that programs ignore for a while, or from one moment to the next. */
+static const uint64_t OFTEN_IGNORED =
+    BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIGUSR1) | BIT(SIGUSR2) | BIT(SIGPIPE) |
+    BIT(SIGALRM) | BIT(SIGTERM) | BIT(SIGCHLD) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU) |
+    BIT(SIGXFSZ);
+
 /* clone3(2). The first version has 64 bytes, and a kernel that knows no more takes them. */
 struct clone3_args {
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
@@ -197,9 +205,9 @@ has_no_terminal(void)
     return fd == -ENXIO;
 }
 
-/* The real-time signals that this process ignores, and whether it has a terminal. To ask for
- * all takes as long as all else that a launch does, and hardly any program ignores one or gets
- * a terminal later: the answer may be LOOK_EVERY old. */
+/* The seldom signals that this process ignores, and whether it has a terminal. To ask for all of
+ * that takes as long as all else that a launch does, and hardly any program changes it: the
+ * answer may be LOOK_EVERY old. */
 static void
 look_around(struct ax_found *found)
 {
@@ -207,12 +215,14 @@ look_around(struct ax_found *found)
 
     if (found->looked_at != 0 && now - found->looked_at < LOOK_EVERY)
         return;
-    for (int signum = FIRST_REAL_TIME; signum <= N_SIGNALS; signum++) {
+    for (int signum = 1; signum <= N_SIGNALS; signum++) {
         struct ax_sigaction action = {0};
 
+        if (OFTEN_IGNORED & BIT(signum))
+            continue;
         ax_sys(SYS_rt_sigaction, signum, 0, &action, sizeof(uint64_t), 0);
         if (action.handler == (void *)SIG_IGN)
-            ignored |= (uint64_t)1 << (signum - 1);
+            ignored |= BIT(signum);
     }
     found->ignored = ignored;
     found->no_terminal = has_no_terminal();
@@ -270,7 +280,7 @@ ax_spawn(struct ax_launch *launch, const struct ax_stack *stack, struct ax_found
     launch->parent = getpid();
     launch->pidfd = -1;
     look_around(found);
-    launch->ignored = found->ignored;
+    launch->ignored = found->ignored | OFTEN_IGNORED;
     launch->group_does = is_group_enough(launch, found);
     launch->cgroup_error = 0;
     launch->confinement.inherits = carried != NULL;

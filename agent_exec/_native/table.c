@@ -9,24 +9,39 @@
 #include <pthread.h>
 #include <unistd.h>
 
-static pthread_mutex_t no_fork = PTHREAD_MUTEX_INITIALIZER;
+/* Read-locked by whoever holds a table, of whom there may be many; write-locked by a fork. */
+#ifdef PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP /* glibc: a fork is not kept waiting */
+#define NO_FORK_INITIALIZER PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
+#else
+#define NO_FORK_INITIALIZER PTHREAD_RWLOCK_INITIALIZER
+#endif
+
+static pthread_rwlock_t no_fork = NO_FORK_INITIALIZER;
 
 static void
 forbid_forks(void)
 {
-    pthread_mutex_lock(&no_fork);
+    pthread_rwlock_wrlock(&no_fork);
 }
 
 static void
 allow_forks(void)
 {
-    pthread_mutex_unlock(&no_fork);
+    pthread_rwlock_unlock(&no_fork);
+}
+
+/* By the only thread of a forked process. Its number is not that of the thread which took the
+ * lock, so it could not give it back. */
+static void
+renew_lock(void)
+{
+    no_fork = (pthread_rwlock_t)NO_FORK_INITIALIZER;
 }
 
 static void
 register_guard(void)
 {
-    (void)pthread_atfork(forbid_forks, allow_forks, allow_forks);
+    (void)pthread_atfork(forbid_forks, allow_forks, renew_lock);
 }
 
 /* ax_table_guard_forks - make fork(2) wait for ax_table_release(). May be called again. */
@@ -40,19 +55,19 @@ ax_table_guard_forks(void)
 
 /* ax_table_hold - no fork copies `table` until ax_table_release(): what a descriptor of ours
  * is and what we noted of it change together, so that a forked child closes what it inherited
- * of us and nothing else. Short, and no blocking call between. */
+ * of us and nothing else. Short, no blocking call between, and not twice by one thread. */
 void
 ax_table_hold(const struct ax_table *table)
 {
     if (table->self_pidfd < 0)
-        pthread_mutex_lock(&no_fork);
+        pthread_rwlock_rdlock(&no_fork);
 }
 
 void
 ax_table_release(const struct ax_table *table)
 {
     if (table->self_pidfd < 0)
-        pthread_mutex_unlock(&no_fork);
+        pthread_rwlock_unlock(&no_fork);
 }
 
 /* ax_table_borrow - a host descriptor, usable in `table` and at least 3.

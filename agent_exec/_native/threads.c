@@ -13,27 +13,14 @@
 #include "engine_state.h"
 #include "own.h"
 #include "start.h"
-#include "sys.h"
+#include "watching.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
-enum {
-    THREAD_STACK = 512 * 1024,
-    EVENTS_AT_ONCE = 64,
-    LOOKS = 16, /* into the inbox, between looks at the clock */
-    /* Of an epoll tag: source in the low bits, then slot, then generation. */
-    SOURCE_BITS = 12,
-    SLOT_BITS = 20,
-};
-
-static const uint64_t STUCK_CHECK = 1000000000;   /* ns between looks at unreaped stages */
-static const uint64_t SPIN = 200000;              /* ns to wait awake for the next task */
+enum { THREAD_STACK = 512 * 1024 };
 
 /* What a thread of an engine works with. */
 struct worker {
@@ -66,134 +53,6 @@ has_launchable(struct ax_engine *engine)
 {
     ax_collect(engine);
     return engine->queue_first != NULL && engine->n_active < engine->max_active;
-}
-
-/* Give a finished task to its loop, or to the thread that waits for it. Called with the lock,
- * by a thread of ours. */
-static void
-deliver(struct ax_engine *engine, struct ax_task *task)
-{
-    struct ax_port *port = task->port;
-    struct ax_task *before;
-
-    if (task->waiter != NULL) {
-        task->delivered = true;
-        pthread_cond_signal(task->waiter);
-        return;
-    }
-    before = atomic_load(&port->finished);
-    do
-        task->next = before;
-    while (!atomic_compare_exchange_weak(&port->finished, &before, task));
-    if (before != NULL)
-        return; /* it has been woken, and has not looked yet */
-    if (port->bell.fd < 0)
-        port->bell.fd = ax_table_borrow(&engine->own, port->event_fd);
-    ax_bell_ring(&port->bell);
-}
-
-static void
-check_stuck(struct ax_engine *engine, uint64_t now)
-{
-    struct stuck **link = &engine->stuck;
-
-    while (*link != NULL) {
-        struct stuck *stuck = *link;
-
-        if (ax_reap_stuck(stuck->pid)) {
-            *link = stuck->next;
-            free(stuck);
-        } else {
-            link = &stuck->next;
-        }
-    }
-    if (engine->stuck != NULL)
-        ax_ring_no_later(engine, now + STUCK_CHECK, engine->own_timer_fd);
-}
-
-static void
-end_task(struct ax_engine *engine, struct ax_task *task)
-{
-    ax_remember_stuck(engine, &task->job, engine->own_wake_fd);
-    ax_release_slot(engine);
-    if (task->living != NULL)
-        --*task->living;
-    deliver(engine, task);
-}
-
-/* Tasks that were stopped before they were started. */
-static void
-drop_stopped(struct ax_engine *engine)
-{
-    struct ax_task **link, *last = NULL;
-
-    ax_collect(engine);
-    link = &engine->queue_first;
-    while (*link != NULL) {
-        struct ax_task *task = *link;
-        int cause = engine->closing ? AX_CLOSED : atomic_load(&task->stop);
-
-        if (cause == 0) {
-            last = task;
-            link = &task->next;
-            continue;
-        }
-        *link = task->next;
-        engine->n_queued--;
-        task->job.cause = (enum ax_cause)cause;
-        task->job.phase = AX_ENDED;
-        deliver(engine, task);
-    }
-    engine->queue_last = last;
-}
-
-static bool
-watch(struct ax_engine *engine, struct ax_job *job, uint64_t slot_tag)
-{
-    unsigned n_sources = AX_ON_STAGE + (unsigned)job->n_stages;
-
-    job->epoll = engine->epoll_fd;
-    for (unsigned source = 0; source < n_sources; source++) {
-        int fd = ax_job_fd(job, source);
-        struct epoll_event event = {
-            .events = source == AX_ON_INPUT ? EPOLLOUT : EPOLLIN,
-            .data.u64 = slot_tag | source,
-        };
-
-        if (fd >= 0 && epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
-            return false; /* ENOMEM, or the user's limit on watches */
-    }
-    return true;
-}
-
-/* Put a started task where the leader finds it. With the lock held throughout, the
- * leader cannot meet it half registered. */
-static void
-register_task(struct ax_engine *engine, struct ax_task *task)
-{
-    uint64_t slot = 0;
-    int cause;
-
-    while (engine->slots[slot] != NULL)
-        slot++;
-    task->generation = ++engine->generations[slot];
-    engine->slots[slot] = task;
-    engine->n_watched++;
-    if (!watch(engine, &task->job,
-               ((uint64_t)task->generation << 32) | (slot << SOURCE_BITS))) {
-        task->job.failure = (struct ax_failure){AX_STEP_SPAWN, errno, -1};
-        atomic_store(&task->stop, AX_NOT_LAUNCHED);
-    }
-    ax_ring_no_later(engine, task->job.deadline, engine->own_timer_fd);
-    /* Asked for when there was nothing to stop yet: the leader has to look again. Its child
-     * may have been killed in launch, so the cause is set here, before its end is seen. */
-    cause = engine->closing ? AX_CLOSED : atomic_load(&task->stop);
-    if (cause != 0) {
-        if (task->job.cause == AX_BY_ITSELF)
-            task->job.cause = (enum ax_cause)cause;
-        engine->attention = true;
-        ax_ring(engine->own_wake_fd);
-    }
 }
 
 static bool
@@ -241,9 +100,9 @@ launch(struct ax_engine *engine, struct ax_task *task, const struct worker *work
     if (worker->crew == NULL && task->job.failure.step == AX_STEP_NONE)
         crew = ax_crew_to_grow(engine, task);
     if (task->job.phase == AX_ENDED)
-        end_task(engine, task);
+        ax_task_end(engine, task);
     else
-        register_task(engine, task);
+        ax_task_watch(engine, task);
     /* Its children are quicker to start there; it makes no difference to this one. */
     if (crew != NULL && create_thread(engine, crew_main, crew)) {
         crew->n_threads++;
@@ -322,191 +181,6 @@ hand_over(struct ax_engine *engine, const struct ax_crew *crew)
     }
     engine->leader = false; /* the new thread finds no leader and becomes it */
     return true;
-}
-
-static void
-close_retired(struct ax_engine *engine)
-{
-    while (engine->n_retired > 0)
-        close(engine->retired[--engine->n_retired]);
-}
-
-/* A watched task has ended, and goes out. */
-static void
-leave_slot(struct ax_engine *engine, size_t slot)
-{
-    struct ax_task *task = engine->slots[slot];
-
-    engine->slots[slot] = NULL;
-    engine->n_watched--;
-    end_task(engine, task);
-}
-
-/* The tasks that are to be stopped or are out of time. Worked on without the lock, as in
- * wait_for_events(): what a task left behind may take milliseconds to find and end. */
-static void
-look_after_watched(struct ax_engine *engine, uint64_t now)
-{
-    size_t n_due = 0;
-
-    for (size_t slot = 0; slot < engine->max_active; slot++) {
-        const struct ax_task *task = engine->slots[slot];
-
-        if (task == NULL)
-            continue;
-        if (engine->closing || atomic_load(&task->stop) != 0 || now >= task->job.deadline)
-            engine->due[n_due++] = slot;
-        else
-            ax_ring_no_later(engine, task->job.deadline, engine->own_timer_fd);
-    }
-    for (size_t i = 0; i < n_due; i++) {
-        struct ax_task *task = engine->slots[engine->due[i]];
-        int cause = engine->closing ? AX_CLOSED : atomic_load(&task->stop);
-
-        pthread_mutex_unlock(&engine->lock);
-        if (cause != 0)
-            ax_job_stop(&task->job, (enum ax_cause)cause, now);
-        ax_job_tick(&task->job, now);
-        pthread_mutex_lock(&engine->lock);
-        if (task->job.phase == AX_ENDED)
-            leave_slot(engine, engine->due[i]);
-        else
-            ax_ring_no_later(engine, task->job.deadline, engine->own_timer_fd);
-    }
-}
-
-/* When to look again at a launch.
- *
- * One that is to end gets the grace, as every call: its child may have executed long ago, and
- * only the thread that started it not have come back yet. Then it is signalled as others are. */
-static uint64_t
-look_after_launching(struct ax_engine *engine, struct launching *entry, uint64_t now)
-{
-    struct ax_job *job = &entry->task->job;
-    int none = 0;
-
-    /* So that it counts as late whatever is seen first of the end of its child. */
-    if (now >= entry->deadline)
-        atomic_compare_exchange_strong(&entry->task->stop, &none, AX_TIMED_OUT);
-    if (atomic_load(&entry->task->stop) == 0 && !engine->closing)
-        return entry->deadline;
-    if (entry->kill_at == UINT64_MAX)
-        entry->kill_at = now + job->grace;
-    if (now < entry->kill_at && !engine->closing)
-        return entry->kill_at;
-    ax_job_kill_launch(job, &engine->own);
-    return now + AX_LAUNCH_PATIENCE; /* the next stage may hang, too */
-}
-
-/* What was asked for, and what time has brought about. */
-static void
-look_after_all(struct ax_engine *engine, uint64_t now)
-{
-    uint64_t earliest = UINT64_MAX;
-
-    engine->attention = false;
-    close_retired(engine);
-    drop_stopped(engine);
-    for (size_t i = 0; i < engine->n_launching; i++) {
-        uint64_t next = look_after_launching(engine, &engine->launching[i], now);
-
-        if (next < earliest)
-            earliest = next;
-    }
-    engine->timer_at = UINT64_MAX;
-    check_stuck(engine, now);
-    ax_ring_no_later(engine, earliest, engine->own_timer_fd);
-    look_after_watched(engine, now);
-}
-
-/* Which task an event belongs to: NULL when it is gone, and the event is a late one. */
-static struct ax_task *
-find_task(const struct ax_engine *engine, uint64_t tag)
-{
-    uint64_t slot = tag >> SOURCE_BITS & ((1u << SLOT_BITS) - 1);
-    struct ax_task *task = slot < engine->max_active ? engine->slots[slot] : NULL;
-
-    return task != NULL && task->generation == (uint32_t)(tag >> 32) ? task : NULL;
-}
-
-static bool
-is_idle(const struct ax_engine *engine)
-{
-    return engine->n_watched == 0 && engine->n_launching == 0 && engine->n_queued == 0;
-}
-
-/* Wait awake for the next task, where the last one came as soon: to be woken takes as long as
- * half a launch where the processor has to be woken as well. True: it is there. */
-static bool
-spin(const struct ax_engine *engine, uint64_t since)
-{
-    while (ax_now() < since + SPIN && !engine->closing)
-        for (int i = 0; i < LOOKS; i++) {
-            if (engine->inbox != NULL)
-                return true;
-            ax_relax();
-        }
-    return false;
-}
-
-/* Wait for events and act on them. Called and left with the lock held.
- *
- * The tasks are worked on without it: only the leader touches those in `slots`. */
-static void
-wait_for_events(struct ax_engine *engine)
-{
-    struct epoll_event events[EVENTS_AT_ONCE];
-    struct ax_task *tasks[EVENTS_AT_ONCE];
-    bool timer = false;
-    bool idle = engine->may_spin && is_idle(engine);
-    uint64_t since = idle ? ax_now() : 0;
-    int n;
-
-    pthread_mutex_unlock(&engine->lock);
-    if (idle && engine->spins && spin(engine, since)) {
-        pthread_mutex_lock(&engine->lock);
-        return;
-    }
-    engine->asleep = true;
-    n = epoll_wait(engine->epoll_fd, events, EVENTS_AT_ONCE, engine->inbox == NULL ? -1 : 0);
-    engine->asleep = false;
-    pthread_mutex_lock(&engine->lock);
-    if (idle)
-        engine->spins = ax_now() < since + SPIN;
-    for (int i = 0; i < n; i++) {
-        tasks[i] = NULL;
-        if (events[i].data.u64 == AX_TAG_WAKE) {
-            ax_silence(engine->own_wake_fd);
-        } else if (events[i].data.u64 == AX_TAG_TIMER) {
-            ax_silence(engine->own_timer_fd);
-            timer = true;
-        } else {
-            tasks[i] = find_task(engine, events[i].data.u64);
-            /* Of several it may be another that ends next, and the loop is awake anyway. */
-            if (tasks[i] != NULL && tasks[i]->port != NULL)
-                tasks[i]->job.bell = engine->n_active == 1 ? &tasks[i]->port->bell : NULL;
-        }
-    }
-    pthread_mutex_unlock(&engine->lock);
-    for (int i = 0; i < n; i++)
-        if (tasks[i] != NULL)
-            ax_job_ready(&tasks[i]->job, events[i].data.u64 & ((1u << SOURCE_BITS) - 1),
-                         (events[i].events & (EPOLLIN | EPOLLHUP)) == EPOLLHUP);
-    pthread_mutex_lock(&engine->lock);
-    for (int i = 0; i < n; i++) {
-        uint64_t slot = events[i].data.u64 >> SOURCE_BITS & ((1u << SLOT_BITS) - 1);
-
-        /* A task may stand here several times; the slot says whether it still runs. */
-        if (tasks[i] == NULL || engine->slots[slot] != tasks[i])
-            continue;
-        if (tasks[i]->job.phase == AX_ENDED) {
-            leave_slot(engine, slot);
-        } else {
-            ax_ring_no_later(engine, tasks[i]->job.deadline, engine->own_timer_fd);
-        }
-    }
-    if (timer || engine->attention || engine->closing)
-        look_after_all(engine, ax_now());
 }
 
 /* Before a thread goes to wait: it may leave a task that somebody else has to start, and the
@@ -590,7 +264,7 @@ lead(struct ax_engine *engine, const struct worker *worker)
             if (!engine->leader)
                 return;
         }
-        wait_for_events(engine);
+        ax_events_wait(engine);
     }
 }
 

@@ -152,6 +152,9 @@ def _line(record: dict[str, Any]) -> str:
     how = record.get("ended")
     if how == "exit":
         how = f"exit {record.get('status')}"
+    held = record.get("held_by")
+    if held is not None:
+        how = f"{how}, held by {'+'.join(map(str, held)) or 'nothing'}"
     who = f" [{record['asked_by']}]" if record.get("asked_by") else ""
     return one_line(f"{record.get('time')} {decision.get('verdict')} {how}{who} {what}")
 

@@ -72,7 +72,7 @@ class Action(NamedTuple):
     @classmethod
     def fchdir(cls, fd: int) -> Action:
         """Work in the directory `fd`."""
-        return cls(ActionType.FCHDIR, fd=fd)
+        return cls(ActionType.FCHDIR, 0, fd)
 
     @classmethod
     def open(cls, newfd: int, how: OpenHow, *, dirfd: int = AT_FDCWD) -> Action:

@@ -49,8 +49,8 @@ class StageResult(NamedTuple):
             "argv": list(self.argv),
             "exit_code": self.exit_code,
             "signal": self.signal,
-            "launcher": self.launcher.value,
-            "template": None if self.template is None else self.template.value,
+            "launcher": str(self.launcher),
+            "template": None if self.template is None else str(self.template),
         }
 
 
@@ -79,6 +79,9 @@ class ToolResult(NamedTuple):
     """Why the call did not run; None when it did."""
     notices: tuple[str, ...] = ()
     """What else there is to say of a call that ran: a file that has not all of an output."""
+    held_by: tuple[str, ...] | None = None
+    """What held every program of the call, in the words of ``sandbox.require``; None while it runs,
+    and when nothing has run."""
     session: SessionState | None = None
     """Of a call that was left running, and of what was asked about one."""
     text: str | None = None
@@ -88,10 +91,10 @@ class ToolResult(NamedTuple):
         """The object of ``run --json``."""
         return {
             "id": self.id,
-            "verdict": self.verdict.value,
-            "route": None if self.route is None else self.route.value,
+            "verdict": str(self.verdict),
+            "route": None if self.route is None else str(self.route),
             "route_reason": self.route_reason,
-            "ended": self.ended.value,
+            "ended": str(self.ended),
             "status": self.status,
             "stages": [stage.to_json() for stage in self.stages],
             "stdout": self.stdout.to_json(),
@@ -102,5 +105,6 @@ class ToolResult(NamedTuple):
             "duration_ms": self.duration_ms,
             "error": self.error,
             "notices": list(self.notices),
+            "held_by": None if self.held_by is None else list(self.held_by),
             "session": None if self.session is None else self.session.to_json(),
         }

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import errno
-import os
 
-from agent_exec.errors import InvalidCall, LaunchError, Step, TemplateError
+from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.model.action import Action
-from agent_exec.model.decision import Decision, Grant
+from agent_exec.model.decision import Grant
 from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Spill, Stdio, Survivors
-from agent_exec.model.request import Command
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.runtime.alike import Alike
 from agent_exec.runtime.approvals.pinned import lease_approved
 from agent_exec.runtime.confining import Confining
 from agent_exec.runtime.environment import ChildEnvironment
 from agent_exec.runtime.live import Live
 from agent_exec.runtime.on_terminal import on_terminal
+from agent_exec.runtime.outline import Outline
+from agent_exec.runtime.script_outline import ScriptOutline
 from agent_exec.runtime.spill import OutputFile
 from agent_exec.sandbox.profile import Sandbox
 from agent_exec.template.cache import Lease, TemplateCache
@@ -39,6 +40,10 @@ class Settings(NamedTuple):
     """None: nothing can be confined here."""
     on_update: str
     """When the program of a template was replaced: ``recreate``, ``ask`` or ``deny``."""
+    outlines: Alike[Outline]
+    """Of calls without a script."""
+    script_outlines: Alike[ScriptOutline]
+    """Of the others."""
     live: Live | None = None
     """Of one call: where outputs are copied to for somebody who looks on."""
 
@@ -53,6 +58,7 @@ class Bound:
         self.stderr_file: OutputFile | None = None
         self._settings = settings
         self._directory: Directory | None = None
+        self._mark = settings.environment.mark(grant.request.id)
         timeout_s = grant.request.call.timeout_s
         self.confining = Confining(
             settings.sandbox,
@@ -60,10 +66,11 @@ class Bound:
             settings.survivors,
         )
         try:
-            for command in grant.request.commands:
+            self._outline = settings.outlines.of(grant)
+            for stage in self._outline.stages:
                 self.leases.append(
                     lease_approved(
-                        settings.cache, _program(command), grant, on_update=settings.on_update
+                        settings.cache, stage.program, grant, on_update=settings.on_update
                     )
                 )
             self.plan = self._plan()
@@ -83,8 +90,9 @@ class Bound:
         """
         self.grant = grant
         cache = self._settings.cache
-        for index, command in enumerate(grant.request.commands):
-            lease, program = self.leases[index], _program(command)
+        self._outline = self._settings.outlines.of(grant)
+        for index, stage in enumerate(self._outline.stages):
+            lease, program = self.leases[index], stage.program
             if lease.template.name != program:
                 self.leases[index] = cache.lease(program)
                 lease.release()
@@ -110,61 +118,47 @@ class Bound:
                 self.stdout_file = self._file("stdout")
             if call.stderr is None:
                 self.stderr_file = self._file("stderr")
-        limits = settings.limits
         return CallPlan(
-            stages=self._stages(self._cwd()),
-            stdin=Stdio.NULL if request.stdin is None else request.stdin,
-            stdout=Stdio.CAPTURE if call.stdout is None else call.stdout,
-            stderr=Stdio.CAPTURE if call.stderr is None else call.stderr,
-            stdout_spill=self._spill(0, self.stdout_file),
-            stderr_spill=self._spill(1, self.stderr_file),
-            limits=limits if call.timeout_s is None else limits._replace(timeout_s=call.timeout_s),
-            survivors=settings.survivors,
-            mark=self._mark(),
+            self._stages(self._cwd()),
+            Stdio.NULL if request.stdin is None else request.stdin,
+            Stdio.CAPTURE if call.stdout is None else call.stdout,
+            Stdio.CAPTURE if call.stderr is None else call.stderr,
+            self._spill(0, self.stdout_file),
+            self._spill(1, self.stderr_file),
+            settings.limits
+            if call.timeout_s is None
+            else settings.limits._replace(timeout_s=call.timeout_s),
+            settings.survivors,
+            self._mark,
         )
 
     def _stages(self, directory: int) -> tuple[SpawnPlan, ...]:
-        request, settings = self.grant.request, self._settings
-        words, mark, env = settings.environment.words, self._mark(), request.call.env or {}
-        decision = self.grant.decision
-        needed = [ruling.variables for ruling in decision.commands if ruling.of is None]
-        if request.needs_shell is not None:
-            needed = [_for_all(decision)]
-        rights = [ruling.rights for ruling in decision.commands if ruling.of is None]
-        if request.needs_shell is not None:
-            rights = [decision.rights]
-        hardened = [words(mark, request.cwd, env, each) for each in needed]
-        confining, own = self.confining, "TMPDIR" in env
+        outline, confining = self._outline, self.confining
         actions = (Action.fchdir(directory),)
-        dies = settings.survivors is Survivors.KILL
-        stages = tuple(
-            [
+        dies = self._settings.survivors is Survivors.KILL
+        stages: list[SpawnPlan] = []
+        for stage, lease in zip(outline.stages, self.leases, strict=True):
+            executable, rights = lease.template.executable, stage.rights
+            # Before the environment: it chooses the temp directory.
+            confinement = confining.confinement(rights, executable, stage.argv)
+            words = (*stage.environment, self._mark)
+            stages.append(
                 SpawnPlan(
-                    executable=lease.template.executable,
-                    argv=tuple([os.fsencode(word) for word in command.argv]),
-                    # Before the environment: it chooses the temp directory.
-                    confinement=confining.confinement(
-                        granted, lease.template.executable, command.argv
-                    ),
-                    envp=confining.environment(granted, environment, own=own),
-                    actions=actions,
+                    executable,
+                    stage.words,
+                    confining.environment(rights, words, own=outline.own_tmpdir),
+                    actions,
                     session=True,
                     reset_signals=True,
                     die_with_parent=dies,
+                    confinement=confinement,
                 )
-                for command, lease, environment, granted in zip(
-                    request.commands, self.leases, hardened, rights, strict=True
-                )
-            ]
-        )
-        call = request.call
+            )
+        call = self.grant.request.call
         if call.terminal:
             assert isinstance(call.stdin, int), "a session has made it"
-            stages = (on_terminal(stages[0], call.stdin),)
-        return confining.boxed(stages, rights)
-
-    def _mark(self) -> bytes:
-        return self._settings.environment.mark(self.grant.request.id)
+            stages = [on_terminal(stages[0], call.stdin)]
+        return confining.boxed(stages, outline.rights)
 
     def _cwd(self) -> int:
         cwd = self.grant.request.cwd
@@ -188,25 +182,6 @@ class Bound:
         return OutputFile.create(
             settings.output_folder, f"{self.grant.request.id}.{name}", settings.output_cap
         )
-
-
-def _program(command: Command) -> str:
-    assert command.program is not None, "resolve() finds the program of every stage"
-    return command.program
-
-
-def _for_all(decision: Decision) -> tuple[tuple[str, str], ...]:
-    """What the commands within a text need to be run with, when one shell runs them.
-
-    Raises:
-        InvalidCall: They need different things.
-    """
-    needed = {ruling.variables for ruling in decision.commands if ruling.variables}
-    if len(needed) > 1:
-        raise InvalidCall(
-            "the commands in this text must be run with different settings; send them one by one"
-        )
-    return needed.pop() if needed else ()
 
 
 def _is_stale(template: Template) -> bool:

@@ -44,6 +44,24 @@ class Confining:
         self._before: Looks | None = None
         """Protected files, before the first stage that could write them."""
         self._boxed: list[Boxed | None] = []
+        self._made: Confinement | None = None
+        """Of the last stage; of one tool all are of one kind."""
+        self._contained: bool | None = None
+
+    @property
+    def held_by(self) -> tuple[str, ...] | None:
+        """What held every program that ran, as ``sandbox.require`` calls it; None: none has."""
+        if self._contained is None:
+            return None
+        made = self._made
+        held: tuple[str, ...] = ()
+        if made is not None and made.landlock is not None:
+            held = ("landlock",)
+        if made is not None and made.filter is not None:
+            held += ("seccomp",)
+        if self._contained:
+            held += ("cgroup",)
+        return (*held, "bubblewrap") if self._boxed and None not in self._boxed else held
 
     def confinement(
         self, rights: Rights | None, executable: Executable, argv: tuple[str, ...]
@@ -61,6 +79,7 @@ class Confining:
             made = cell.confinement(rights, executable)
         except OSError as error:
             raise LaunchError(name or argv[0], Step.SANDBOX, error.errno or errno.EIO) from None
+        self._made = made
         self._ran_code |= rights.code
         if rights.write and self._before is None:
             self._before = self._sandbox.protected.look()
@@ -150,6 +169,7 @@ class Confining:
             TemplateError: The same of a lone one, that is no longer what was pinned.
         """
         assert outcome is not None, "who waits for one is sent one"
+        self._contained = outcome.contained and self._contained is not False
         alone = False
         if self._boxed:
             outcome, alone = outcome_of(outcome, self._boxed)
@@ -179,4 +199,6 @@ class Confining:
 
 def _is_gits_own(name: str) -> bool:
     """What git writes in the course of its work: a remote, an upstream, a submodule."""
-    return name.startswith(".git/") and not name.startswith(".git/hooks/")
+    return name.startswith(".git/") and (
+        not name.startswith(".git/hooks/") or name.endswith(".sample")  # which nobody runs
+    )

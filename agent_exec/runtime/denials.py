@@ -45,6 +45,10 @@ _NOT_FOUND = re.compile(r"no such file or directory|\bENOENT\b", re.IGNORECASE)
 _BEFORE = re.compile(
     r"(?:^|:\s+)([^\s:][^:\n]*):\s+(?:permission denied|no such file)", re.IGNORECASE
 )
+_EXECUTES = re.compile(
+    r"(?:cannot|can't|could not|failed to) (?:exec|run|spawn)|\bexecv|\bexec\b.{0,40} failed",
+    re.IGNORECASE,
+)
 _MOST = 4
 _MOST_LINES = 2000
 
@@ -70,7 +74,9 @@ def denials(
         bounds: That held every process.
         cwd: Where it worked.
     """
-    if not withheld:
+    failed = any(stage.exit_code or stage.signal for stage in result.stages)
+    # Where nothing has failed, and nothing was complained of, nothing was refused.
+    if not withheld or not (failed or result.stderr.head or result.stderr.tail):
         return ()
     said = [
         *_by_signal(result, bounds),
@@ -125,6 +131,11 @@ def _by_text(
 
 def _of_file(withheld: Sequence[Withheld], line: str, cwd: str) -> str:
     names = ", ".join(dict.fromkeys(map(_name, withheld)))
+    if _EXECUTES.search(line) is not None and not any(each.rights.code for each in withheld):
+        return (
+            f"likely the sandbox: {names} had no right to execute another program; run that by a"
+            " command of its own"
+        )
     changed = _READ_ONLY.search(line) is not None
     for path in _paths(line, cwd):
         missing = _missing(withheld, path, changed=changed)
@@ -188,7 +199,8 @@ def _paths(line: str, cwd: str) -> Iterator[str]:
     found = [one or other for one, other in _PATH.findall(line)]
     for text in reversed(found or _BEFORE.findall(line)):
         path = os.path.normpath(os.path.join(cwd, os.path.expanduser(text.strip())))
-        if "\0" not in path:
+        # Between colons may as well stand what went wrong.
+        if "\0" not in path and (found or " " not in text.strip() or os.path.lexists(path)):
             yield path
 
 

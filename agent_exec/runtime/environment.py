@@ -99,30 +99,28 @@ class ChildEnvironment:
 
     def words(
         self,
-        mark: bytes,
         cwd: str,
         extra: Mapping[str, str],
         hardening: tuple[tuple[str, str], ...] = (),
     ) -> tuple[bytes, ...]:
-        """The environment of one command: the snapshot, `extra` over it, PWD and the mark.
+        """The environment of one command, but for its mark: the snapshot, `extra` over it, PWD.
 
         Args:
-            mark: See `mark`.
             cwd: Where it works.
             extra: What the call sets.
             hardening: What the decision sets, over that.
         """
         if extra:
-            return (*self._joined(cwd, (*extra.items(), *hardening)), mark)
+            return self._joined(cwd, (*extra.items(), *hardening))
         if not hardening and cwd == self._worktree:
-            return (*self._words, mark)
+            return self._words
         words = self._kept.get((cwd, hardening))
         if words is None:
             words = self._joined(cwd, hardening)
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
             self._kept[cwd, hardening] = words
-        return (*words, mark)
+        return words
 
     def _joined(self, cwd: str, extra: Iterable[tuple[str, str]]) -> tuple[bytes, ...]:
         variables = dict(self._variables)

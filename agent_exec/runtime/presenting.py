@@ -17,6 +17,7 @@ MODEL_BYTES = 32 * 1024
 """Of each output that a model gets, where its call does not say."""
 _KEPT_S = 7 * 24 * 3600.0
 _UNEXPANDED = frozenset("*?$")
+_ANY = ToolCall()
 
 
 class Presenter:
@@ -47,31 +48,34 @@ class Presenter:
             notices.append(
                 "no shell expands *, ?, $ or ~ in argv; send command for that, as shell text"
             )
-        wanted = call or ToolCall()
-        result = result._replace(
-            stdout=self._cut(result.stdout, wanted, result.id, "stdout", notices),
-            stderr=self._cut(result.stderr, wanted, result.id, "stderr", notices),
-            stages=tuple([self._stage(stage) for stage in result.stages]),
-            error=None if result.error is None else self._redact(result.error),
-            route_reason=None if result.route_reason is None else self._redact(result.route_reason),
-        )
-        # Not in one with the others: to keep an output may be worth a notice.
-        if notices:
-            result = result._replace(notices=tuple([self._redact(notice) for notice in notices]))
-        return result._replace(text=as_text(result))
+        wanted = _ANY if call is None else call
+        stdout = self._cut(result.stdout, wanted, result.id, "stdout", notices)
+        stderr = self._cut(result.stderr, wanted, result.id, "stderr", notices)
+        shown = self._without_secrets(result, notices)
+        if stdout is not shown.stdout or stderr is not shown.stderr:
+            shown = shown._replace(stdout=stdout, stderr=stderr)
+        return shown._replace(text=as_text(shown))
 
     def session(self, result: ToolResult, hints: Sequence[str] = ()) -> ToolResult:
         """The same of a part of a session, without secrets already; or of a list of them."""
         if result.text is not None:
             out = result.stdout._replace(head=self._redact(result.stdout.head))
             return result._replace(stdout=out, text=self._redact(result.text))
-        result = result._replace(
-            stages=tuple([self._stage(stage) for stage in result.stages]),
-            error=None if result.error is None else self._redact(result.error),
-            route_reason=None if result.route_reason is None else self._redact(result.route_reason),
-            notices=tuple([self._redact(notice) for notice in (*hints, *result.notices)]),
+        shown = self._without_secrets(result, (*hints, *result.notices))
+        return shown._replace(text=as_text(shown))
+
+    def _without_secrets(self, result: ToolResult, notices: Sequence[str]) -> ToolResult:
+        """All but the outputs."""
+        error, reason = result.error, result.route_reason
+        stages = tuple([self._stage(stage) for stage in result.stages])
+        if not notices and error is None and reason is None and stages == result.stages:
+            return result
+        return result._replace(
+            stages=stages,
+            error=None if error is None else self._redact(error),
+            route_reason=None if reason is None else self._redact(reason),
+            notices=tuple([self._redact(notice) for notice in notices]),
         )
-        return result._replace(text=as_text(result))
 
     def _stage(self, stage: StageResult) -> StageResult:
         argv = tuple([self._redact(word) for word in stage.argv])
@@ -87,7 +91,9 @@ class Presenter:
         elif not (output.head or output.tail):
             return output
         else:
-            output = output._replace(head=self._redact(output.head), tail="")
+            shown = self._redact(output.head)
+            if shown != output.head or output.tail:
+                output = output._replace(head=shown, tail="")
         most = MODEL_BYTES if call.output_bytes is None else call.output_bytes
         if len(output.head) + len(output.tail) <= most and call.keep is Keep.BOTH:
             return output

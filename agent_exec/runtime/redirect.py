@@ -33,6 +33,8 @@ class Redirected(NamedTuple):
 
 OUTPUT = 1
 ERRORS = 2
+AS_GIVEN = Redirected((), (None, OUTPUT, ERRORS))
+"""Of a command without redirections."""
 
 
 def redirect(

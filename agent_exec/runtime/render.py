@@ -19,6 +19,7 @@ def render(
     outcome: Outcome,
     leases: Sequence[Lease],
     *,
+    held_by: tuple[str, ...] | None,
     stdout_file: str | None = None,
     stderr_file: str | None = None,
 ) -> ToolResult:
@@ -28,6 +29,7 @@ def render(
         grant: That let it run.
         outcome: What became of it.
         leases: The template of each stage.
+        held_by: See `ToolResult`.
         stdout_file: Where the whole output lies; also `stderr_file`.
     """
     request, decision = grant.request, grant.decision
@@ -49,6 +51,7 @@ def render(
         duration_ms=round(outcome.duration_s * 1000, 3),
         notices=request.notices
         + what_files_lack(outcome.stdout, outcome.stderr, stdout_file, stderr_file),
+        held_by=held_by,
     )
 
 

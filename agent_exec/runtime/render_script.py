@@ -33,4 +33,5 @@ def render_script(
         duration_ms=run.duration_ms,
         error=run.refused,
         notices=grant.request.notices + what_files_lack(out, err, stdout_file, stderr_file),
+        held_by=run.confining.held_by,
     )

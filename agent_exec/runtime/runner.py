@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
 from agent_exec.errors import Denied, TemplateError
 from agent_exec.model.decision import Decision, Grant, Verdict
@@ -41,13 +43,12 @@ class Runner:
         """The same for one call, which `live` looks at."""
         return Runner(self._engine, self._settings._replace(live=live), self._checker)
 
-    async def run(self, grant: Grant) -> ToolResult:
+    def run(self, grant: Grant) -> Coroutine[Any, Any, ToolResult]:
         """Under asyncio or trio. Raises as `ExecTool.run`."""
         grant = self._by_route(grant)
         if grant.request.call.stdout_file is None:
-            return await self._launch(grant)
-        with stdout_to_file(grant) as with_file:
-            return await self._launch(with_file)
+            return self._launch(grant)
+        return self._launch_to_file(grant)
 
     def run_sync(self, grant: Grant) -> ToolResult:
         """On the calling thread. Raises as `ExecTool.run`."""
@@ -56,6 +57,10 @@ class Runner:
             return self._launch_sync(grant)
         with stdout_to_file(grant) as with_file:
             return self._launch_sync(with_file)
+
+    async def _launch_to_file(self, grant: Grant) -> ToolResult:
+        with stdout_to_file(grant) as with_file:
+            return await self._launch(with_file)
 
     async def _launch(self, grant: Grant) -> ToolResult:
         if grant.request.script is not None:
@@ -144,6 +149,7 @@ def _result(bound: Bound, outcome: Outcome) -> ToolResult:
         bound.grant,
         outcome,
         bound.leases,
+        held_by=bound.confining.held_by,
         stdout_file=None if bound.stdout_file is None else bound.stdout_file.path,
         stderr_file=None if bound.stderr_file is None else bound.stderr_file.path,
     )

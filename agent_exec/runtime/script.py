@@ -94,12 +94,14 @@ class ScriptRun:
     def steps(self) -> Steps:
         """Run it. Send the outcome of every plan; throw the error of one that did not start."""
         ran = False
+        shared = None
         try:
-            with ExitStack() as holds:
-                self._share_input(holds)
-                yield from self._items()
+            shared = self._share_input()
+            yield from self._items()
             ran = True
         finally:
+            if shared is not None:
+                os.close(shared)
             self.survivors += self._left_over.end()
             self.confining.leave(ran=ran)
 
@@ -110,29 +112,29 @@ class ScriptRun:
                 return
             if _runs(item.joint, self._ready.state.status):
                 self._last = index == len(items) - 1
-                yield from self._pipeline(item)
+                yield from self._pipeline(index, item)
                 self._ready.went()
 
-    def _share_input(self, holds: ExitStack) -> None:
+    def _share_input(self) -> int | None:
         """Literal input that several commands may read is read by each where the last stopped."""
         if not isinstance(self._stdin, bytes):
-            return
-        if sum(len(item.pipeline.commands) for item in self._script.items) > 1:
-            fd = text_file(self._stdin)
-            holds.callback(os.close, fd)
-            self._stdin = fd
+            return None
+        if sum(len(item.pipeline.commands) for item in self._script.items) <= 1:
+            return None
+        self._stdin = text_file(self._stdin)
+        return self._stdin
 
     def _refuse(self, because: str) -> None:
         self._ready.refused = because
         self.ended = Ended.REFUSED
 
-    def _pipeline(self, item: Item) -> Steps:
+    def _pipeline(self, index: int, item: Item) -> Steps:
         pipeline = item.pipeline
         with ExitStack() as holds:
             try:
                 stages = []
                 for place in range(len(pipeline.commands)):
-                    stages.append((yield from self._ready.make(pipeline, place, holds)))
+                    stages.append((yield from self._ready.make(index, pipeline, place, holds)))
                     if self.refused is not None:
                         self.ended = Ended.REFUSED
                         return
@@ -251,34 +253,38 @@ class ScriptRun:
         directory = self._ready.work_in()
         out = call.stdout if stdout is None else stdout
         out_rest, err_rest = self.output.rest()
-        stages = [
-            SpawnPlan(
-                executable=program.found.executable,
-                argv=tuple([os.fsencode(word) for word in program.found.argv]),
-                envp=program.envp,
-                actions=(*program.actions, Action.fchdir(directory.fd)),
-                session=True,
-                reset_signals=True,
-                die_with_parent=settings.survivors is Survivors.KILL,
-                confinement=self.confining.confinement(
-                    program.rights, program.found.executable, program.argv
-                ),
+        changes_to = Action.fchdir(directory.fd)
+        dies = settings.survivors is Survivors.KILL
+        stages: list[SpawnPlan] = []
+        for program in programs:
+            executable = program.found.executable
+            stages.append(
+                SpawnPlan(
+                    executable,
+                    program.found.words,
+                    program.envp,
+                    (*program.actions, changes_to),
+                    session=True,
+                    reset_signals=True,
+                    die_with_parent=dies,
+                    confinement=self.confining.confinement(
+                        program.rights, executable, program.argv
+                    ),
+                )
             )
-            for program in programs
-        ]
         if call.terminal:
             assert isinstance(call.stdin, int), "a session has made it"
             stages = [on_terminal(stage, call.stdin) for stage in stages]
         return CallPlan(
-            stages=self.confining.boxed(stages, [program.rights for program in programs]),
-            stdin=stdin,
-            stdout=Stdio.CAPTURE if out is None else out,
-            stderr=Stdio.CAPTURE if call.stderr is None else call.stderr,
-            stdout_spill=None if stdout is not None else out_rest,
-            stderr_spill=err_rest,
-            limits=limits,
-            survivors=settings.survivors if self._last and stdout is None else Survivors.KEEP,
-            mark=self._mark,
+            self.confining.boxed(stages, [program.rights for program in programs]),
+            stdin,
+            Stdio.CAPTURE if out is None else out,
+            Stdio.CAPTURE if call.stderr is None else call.stderr,
+            None if stdout is not None else out_rest,
+            err_rest,
+            limits,
+            settings.survivors if self._last and stdout is None else Survivors.KEEP,
+            self._mark,
         )
 
     def _take(

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 
 from agent_exec.errors import Denied, LaunchError, ProgramNotFound, Step, TemplateError
 from agent_exec.model.decision import Decision, Grant, Verdict
-from agent_exec.model.effect import EffectKind
 from agent_exec.model.outcome import Outcome
 from agent_exec.model.request import Command, FileUse
 from agent_exec.model.script import Operator, Pipeline, Redirection, SimpleCommand
@@ -25,19 +24,12 @@ from agent_exec.runtime.exec_errors import (
 )
 from agent_exec.runtime.open_file import open_file
 from agent_exec.runtime.places import FilesOf, RealPlaces
-from agent_exec.runtime.redirect import redirect
+from agent_exec.runtime.redirect import AS_GIVEN, redirect
 from agent_exec.runtime.renewal import on_stale
 from agent_exec.runtime.resolve import find_program
+from agent_exec.runtime.script_outline import Judged, Needs, Variables
 from agent_exec.runtime.script_output import ScriptOutput
-from agent_exec.runtime.script_values import (
-    Found,
-    Needs,
-    Program,
-    Result,
-    Said,
-    StepToTake,
-    Variables,
-)
+from agent_exec.runtime.script_values import Found, Program, Result, Said, StepToTake
 from agent_exec.shell.builtin_forms import is_builtin
 from agent_exec.shell.builtins import BUILTINS
 from agent_exec.shell.builtins.state import ShellState
@@ -79,10 +71,9 @@ class ScriptStages:
         self._output = output
         self._confining = confining
         self._mark = settings.environment.mark(request.id)
-        self._given = dict(request.call.env or {})
-        self._extra = dict(self._given)
-        self._base = settings.environment.variables(request.cwd)
-        self.state = ShellState(request.cwd, {**self._base, **self._extra})
+        self._outline = outline = settings.script_outlines.of(grant)
+        self._extra = outline.given
+        self.state = outline.state
         self.leaves = False
         """``exit`` was run."""
         self.refused: str | None = None
@@ -91,16 +82,25 @@ class ScriptStages:
         self._grant = grant
         self._approved = grant.decision.verdict is not Verdict.ALLOW
         """By a person, and nothing of the text has changed anything since."""
-        self._judged = _judged(grant.decision)
-        self._may_change = _may_change(grant.decision)
+        self._judged: Judged = outline.judged
         self._directory: Directory | None = None
         """The current one, once it was needed."""
 
     def make(
-        self, pipeline: Pipeline, place: int, holds: ExitStack
+        self, item: int, pipeline: Pipeline, place: int, holds: ExitStack
     ) -> Generator[StepToTake, Outcome | None, Program | Result]:
-        """Make one stage ready: expand it, open its files, do it if it is a builtin."""
+        """Make one stage ready: expand it, open its files, do it if it is a builtin.
+
+        Args:
+            item: Which of the text `pipeline` is.
+            pipeline: Its stages.
+            place: Of the stage.
+            holds: Lets go of what the stage has.
+        """
         simple = pipeline.commands[place]
+        outlined = self._as_outlined(item, pipeline, place, holds)
+        if outlined is not None:
+            return outlined
         scope = self._scope()
         argv = self._words(simple, scope)
         errors_too = place < len(pipeline.errors_too) and pipeline.errors_too[place]
@@ -120,11 +120,11 @@ class ScriptStages:
             return said.result(argv, 0)
         if argv[0] in BUILTINS:
             return (yield from self._builtin(argv, said, alone=len(pipeline.commands) == 1))
-        found = self._find(argv, holds)
+        needs = self._judged.get(argv)
+        found = self._find(argv, needs, holds)
         if isinstance(found, Failure):
             yield from self._output.complain(said, found.message)
             return said.result(argv, found.status)
-        needs = self._judged.get(argv)
         if needs is None:
             # Only now is it known what it does: its words were globs, or the status of a
             # command; or a path leads elsewhere, for what a command before it has done.
@@ -134,9 +134,37 @@ class ScriptStages:
         envp = self._envp(simple, scope, needs)
         return Program(argv, found, envp, opened.actions, said, needs.rights)
 
+    def _as_outlined(
+        self, item: int, pipeline: Pipeline, place: int, holds: ExitStack
+    ) -> Program | None:
+        """A program of which nothing has changed since the text was judged; None: look closer."""
+        outline, state = self._outline, self.state
+        stage = outline.stages[item][place]
+        if (
+            stage is None
+            or self._judged is not outline.judged
+            # Also where cd has gone: it sets PWD.
+            or state.variables is not outline.state.variables
+        ):
+            return None
+        try:
+            lease = self._lease(stage.program)
+        except TemplateError:
+            return None
+        found = Found(stage.argv, stage.program, lease, stage.argv[0], stage.words)
+        holds.callback(found.release)
+        if found.executable.script and interpreter_error(stage.program, state.cwd):
+            return None
+        words = (*stage.environment, self._mark)
+        envp = self._confining.environment(stage.rights, words, own="TMPDIR" in self._extra)
+        said = Said(
+            AS_GIVEN, pipeline.commands[place].line, piped=place < len(outline.stages[item]) - 1
+        )
+        return Program(stage.argv, found, envp, (), said, stage.rights)
+
     def went(self) -> None:
         """A pipeline has run. What it has changed may make others of the next commands."""
-        if self._may_change:
+        if self._outline.may_change:
             self._judged = {}
             # What it makes of programs (``make && ./made``) was approved with it.
             self._approved = False
@@ -188,7 +216,7 @@ class ScriptStages:
         decision = self._judge_again(command)
         if decision.verdict is Verdict.ALLOW:
             ruling = decision.commands[0]
-            return Needs(ruling.variables, ruling.rights)
+            return Needs(ruling.variables, ruling.rights, program)
         because = "; ".join(decision.because)
         self.refused = f"line {simple.line}: what it has become is not allowed: {because}"
         return None
@@ -202,7 +230,7 @@ class ScriptStages:
             [
                 (name, value)
                 for name, value in self._extra.items()
-                if name not in ("PWD", "OLDPWD") or self._given.get(name) == value
+                if name not in ("PWD", "OLDPWD") or self._outline.given.get(name) == value
             ]
         )
 
@@ -232,21 +260,26 @@ class ScriptStages:
             self._extra = {
                 name: value
                 for name, value in state.variables.items()
-                if self._base.get(name) != value or name in self._extra
+                if self._outline.base.get(name) != value or name in self._extra
             }
         self.state = state
 
-    def _find(self, argv: tuple[str, ...], holds: ExitStack) -> Found | Failure:
+    def _find(
+        self, argv: tuple[str, ...], needs: Needs | None, holds: ExitStack
+    ) -> Found | Failure:
         """The program, ready to be spawned; or why bash would not execute it."""
         name, cwd, settings = argv[0], self.state.cwd, self._settings
         if name == "":
             return Failure(": command not found", 127)
-        try:
-            program = find_program(
-                name, cwd=cwd, path=settings.environment.search_path(self._extra)
-            )
-        except (ProgramNotFound, TemplateError):
-            return not_found(name, cwd)
+        program = None if needs is None else needs.program
+        # What else may have become of it since it was judged?
+        if program is None or "/" in name or "PATH" in self._extra:
+            try:
+                program = find_program(
+                    name, cwd=cwd, path=settings.environment.search_path(self._extra)
+                )
+            except (ProgramNotFound, TemplateError):
+                return not_found(name, cwd)
         try:
             found = Found(argv, program, self._lease(program), name)
         except TemplateError as error:
@@ -278,7 +311,7 @@ class ScriptStages:
         extra = self._extra
         if simple.assignments or needs.variables:
             extra = {**extra, **dict(_prefix(simple, scope)), **dict(needs.variables)}
-        words = self._settings.environment.words(self._mark, self.state.cwd, extra)
+        words = (*self._settings.environment.words(self.state.cwd, extra), self._mark)
         return self._confining.environment(needs.rights, words, own="TMPDIR" in extra)
 
     def why_not_again(self, programs: Sequence[Program], error: TemplateError) -> str | None:
@@ -316,25 +349,6 @@ def _is_in(path: str, folder: str) -> bool:
 def _target(redirection: Redirection, scope: Scope) -> str:
     field = expand(redirection.target, scope)
     return "" if field is None else field.text
-
-
-def _judged(decision: Decision) -> dict[tuple[str, ...], Needs]:
-    """By argument vector; not those that differ from place to place."""
-    found: dict[tuple[str, ...], set[Needs]] = {}
-    for ruling in decision.commands:
-        if ruling.of is None:
-            needs = Needs(ruling.variables, ruling.rights)
-            found.setdefault(ruling.argv, set()).add(needs)
-    return {argv: next(iter(each)) for argv, each in found.items() if len(each) == 1}
-
-
-def _may_change(decision: Decision) -> bool:
-    """Does any command do more than to read? Then facts may be others afterwards."""
-    return any(
-        effect.argv is None and effect.kind is not EffectKind.READ
-        for ruling in decision.commands
-        for effect in ruling.effects
-    )
 
 
 def _prefix(simple: SimpleCommand, scope: Scope) -> Variables:

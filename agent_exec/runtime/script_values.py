@@ -11,6 +11,7 @@ from agent_exec.model.outcome import Outcome
 from agent_exec.model.plan import CallPlan, Executable, Stdio, TemplateUse
 from agent_exec.model.rights import Rights
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.runtime.outline import words_of
 from agent_exec.runtime.redirect import Redirected
 from agent_exec.template.cache import Lease, TemplateCache
 
@@ -24,23 +25,22 @@ class Write(NamedTuple):
 
 Input: TypeAlias = bytes | int | Literal[Stdio.NULL]
 StepToTake: TypeAlias = CallPlan | Write
-Variables: TypeAlias = tuple[tuple[str, str], ...]
 Steps: TypeAlias = Generator[StepToTake, Outcome | None, None]
-
-
-class Needs(NamedTuple):
-    """What a command is to be run with, and what it may do."""
-
-    variables: Variables
-    rights: Rights | None
 
 
 class Found:
     """A program that was found, and its template until `release`."""
 
-    def __init__(self, argv: tuple[str, ...], program: str, lease: Lease, name: str) -> None:
-        self.argv = argv
-        """What it gets; not that of the stage where bash reads a file as a text."""
+    def __init__(
+        self,
+        argv: tuple[str, ...],
+        program: str,
+        lease: Lease,
+        name: str,
+        words: tuple[bytes, ...] | None = None,
+    ) -> None:
+        self.words = words_of(argv) if words is None else words
+        """What it gets; not the words of the stage where bash reads a file as a text."""
         self.program = program
         self._lease = lease
         # A script is told the words by which it was executed.

@@ -17,17 +17,42 @@ _MOST_TRIES = 16
 _ENV_OPTIONS_WITH_VALUE = ("-u", "-C")
 # They read what was packed, and write to a pipe.
 _UNPACKERS = ("gzip", "bzip2", "xz", "zstd", "lz4", "lzip", "lzop", "brotli", "cat")
+_DPKG = ("dpkg", "dpkg-query", "dpkg-deb", "dpkg-split")
 _HELPERS = {
-    "dpkg": ("dpkg-query", "dpkg-deb", "dpkg-split"),
+    **dict.fromkeys(("dpkg", "apt", "apt-get", "apt-cache", "apt-mark"), _DPKG),
+    "tar": ("sh",),  # what packs is run by it
     "man": (
         *("groff", "nroff", "troff", "grotty", "preconv", "tbl", "eqn", "pic", "refer", "col"),
         *("iconv", "locale", "manconv", "zsoelim", "less"),
     ),
 }
-_HELPER_FOLDERS = {"git": ("/usr/lib/git-core", "/usr/libexec/git-core")}
+_HELPER_FOLDERS = {
+    "git": ("/usr/lib/git-core", "/usr/libexec/git-core"),
+    **dict.fromkeys(("apt-get", "apt-cache", "apt-mark"), ("/usr/lib/apt",)),
+}
+# Their names have a target before, and a version behind them.
+_COMPILERS = frozenset({"gcc", "g++", "cc", "c++", "cpp", "gfortran", "clang", "clang++", "rustc"})
+_LINKED_WITH = ("cc", "gcc", "as", "ld", "ld.bfd", "ld.gold", "ld.lld", "ar", "nm", "strip")
+_COMPILER_FOLDERS = ("/usr/lib/gcc", "/usr/libexec/gcc")
+# What was installed, of which they tell.
+_OF_PACKAGES = ("/var/lib/dpkg", "/var/lib/rpm", "/usr/lib/sysimage/rpm", "/var/lib/pacman/local")
+_OF_APT = (
+    *("/var/lib/dpkg", "/var/lib/apt", "/var/cache/apt"),
+    # Not auth.conf, in which passwords are.
+    *(f"/etc/apt/{name}" for name in ("apt.conf", "apt.conf.d", "preferences", "preferences.d")),
+    *(f"/etc/apt/{name}" for name in ("sources.list", "sources.list.d", "trusted.gpg.d")),
+)
+_READ_WITH = {
+    **dict.fromkeys((*_DPKG, "update-alternatives", "rpm", "pacman"), _OF_PACKAGES),
+    **dict.fromkeys(("apt", "apt-get", "apt-cache", "apt-mark", "apt-config"), _OF_APT),
+    **dict.fromkeys(("man", "whatis", "apropos"), ("/var/cache/man",)),
+    "last": ("/var/log/wtmp",),
+}
 # They are about processes, and nothing without.
 _OF_PROCESSES = frozenset(
     {"ps", "pgrep", "pidof", "pstree", "top", "w", "uptime", "free", "lsof", "pmap", "pidstat"}
+    # What is mounted is told of a process; lscpu lists the directory.
+    | {"df", "findmnt", "mount", "fuser", "lsns", "lscpu"}
 )
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/opt")
 
@@ -45,13 +70,18 @@ def executed_with(program: str, path: Sequence[str]) -> tuple[str, ...]:
     real = _real(program)
     name = os.path.basename(program)
     found = [real, *_with(real, path)]
-    for helper in (*_UNPACKERS, *_HELPERS.get(name, ())):
+    compiles = not _COMPILERS.isdisjoint(os.path.basename(real).split("-"))
+    more = _LINKED_WITH if compiles else _HELPERS.get(name, ())
+    for helper in (*_UNPACKERS, *more):
         where = _found(helper, path)
         if where is not None:
             found += [_real(where), *_with(_real(where), path)]
     found += [
         folder
-        for each in (*_HELPER_FOLDERS.get(name, ()), f"/usr/lib/{name}", f"/usr/libexec/{name}")
+        for each in (
+            *(_COMPILER_FOLDERS if compiles else _HELPER_FOLDERS.get(name, ())),
+            *(f"/usr/lib/{name}", f"/usr/libexec/{name}"),
+        )
         for folder in glob.glob(glob.escape(each))
     ]
     return tuple(dict.fromkeys(map(_real, found)))
@@ -65,11 +95,14 @@ def started_with(program: str, path: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_with(program: str) -> tuple[str, ...]:
-    """Folders that are read when `program` runs: of the environment that it was installed in.
+    """Files and folders that are read when `program` runs: of the environment that it was installed
+    in, and what it tells of.
 
     A proxy of rustup runs what its toolchain holds. Never raises.
     """
-    found = ["/proc"] if os.path.basename(program) in _OF_PROCESSES else []
+    name = os.path.basename(program)
+    found = ["/proc"] if name in _OF_PROCESSES else []
+    found += filter(os.path.exists, _READ_WITH.get(name, ()))
     for each in dict.fromkeys((os.path.normpath(program), _real(program))):
         prefix = os.path.dirname(os.path.dirname(each))
         if os.path.isfile(os.path.join(prefix, "pyvenv.cfg")):

@@ -26,7 +26,16 @@ from agent_exec.sandbox.bpf import (
     mask,
     search,
 )
-from agent_exec.sandbox.syscalls import HIGHEST, REFUSALS, REQUESTS, Refusal, Unless, When
+from agent_exec.sandbox.syscalls import (
+    FILE_SYSTEMS,
+    HIGHEST,
+    READING,
+    REFUSALS,
+    REQUESTS,
+    Refusal,
+    Unless,
+    When,
+)
 
 _NUMBER = 0  # offsets into struct seccomp_data
 _ARCHITECTURE = 4
@@ -40,6 +49,9 @@ _NEW_NAMESPACES = 0x7E020000  # CLONE_NEW*, but for CLONE_NEWTIME, which clone c
 _UNSHARED = 0x00000100 | 0x00000200 | 0x00000400 | 0x00000800 | 0x00010000 | 0x00040000
 _WORD = 0xFFFFFFFF
 _O_TRUNC = 0x200
+_F_SETLEASE, _F_SETDELEG = 1024, 1040
+_PRIO_PROCESS, _IOPRIO_WHO_PROCESS = 0, 1
+_REQUEST_TYPE = 0xFF00
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _SOCKET_TYPES, _SOCK_STREAM, _SOCK_SEQPACKET = 0xF, 1, 5
 _FIRST_LANDLOCK_TRUNCATE = 3
@@ -74,6 +86,8 @@ class Withheld(NamedTuple):
                 return self.write and self.landlock < _FIRST_LANDLOCK_TRUNCATE
             case When.NO_NETWORK:
                 return self.network
+            case When.ONLY_READS:
+                return self.write and self.network
 
 
 def build(withheld: Withheld, secret: tuple[int, int] | None, machine: str) -> Filter:
@@ -205,6 +219,15 @@ def _code_of(refusal: Refusal, withheld: Withheld, secret: tuple[int, int] | Non
             return (load(_high(0)), *if_equal(0, low, refuse))
         case Unless.OWN_PROCESS:
             return (load(_low(0)), *if_equal(0, _PASS, refuse))
+        case Unless.OWN_PRIORITY:
+            return _if_own(_PRIO_PROCESS, refuse)
+        case Unless.OWN_IO_PRIORITY:
+            return _if_own(_IOPRIO_WHO_PROCESS, refuse)
+        case Unless.NO_LEASE:
+            return (
+                load(_low(1)),
+                *if_equal(_F_SETLEASE, refuse, if_equal(_F_SETDELEG, refuse, _PASS)),
+            )
         case Unless.OWN_OR_READING:
             return (load(_low(0)), *if_equal(0, _PASS, _if_equal_64(2, 0, _PASS, refuse)))
         case Unless.HARMLESS_REQUEST:
@@ -235,11 +258,24 @@ def _if_secret(index: int, secret: tuple[int, int] | None, refuse: Code) -> Code
     return _if_equal_64(index, secret[0], _if_equal_64(index + 1, secret[1], _PASS, refuse), refuse)
 
 
+def _if_own(kind: int, refuse: Code) -> Code:
+    """Of the one process that calls: the first argument says of what, the second of which."""
+    return (
+        load(_low(0)),
+        *if_equal(kind, (load(_low(1)), *if_equal(0, _PASS, refuse)), refuse),
+    )
+
+
 def _unless_requested(withheld: Withheld, refuse: Code) -> Code:
     code = _PASS
-    for request in reversed(REQUESTS):
-        if withheld.covers(request.when):
-            code = if_equal(request.number, refuse, code)
+    if withheld.write:
+        for kind in FILE_SYSTEMS.values():
+            code = if_equal(kind << 8, refuse, code)
+        code = (mask(_REQUEST_TYPE), *code)
+        for request in READING:
+            code = if_equal(request.number, _PASS, code)
+    for request in REQUESTS:
+        code = if_equal(request.number, refuse, code)
     return (load(_low(1)), *code)
 
 

@@ -35,6 +35,8 @@ class When(Enum):
     NO_WRITE_OLD = auto()
     """The same, and where Landlock does not yet know truncation (before its ABI 3)."""
     NO_NETWORK = auto()
+    ONLY_READS = auto()
+    """Without the right to write, and without the network."""
 
 
 class Unless(Enum):
@@ -53,10 +55,17 @@ class Unless(Enum):
     """unshare(2): nothing but what threads share. A flag that nobody knew yet is refused."""
     OWN_PROCESS = auto()
     """The pid is 0."""
+    OWN_PRIORITY = auto()
+    """setpriority(2): PRIO_PROCESS of 0."""
+    OWN_IO_PRIORITY = auto()
+    """ioprio_set(2): IOPRIO_WHO_PROCESS of 0."""
     OWN_OR_READING = auto()
     """prlimit(2): the pid is 0, or no limit is set."""
     HARMLESS_REQUEST = auto()
-    """ioctl(2): not one of `REQUESTS`. The kernel looks at the low 32 bits only."""
+    """ioctl(2): not one of `REQUESTS`; without the right to write, of `FILE_SYSTEMS` only one of
+    `READING`. The kernel looks at the low 32 bits only."""
+    NO_LEASE = auto()
+    """fcntl(2): neither F_SETLEASE nor F_SETDELEG."""
     NO_TRUNCATION_AT_1 = auto()
     """O_TRUNC is not among the flags, the second argument."""
     NO_TRUNCATION_AT_2 = auto()
@@ -80,12 +89,11 @@ class Refusal(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A request of ioctl(2) that is refused."""
+    """A request of ioctl(2)."""
 
     name: str
     number: int
     reason: str
-    when: When = When.ALWAYS
 
 
 REQUESTS = (
@@ -93,14 +101,44 @@ REQUESTS = (
     Request("TIOCLINUX", 0x541C, "pastes into the console"),
     Request("TIOCCONS", 0x541D, "takes the console's output"),
     Request("TIOCSETD", 0x5423, "loads a line discipline into the kernel"),
-    Request("FS_IOC_SETFLAGS", 0x40086602, "changes a file's attributes", When.NO_WRITE),
-    Request("FS_IOC32_SETFLAGS", 0x40046602, "changes a file's attributes", When.NO_WRITE),
-    Request("FS_IOC_SETVERSION", 0x40087602, "changes a file's generation", When.NO_WRITE),
-    Request("FS_IOC32_SETVERSION", 0x40047602, "changes a file's generation", When.NO_WRITE),
-    Request("FS_IOC_FSSETXATTR", 0x401C5820, "changes a file's attributes", When.NO_WRITE),
-    Request("FS_IOC_ENABLE_VERITY", 0x40806685, "seals a file for good", When.NO_WRITE),
-    Request("FS_IOC_SET_ENCRYPTION_POLICY", 0x800C6613, "encrypts a directory", When.NO_WRITE),
+    Request("FIFREEZE", 0xC0045877, "stops all writing to a file system"),
+    Request("FITHAW", 0xC0045878, "lets it go on"),
+    Request("FS_IOC_SHUTDOWN", 0x8004587D, "ends a file system"),
+    Request("RNDADDTOENTCNT", 0x40045201, "says what randomness is worth"),
+    Request("RNDADDENTROPY", 0x40085203, "the same"),
+    Request("RNDZAPENTCNT", 0x5204, "forgets what it is worth"),
+    Request("RNDCLEARPOOL", 0x5206, "the same"),
+    Request("RNDRESEEDCRNG", 0x5207, "makes new randomness"),
 )
+"""Refused to everybody; what is not for terminals needs privilege, which root has."""
+
+FILE_SYSTEMS = {
+    "VFS and XFS": 0x58,
+    "VFS and ext4": 0x66,
+    "NILFS2": 0x6E,
+    "FAT": 0x72,
+    "versions": 0x76,
+    "VFS and Btrfs": 0x94,
+    "Ceph": 0x97,
+    "bcachefs": 0xBC,
+    "CIFS": 0xCF,
+    "F2FS": 0xF5,
+}
+"""Types of requests (their second byte) to file systems. By a descriptor that may only be read,
+some change attributes and labels, or make whole subvolumes, and Landlock is not asked."""
+
+READING = (
+    Request("FS_IOC_GETFLAGS", 0x80086601, "reads a file's attributes"),
+    Request("FS_IOC32_GETFLAGS", 0x80046601, "the same"),
+    Request("FS_IOC_FSGETXATTR", 0x801C581F, "the same"),
+    Request("FAT_IOCTL_GET_ATTRIBUTES", 0x80047210, "the same"),
+    Request("FS_IOC_GETVERSION", 0x80087601, "reads a file's generation"),
+    Request("FS_IOC_FIEMAP", 0xC020660B, "says where a file has holes"),
+    Request("FS_IOC_GETFSLABEL", 0x81009431, "reads the label"),
+    Request("FICLONE", 0x40049409, "copies to a descriptor that may be written"),
+    Request("FICLONERANGE", 0x4020940D, "the same"),
+)
+"""Of these, what is let through all the same."""
 
 REFUSALS = (
     # Other processes, which Landlock keeps a domain from only partly.
@@ -182,7 +220,7 @@ REFUSALS = (
     # Terminals, and attributes of files by descriptor.
     Refusal(
         (Call("ioctl", 16, 29),),
-        "some requests are refused: see REQUESTS",
+        "some requests are refused: see REQUESTS and FILE_SYSTEMS",
         unless=Unless.HARMLESS_REQUEST,
     ),
     Refusal((Call("vhangup", 153, 58),), "hangs up the terminal"),
@@ -275,6 +313,36 @@ REFUSALS = (
         When.NO_WRITE,
     ),
     Refusal((Call("file_setattr", 469, 469),), "changes a file's attributes", When.NO_WRITE),
+    Refusal(
+        (Call("fcntl", 72, 25),),
+        "holds up whoever opens a file for writing",
+        When.NO_WRITE,
+        Unless.NO_LEASE,
+    ),
+    # Threads have numbers like processes, so that others than those which only read may need it.
+    Refusal(
+        (
+            Call("sched_setaffinity", 203, 122),
+            Call("sched_setattr", 314, 274),
+            Call("sched_setparam", 142, 118),
+            Call("sched_setscheduler", 144, 119),
+        ),
+        "slows down other processes of the user",
+        When.ONLY_READS,
+        Unless.OWN_PROCESS,
+    ),
+    Refusal(
+        (Call("setpriority", 141, 140),),
+        "slows down other processes of the user",
+        When.ONLY_READS,
+        Unless.OWN_PRIORITY,
+    ),
+    Refusal(
+        (Call("ioprio_set", 251, 30),),
+        "slows down other processes of the user",
+        When.ONLY_READS,
+        Unless.OWN_IO_PRIORITY,
+    ),
     Refusal(
         (
             Call("shmget", 29, 194),

@@ -11,6 +11,8 @@ from typing import Any
 from agent_exec.errors import InvalidCall
 from agent_exec.named_tuple import NamedTuple
 
+EMPTY: tuple[object, ...] = ("", [], {})
+"""What counts as left out, as null does: models that have to send every field send these."""
 # Words of other tools for the same thing.
 _OTHER_NAMES: Mapping[str, Mapping[str, str]] = {
     "exec": {
@@ -68,7 +70,7 @@ def convert(arguments: Mapping[str, Any], tool: str) -> Converted:
     for name, value in arguments.items():
         # To write nothing is something else than not to write.
         said = tool == "exec_write" and _OTHER_NAMES[tool].get(name, name) == "text"
-        if value is not None and (said or value not in ("", [], {})):
+        if value is not None and (said or value not in EMPTY):
             work.take(str(name), value)
     return work.done()
 

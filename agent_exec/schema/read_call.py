@@ -18,13 +18,14 @@ from agent_exec.schema.arguments import (
     StopArguments,
     WriteArguments,
 )
-from agent_exec.schema.convert import Converted, convert
+from agent_exec.schema.convert import EMPTY, Converted, convert
 from agent_exec.schema.wrong import first_mistake, unknown_names
 
 MOST_STDIN = 16 * 1024 * 1024
 """Characters of literal input."""
 _MOST_MS = 1_000_000_000
 _FORMS = ("argv", "pipeline", "command")
+_USUAL = {"argv": list, "command": str, "cwd": str, "timeout_ms": int, "justification": str}
 _EXAMPLE = '{"argv": ["git", "status", "-s"]}'
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -45,7 +46,11 @@ def read_call(arguments: object) -> ReadCall:
     Raises:
         InvalidCall: It does not say what to run, or not clearly; the message has what to send.
     """
-    converted = convert(as_object(arguments), "exec")
+    sent = as_object(arguments)
+    usual = _usual(sent)
+    if usual is not None:
+        return ReadCall(usual)
+    converted = convert(sent, "exec")
     read = _validated(ExecArguments, converted)
     given = [form for form in _FORMS if getattr(read, form) is not None]
     if not given:
@@ -111,6 +116,30 @@ def as_object(arguments: object) -> Mapping[str, Any]:
 
 def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
+
+
+def _usual(sent: Mapping[str, Any]) -> ToolCall | None:
+    """The call, where it is what most are: an argv or a text, and little beside it, all just as the
+    schema has it. To read one in full takes ten times as long.
+    """
+    fields: dict[str, Any] = {}
+    for name, value in sent.items():
+        if value is None or value in EMPTY:
+            continue
+        if type(value) is not _USUAL.get(name):
+            return None
+        fields[name] = value
+    argv: list[Any] = fields.pop("argv", [])
+    milliseconds = fields.pop("timeout_ms", None)
+    if bool(argv) is ("command" in fields) or (milliseconds is not None and milliseconds <= 0):
+        return None
+    # Beyond ASCII, there may be halves of characters.
+    for word in (*argv, *fields.values()):
+        if type(word) is not str or not word.isascii():
+            return None
+    stages = (tuple(argv),) if argv else ()
+    timeout_s = None if milliseconds is None else _seconds(milliseconds)
+    return ToolCall(stages=stages, timeout_s=timeout_s, **fields)
 
 
 def _validated(model: type[_M], converted: Converted) -> _M:

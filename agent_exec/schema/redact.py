@@ -52,7 +52,11 @@ class Redactor:
     def __call__(self, text: str) -> str:
         """`text` without secrets."""
         if self._values is not None:
-            text = self._values.sub(REDACTED, text)
+            # Whether any is there is told in a small part of the time that replacing takes.
+            for each in self._secrets:
+                if each in text:
+                    text = self._values.sub(REDACTED, text)
+                    break
         for pattern in self._patterns:
             text = pattern.sub(REDACTED, text)
         return text

@@ -53,6 +53,7 @@ class ExecResult(_Result):
     duration_ms: float
     error: str | None = Field(description="Why it did not run, and what to do instead.")
     notices: list[str]
+    held_by: list[Literal["landlock", "seccomp", "cgroup", "bubblewrap"]] | None
     session: SessionResult | None
 
 

@@ -201,8 +201,9 @@ class TemplateCache:
         """
         try:
             current = self._directory
-            if current is None or not current.is_at(self.worktree):
-                current = Directory(self.worktree)
+            if current is not None and current.is_at(self.worktree):
+                return current
+            current = Directory(self.worktree)
         except OSError as error:
             raise LaunchError(self.worktree, Step.CWD, error.errno or errno.EIO) from None
         with self._alone():

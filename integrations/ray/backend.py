@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import anyio
@@ -13,19 +15,31 @@ from ray.exceptions import (
     ActorUnavailableError,
     ActorUnschedulableError,
     NodeDiedError,
-    OwnerDiedError,
+    ObjectLostError,
     RayActorError,
     RayError,
+    RayTaskError,
     TaskCancelledError,
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from agent_exec import BackendCall, BackendLost, BackendResult, Closed, StreamEvent
+from agent_exec import (
+    AgentExecError,
+    BackendCall,
+    BackendLost,
+    BackendResult,
+    Closed,
+    InvalidCall,
+    StreamEvent,
+)
 from agent_exec.backend import check_place
-from agent_exec.integrations.ray.node import NodeActor
+from agent_exec.integrations.ray.node import MOST_UNREAD, NodeActor
 
-_LOST = (RayActorError, ActorUnschedulableError, NodeDiedError, OwnerDiedError)
+_LOST = (RayActorError, ActorUnschedulableError, NodeDiedError, ObjectLostError)
+# Of calls alone: their node may go on.
+_ONLY_CALL = (ActorUnavailableError, ObjectLostError)
 _MOST_CALLS = 1000
+_TOLD_AT_ONCE = MOST_UNREAD // 2
 # How long the end of a call that was cancelled is awaited: SIGTERM, grace, SIGKILL.
 _CANCEL_PATIENCE_S = 15.0
 
@@ -43,6 +57,7 @@ class RayBackend:
 
     Raises:
         Closed: This process is not connected to a cluster.
+        InvalidCall: The cluster has no such node.
     """
 
     def __init__(
@@ -54,9 +69,14 @@ class RayBackend:
     ) -> None:
         if not ray.is_initialized():
             raise Closed("not connected to a Ray cluster; call ray.init before")
+        known = {each["NodeID"] for each in ray.nodes()}
+        for path, node in worktrees.items():
+            if node not in known:
+                raise InvalidCall(f"the cluster has no node {node!r}, which is to have {path}")
         self._node_of = dict(worktrees)
         self._policies = policies
         self._lost: dict[str, str] = {}
+        self._streams = itertools.count()
         self._is_closed = False
         actor = ray.remote(num_cpus=0, max_concurrency=_MOST_CALLS, max_restarts=0)(NodeActor)
         self._actors = {
@@ -85,16 +105,18 @@ class RayBackend:
         except asyncio.CancelledError:
             await _cancel(ref)
             raise
-        except _LOST as error:
-            raise self._loss(node, call, error, ref) from error
+        except (RayTaskError, *_LOST) as error:
+            raise self._told(node, call, error, ref) from error
         return result
 
     @asynccontextmanager
     async def stream(self, call: BackendCall) -> AsyncIterator[AsyncIterator[StreamEvent]]:
         """See `ExecBackend.stream`."""
         node, actor = self._route(call)
-        refs = actor.stream.options(num_returns="streaming").remote(call.to_json())
-        events = self._events(refs, node, call)
+        id_ = next(self._streams)
+        refs = actor.stream.options(num_returns="streaming").remote(call.to_json(), id_)
+        took = partial(actor.took.remote, id_, _TOLD_AT_ONCE)
+        events = self._events(refs, node, call, took)
         try:
             yield events
         finally:
@@ -123,12 +145,17 @@ class RayBackend:
         refs: Any,  # noqa: ANN401 - Ray's, which has no types of its own
         node: str,
         call: BackendCall,
+        took: Callable[[], object],
     ) -> AsyncGenerator[StreamEvent, None]:
+        read = 0
         try:
             async for ref in refs:
                 yield await ref
-        except _LOST as error:
-            raise self._loss(node, call, error, refs) from error
+                read += 1
+                if read % _TOLD_AT_ONCE == 0:
+                    took()
+        except (RayTaskError, *_LOST) as error:
+            raise self._told(node, call, error, refs) from error
 
     def _route(self, call: BackendCall) -> tuple[str, Any]:
         if self._is_closed:
@@ -139,15 +166,19 @@ class RayBackend:
             raise BackendLost(node, call.worktree, f"it was lost before: {self._lost[node]}")
         return node, self._actors[node]
 
-    def _loss(
+    def _told(
         self,
         node: str,
         call: BackendCall,
         error: Exception,
         ref: Any,  # noqa: ANN401 - a reference, or a generator of some
-    ) -> BackendLost:
+    ) -> Exception:
+        """What the caller is to know of an error of Ray's."""
+        if isinstance(error, RayTaskError):
+            # The node's own word, without the way that it took there.
+            return error.cause if isinstance(error.cause, AgentExecError) else error
         why = next((line for line in str(error).splitlines() if line.strip()), repr(error))
-        if isinstance(error, ActorUnavailableError):
+        if isinstance(error, _ONLY_CALL):
             # It may come back; what nobody waits for any more is not to go on then.
             ray.cancel(ref)
         else:

@@ -88,6 +88,9 @@ def test_a_wrong_answer_voids_the_batch_and_says_what_it_was(
         assert isinstance(batch, Failure)
         assert batch.reason.startswith("WrongAnswerError: cat: stdout is ")
         assert isinstance(crew.measure([0, 0], 1, 2), Batch)
+        # Of the workers, who were to get hot by it.
+        (cold,) = crew.cold
+        assert cold.startswith("while it warmed up: WrongAnswerError: cat: stdout is ")
 
 
 def test_a_call_that_the_policy_refuses_voids_the_batch(corpus: Corpus) -> None:
@@ -143,6 +146,44 @@ def test_a_run_measures_what_was_chosen_and_the_base() -> None:
     assert told[0] == "laying out the sources"
     assert "round 2 of 2: shell-text, 2x8" in told
     assert "Shell text" in render_table(report)
+
+
+def test_a_run_says_which_rounds_are_void_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One worker is killed before it can be asked; the others were to get hot, and did not."""
+    crews: dict[str, Crew] = {}
+
+    class Watched(Crew):
+        def __init__(self, back_end: str, corpus: Corpus, expected: Sequence[Expected]) -> None:
+            super().__init__(back_end, corpus, expected)
+            crews[back_end] = self
+
+        def start(self, count: int) -> str | None:
+            reason = super().start(count)
+            if self is crews.get("anyio") and not self.cold:
+                self.cold.append("while it warmed up: it rained")
+            return reason
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if line.startswith("round 1 of 2"):
+            os.kill(crews["anyio"].pids[0], signal.SIGKILL)
+
+    monkeypatch.setattr(run, "Crew", Watched)
+    told: list[str] = []
+    options = AgentBenchOptions.choose(
+        rounds=2, calls=6, presets=("shell-text",), splits=("2x8",), only=("anyio",), size="small"
+    )
+    report = run_agent_benchmark(replace(options, parts=False), tell=tell)
+
+    ended = "the worker ended by itself (status -9)"
+    assert f"void: anyio: {ended}" in told
+    assert report.failures[0] == "anyio: while it warmed up: it rained"
+    assert report.failures[1:] == [f"round 1 is void for anyio, shell-text, 2x8: {ended}"]
+    assert {(each.back_end, each.rounds) for each in report.figures} == {
+        ("subprocess", 2),
+        ("anyio", 1),
+    }
+    assert ended in render_table(report).partition("\nVoid\n")[2]
 
 
 def test_the_parts_of_every_tool_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:

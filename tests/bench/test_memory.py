@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from bench.values import TINY, FakeWorker, belongings
+from bench.values import CAT, TINY, FakeWorker, belongings
 
 from agent_exec.bench.failure import Failure
 from agent_exec.bench.launch.belongings import count_belongings
@@ -18,9 +18,12 @@ def nobody(line: str) -> None:
 
 def test_belongings_are_counted_when_launches_are_routine_and_at_the_end() -> None:
     worker = FakeWorker("trio")
-    figure = measure_memory(worker, "trio", TINY, launches=2500, in_flight=16, tell=nobody)
+    figure = measure_memory(
+        worker, "trio", TINY, lasting=CAT, launches=2500, in_flight=16, tell=nobody
+    )
 
-    assert worker.counted_after == [5, 25]
+    assert worker.asked[:2] == [("trio", "cat", 16), ("trio", "tiny", 16)]
+    assert worker.counted_after == [6, 26]
     assert figure == MemoryFigure(
         method="trio",
         launches=2000,
@@ -38,7 +41,9 @@ def test_a_wrong_launch_ends_it() -> None:
             return Failure("wrong") if len(self.asked) == 7 else Failure("else")
 
     worker = Wrong("trio")
-    figure = measure_memory(worker, "trio", TINY, launches=100, in_flight=16, tell=nobody)
+    figure = measure_memory(
+        worker, "trio", TINY, lasting=CAT, launches=100, in_flight=16, tell=nobody
+    )
     assert (figure, len(worker.asked)) == (Failure("else"), 1)
 
 

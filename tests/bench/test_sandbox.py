@@ -26,7 +26,7 @@ pytestmark = [
 
 WITHOUT_BWRAP = {
     *((name, n) for name in ("without", "landlock", "all") for n in (1, 16)),
-    *((name, 1) for name in ("launcher", "launcher, all")),
+    *((name, 1) for name in ("launcher", "launcher, all", "tool")),
 }
 
 
@@ -39,7 +39,8 @@ def report(monkeypatch: pytest.MonkeyPatch) -> SandboxBenchReport:
 def test_every_kind_is_measured_and_shown(report: SandboxBenchReport, tmp_path: Path) -> None:
     found = {(figure.name, figure.in_flight) for figure in report.figures}
     bwrap = shutil.which("bwrap") is not None
-    assert found == WITHOUT_BWRAP | ({("bubblewrap", 1), ("bubblewrap", 16)} if bwrap else set())
+    boxed = {("bubblewrap", 1), ("bubblewrap", 16), ("tool, bubblewrap", 1)}
+    assert found == WITHOUT_BWRAP | (boxed if bwrap else set())
     assert bool(report.missing) is not bwrap
     for figure in report.figures:
         if figure.how.startswith("nothing"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -41,12 +42,15 @@ def run(agent_exec: InProcess) -> Run:
 def test_show(run: Run, log: Path) -> None:
     done = run(log, "show")
     first, second = done.stdout.splitlines()
-    assert first.endswith("Z allow exit 0 [me] cat a")
+    assert re.search(r"Z allow exit 0, held by landlock\+seccomp\S* \[me\] cat a$", first)
     assert second.endswith("cat a && ls")
     assert done.stderr == ""
     assert run(log, "show", "--program", "ls").stdout.count("\n") == 1
     shown = [json.loads(line) for line in run(log, "show", "--json").stdout.splitlines()]
     assert [record["v"] for record in shown] == [1, 1]
+    (path,) = log.iterdir()
+    path.write_text(json.dumps({**shown[0], "held_by": []}) + "\n")
+    assert run(log, "show").stdout.endswith("exit 0, held by nothing [me] cat a\n")
 
 
 def test_broken_lines_are_told(run: Run, log: Path) -> None:

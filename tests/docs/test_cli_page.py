@@ -95,6 +95,7 @@ def test_the_json_object_has_the_fields_of_a_result() -> None:
         stages=(stage,),
         stdout=Output("hello, worktree\n"),
         duration_ms=shown["duration_ms"],
+        held_by=("landlock", "seccomp", "cgroup"),
     )
     assert shown == result.to_json()
     assert list(shown) == list(result.to_json())

@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import select
+import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -26,6 +27,8 @@ from agent_exec import BackendCall, BackendLost, BackendResult, Chunk, InvalidCa
 from agent_exec.integrations.ray import RayBackend
 
 PATIENCE_S = 60.0
+UNREAD = 20_000_000
+"""Bytes; many times what is on its way at once."""
 WAITS = "(exec 3>fifo; echo up >&3; sleep 1000) & wait"
 
 
@@ -55,15 +58,21 @@ class Scenarios:
         return [[result.node, result.result["stdout"]["head"]] for result in done]
 
     async def policies(self) -> object:
-        """A call that the policy refuses; places that are not there."""
+        """A call that the policy refuses; places that are not there, here or on their node."""
         refused = await self._backend.run(self.call("a", "touch", "new", policy="default"))
         errors = []
-        for wrong in (self.call("elsewhere", "ls"), self.call("a", "ls", policy="strict")):
-            try:
-                await self._backend.run(wrong)
-            except InvalidCall as error:
-                errors.append(str(error))
+        wrong = [self.call("elsewhere", "ls"), self.call("a", "ls", policy="strict")]
+        for each in (*wrong, self.call("gone", "ls")):
+            for use in (self._backend.run, self._streamed):
+                try:
+                    await use(each)
+                except InvalidCall as error:
+                    errors.append(str(error))
         return [refused.result["ended"], errors]
+
+    async def _streamed(self, call: BackendCall) -> object:
+        async with self._backend.stream(call) as events:
+            return [event async for event in events]
 
     async def streams(self) -> object:
         """Output that is there before the call has ended."""
@@ -80,6 +89,39 @@ class Scenarios:
                 elif isinstance(event, BackendResult):
                     seen.append(event.result["status"])
         return seen
+
+    async def ends(self) -> object:
+        """A call that takes too long, with all that it has started; one that says much."""
+        with Fifo(self._folder / "b" / "late") as fifo:
+            text = WAITS.replace("fifo", "late")
+            late = self.call("b", "sh", "-c", text)
+            late = replace(late, arguments={**late.arguments, "timeout_ms": 500})
+            task = asyncio.create_task(self._backend.run(late))
+            await asyncio.to_thread(fifo.wait_up)
+            ended = (await task).result["ended"]
+            gone = await asyncio.to_thread(fifo.is_gone)
+        (self._folder / "b" / "long.txt").write_text("first\n" + "x" * 3_000_000 + "\nlast\n")
+        long = await self._backend.run(self.call("b", "cat", "long.txt"))
+        return {
+            "ended": ended,
+            "gone": gone,
+            "text": [len(str(long.text)), str(long.text)[-200:]],
+            "dropped": long.result["stdout"]["dropped"],
+        }
+
+    async def unread(self) -> object:
+        """A stream that nobody reads for a while: its child waits, and then says the rest."""
+        done = self._folder / "b" / "done"
+        waits = self.call("b", "sh", "-c", f"head -c {UNREAD} /dev/zero; touch done")
+        async with self._backend.stream(waits) as events:
+            chunk = await anext(events)
+            size = len(chunk.data) if isinstance(chunk, Chunk) else 0
+            for _ in range(150):
+                await self._backend.run(self.call("a", "true"))
+            early = done.exists()
+            async for event in events:
+                size += len(event.data) if isinstance(event, Chunk) else 0
+        return [early, size, done.exists()]
 
     async def example(self) -> object:
         """The program of the guide."""
@@ -171,6 +213,22 @@ class Scenarios:
             "other": other.result["status"],
         }
 
+    async def kills(self) -> object:
+        """An actor that is killed under a call: its guardian ends what that has started."""
+        (parent,) = [
+            int(event.data)
+            for event in await self._streamed(self.call("a", "sh", "-c", "echo $PPID"))
+            if isinstance(event, Chunk)
+        ]
+        with Fifo(self._folder / "a" / "held") as fifo:
+            waits = self.call("a", "sh", "-c", WAITS.replace("fifo", "held"))
+            task = asyncio.create_task(self._backend.run(waits))
+            await asyncio.to_thread(fifo.wait_up)
+            os.kill(parent, signal.SIGKILL)
+            (told,) = await asyncio.gather(task, return_exceptions=True)
+            gone = await asyncio.to_thread(fifo.is_gone)
+        return [type(told).__name__, str(told), gone]
+
 
 class Fifo:
     """Tells that somebody holds it, and that nobody does any more."""
@@ -199,22 +257,34 @@ class Fifo:
 
 
 async def play(scenarios: Scenarios, backend: RayBackend) -> dict[str, object]:
-    """What each finds, the one that kills a node last."""
+    """What each finds, those that kill something last."""
     found: dict[str, object] = {}
     parts: tuple[Callable[[], Awaitable[object]], ...] = (
         scenarios.routes,
         scenarios.policies,
         scenarios.streams,
+        scenarios.ends,
+        scenarios.unread,
         scenarios.example,
         scenarios.sessions,
         scenarios.cancels,
         scenarios.loses,
+        scenarios.kills,
     )
     for part in parts:
         async with asyncio.timeout(3 * PATIENCE_S):
             found[part.__name__] = await part()
     await backend.aclose()
     return found
+
+
+def unknown_node(folder: Path) -> str:
+    """What is said of a node that the cluster does not have."""
+    try:
+        RayBackend({str(folder): "ab" * 28})
+    except InvalidCall as error:
+        return str(error)
+    return ""
 
 
 def main() -> None:
@@ -234,7 +304,10 @@ def main() -> None:
                 (folder / name).mkdir()
                 (folder / name / "name.txt").write_text(name)
             backend = RayBackend(
-                {str(folder / name): node.node_id for name, node in places.items()},
+                {
+                    **{str(folder / name): node.node_id for name, node in places.items()},
+                    str(folder / "gone"): nodes[0].node_id,
+                },
                 policies=("default", "open"),
                 options={"audit": False},
             )
@@ -243,6 +316,7 @@ def main() -> None:
                 cluster.remove_node(nodes[1], allow_graceful=False)
 
             found = asyncio.run(play(Scenarios(folder, backend, kill), backend))
+            found["unknown"] = unknown_node(folder)
             found["nodes"] = [node.node_id for node in nodes]
         finally:
             ray.shutdown()

@@ -24,7 +24,7 @@ from framework_suite import (
 from mcp_wire import wait_for_tails
 from realproc import is_alive, wait_until
 
-from agent_exec import Answer, ExecTool, Reply
+from agent_exec import Answer, ExecTool, Question, Reply
 
 pytest.importorskip("autogen_core")
 pytest.importorskip("autogen_agentchat")
@@ -32,7 +32,7 @@ pytest.importorskip("autogen_agentchat")
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.messages import ToolCallExecutionEvent
 from autogen_core import CancellationToken, FunctionCall
-from autogen_core.code_executor import CodeBlock
+from autogen_core.code_executor import CodeBlock, CodeResult
 from autogen_core.models import (
     ChatCompletionClient,
     CreateResult,
@@ -202,6 +202,34 @@ def test_a_call_whose_task_is_cancelled_leaves_no_process(
     with_tool(worktree, use, policy="open", grace_s=0.0)
 
 
+@pytest.mark.parametrize("reply", [Reply.ONCE, Reply.NEVER])
+def test_a_token_cancels_the_call_and_not_the_task_that_awaits_it(
+    worktree: Path, reply: Reply
+) -> None:
+    """Here while its own task runs, which may not wait for anything after that."""
+
+    async def use(tool: ExecTool) -> None:
+        workbench = ExecWorkbench(tool)
+        done = await workbench.call_tool("exec", {"argv": ["touch", "new"]}, token)
+        assert done.to_text() == "cancelled, and ended"
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        later = CancellationToken()
+        done = await workbench.call_tool("exec", {"argv": ["cat", "a.txt"]}, later)
+        later.cancel()
+        await asyncio.sleep(0)
+        assert not done.is_error
+
+    async def approver(_question: Question) -> Answer:
+        token.cancel()
+        return Answer(reply)
+
+    token = CancellationToken()
+    with_tool(worktree, use, approver=approver)
+    assert not (worktree / "new").exists()
+
+
 def test_what_did_not_run_is_an_error_and_what_failed_is_none(worktree: Path) -> None:
     async def use(tool: ExecTool) -> list[bool]:
         workbench = ExecWorkbench(tool)
@@ -224,6 +252,14 @@ def test_the_definition_is_ours(worktree: Path, how: Any) -> None:
     with_tool(worktree, use)
 
 
+def executed(worktree: Path, *blocks: tuple[str, str], **options: Any) -> CodeResult:
+    async def use(tool: ExecTool) -> CodeResult:
+        given = [CodeBlock(code=code, language=language) for language, code in blocks]
+        return await ExecCodeExecutor(tool).execute_code_blocks(given, CancellationToken())
+
+    return with_tool(worktree, use, **options)
+
+
 @pytest.mark.parametrize(
     ("blocks", "status", "output"),
     [
@@ -237,21 +273,50 @@ def test_the_definition_is_ours(worktree: Path, how: Any) -> None:
 def test_blocks_run_up_to_the_first_that_fails(
     worktree: Path, blocks: list[tuple[str, str]], status: int, output: str
 ) -> None:
-    async def use(tool: ExecTool) -> Any:
-        given = [CodeBlock(code=code, language=language) for language, code in blocks]
-        return await ExecCodeExecutor(tool).execute_code_blocks(given, CancellationToken())
-
-    done = with_tool(worktree, use, policy="open")
+    done = executed(worktree, *blocks, policy="open")
     assert done.exit_code == status
     assert done.output.endswith(output) or output in done.output
     assert "one" not in done.output
 
 
 def test_a_block_that_is_denied(worktree: Path) -> None:
-    async def use(tool: ExecTool) -> Any:
-        block = CodeBlock(code="rm a.txt", language="bash")
-        return await ExecCodeExecutor(tool).execute_code_blocks([block], CancellationToken())
-
-    done = with_tool(worktree, use, policy="read-only")
+    done = executed(worktree, ("bash", "rm a.txt"), policy="read-only")
     assert (done.exit_code, done.output[:9]) == (126, "refused: ")
     assert (worktree / "a.txt").exists()
+
+
+@pytest.mark.parametrize("reply", [Reply.ONCE, Reply.NEVER])
+def test_the_approver_of_the_tool_is_asked_about_a_block(worktree: Path, reply: Reply) -> None:
+    blocks = ("sh", "touch new"), ("sh", "cat a.txt")
+    done = executed(worktree, *blocks, approver=lambda _question: Answer(reply))
+    assert done.exit_code == (0 if reply is Reply.ONCE else 126)
+    assert (worktree / "new").exists() is (reply is Reply.ONCE)
+
+
+def test_a_block_that_takes_too_long_is_ended(worktree: Path) -> None:
+    text = LONG_TREE["argv"][2]
+    done = executed(worktree, ("bash", text), policy="open", timeout_s=0.3, grace_s=0.0)
+    assert (done.exit_code, done.output[:9]) == (124, "timed out")
+    wait_for_tails(worktree, count=0)
+
+
+def test_a_block_that_says_much_is_cut(worktree: Path) -> None:
+    done = executed(worktree, ("python", "print('x' * 200_000 + 'last')"), policy="open")
+    assert "bytes left out" in done.output
+    assert done.output.endswith("last")
+    assert len(done.output) < 40_000
+
+
+def test_a_block_whose_token_is_cancelled_leaves_no_process(worktree: Path) -> None:
+    async def use(tool: ExecTool) -> None:
+        token = CancellationToken()
+        block = CodeBlock(code=LONG_TREE["argv"][2], language="bash")
+        executor = ExecCodeExecutor(tool)
+        running = asyncio.ensure_future(executor.execute_code_blocks([block], token))
+        await to_thread.run_sync(partial(wait_for_tails, worktree, count=2))
+        token.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await to_thread.run_sync(partial(wait_for_tails, worktree, count=0))
+
+    with_tool(worktree, use, policy="open", grace_s=0.0)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import to_thread
 from framework_suite import (
+    LONG_TREE,
     ApproverSuite,
     Arguments,
     Asked,
@@ -17,6 +21,7 @@ from framework_suite import (
     with_tool,
     worktree,
 )
+from mcp_wire import wait_for_tails
 
 from agent_exec import Answer, ExecTool, Reply
 
@@ -141,6 +146,17 @@ class TestOpenAIShellTool:
             worktree, lambda tool: self.run(tool, "tail -f a.txt", timeout_ms=50), grace_s=0.0
         )
         assert "timeout" in str(told).lower()
+
+    def test_one_that_is_cancelled_leaves_no_process(self, worktree: Path) -> None:
+        async def use(tool: ExecTool) -> None:
+            running = asyncio.ensure_future(self.run(tool, LONG_TREE["argv"][2]))
+            await to_thread.run_sync(partial(wait_for_tails, worktree, count=2))
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            await to_thread.run_sync(partial(wait_for_tails, worktree, count=0))
+
+        with_tool(worktree, use, policy="open", grace_s=0.0)
 
     def test_a_long_output_is_cut(self, worktree: Path) -> None:
         (worktree / "long.txt").write_text("x" * 100_000)

@@ -45,14 +45,42 @@ def test_calls_go_to_the_node_that_has_the_worktree(found: Any) -> None:
 def test_a_policy_is_kept_on_the_node_and_unknown_places_are_refused(found: Any) -> None:
     ended, errors = found["policies"]
     assert ended == "refused"
-    assert [error.split("; it has")[0].split("'")[0] for error in errors] == [
-        "the backend has no worktree ",
-        "the backend has no policy ",
+    # Each by `run` and by `stream`; the last in the words of the node, and no more.
+    assert [error.split("; it has")[0].split(" '")[0].split(" /")[0] for error in errors] == [
+        "the backend has no worktree",
+        "the backend has no worktree",
+        "the backend has no policy",
+        "the backend has no policy",
+        "the worktree",
+        "the worktree",
     ]
+    assert errors[-1].endswith("gone is no directory")
+    assert f"no node '{'ab' * 28}'" in found["unknown"]
 
 
 def test_outputs_are_streamed_while_the_call_runs(found: Any) -> None:
     assert found["streams"] == ["first\n", "second\n", 0]
+
+
+def test_a_call_that_takes_too_long_is_ended_with_its_tree(found: Any) -> None:
+    assert (found["ends"]["ended"], found["ends"]["gone"]) == ("timeout", True)
+
+
+def test_a_long_output_comes_cut_in_the_middle(found: Any) -> None:
+    length, end = found["ends"]["text"]
+    assert length < 40_000
+    assert end.endswith("\nlast")
+    assert found["ends"]["dropped"] > 2_900_000
+
+
+def test_a_stream_that_nobody_reads_makes_its_child_wait(found: Any) -> None:
+    assert found["unread"] == [False, 20_000_000, True]
+
+
+def test_an_actor_that_is_killed_is_told_of_and_leaves_nothing(found: Any) -> None:
+    name, words, gone = found["kills"]
+    assert (name, gone) == ("BackendLost", True)
+    assert f"lost node {found['nodes'][0]}" in words
 
 
 def test_a_background_session_goes_on_between_calls_and_ends_with_its_owner(found: Any) -> None:

@@ -217,7 +217,7 @@ def test_trap_04_signals_neither_mask_nor_ignored_signals_reach_the_child(
     """Not the host's, not those of our own threads; and its handlers are not run there."""
     script = """
         import threading
-        for signum in (1, 2, 3, 10, 13, 15, 17, 25, 34, 64):
+        for signum in (1, 2, 3, 5, 10, 11, 13, 15, 17, 23, 25, 34, 64):
             signal.signal(signum, signal.SIG_IGN)
         signal.signal(signal.SIGUSR2, lambda *_: print("handled", flush=True))
         said = []
@@ -238,6 +238,28 @@ def test_trap_04_signals_neither_mask_nor_ignored_signals_reach_the_child(
     """
     done = run_host(engine_name, script, runner, str(probe))
     assert done.stdout == "[('', ''), True]\n"
+
+
+def test_trap_04_signals_that_are_ignored_since_the_last_launch_do_not_reach_the_child(
+    probe: Path,
+) -> None:
+    """Those that programs do ignore for a while; the core asks for others seldom."""
+    script = """
+        often = (1, 2, 3, 10, 12, 13, 14, 15, 17, 20, 21, 22, 25)
+        with Plans(make_launcher(ENGINE)) as plans:
+            engine = make_engine(ENGINE)
+            plan = plans.call(plans.stage(sys.argv[2]))
+            said = set()
+            for _ in range(8):
+                for disposition in (signal.SIG_DFL, signal.SIG_IGN):
+                    for signum in often:
+                        signal.signal(signum, disposition)
+                    outcome = run_with(engine, sys.argv[1], plan)
+                    said.add(read_probe(outcome.stdout.head.decode())["ignored"])
+            engine.close()
+        print(said)
+    """
+    assert run_host("native", script, "sync", str(probe)).stdout == "{''}\n"
 
 
 def test_trap_04_signals_to_the_group_during_launches_do_their_default_in_the_child(

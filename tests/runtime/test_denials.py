@@ -59,6 +59,28 @@ def test_the_missing_right_is_named_with_the_file(text: str, place: Path) -> Non
     assert f"no right to change {path}" in said(message, Rights(read=(str(place),)))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tar (child): gzip: Cannot exec: Permission denied",
+        "gcc: fatal error: cannot execute \u2018as\u2019: execvp: Permission denied",
+        "fatal: cannot exec 'git-submodule': Permission denied",
+        "error: could not run pager: Permission denied",
+    ],
+)
+def test_a_program_that_was_not_executed_is_told_as_such(text: str) -> None:
+    assert said(text, Rights(read=("/tmp",))).startswith(
+        "likely the sandbox: prog had no right to execute another program"
+    )
+
+
+def test_what_went_wrong_is_no_file(place: Path) -> None:
+    text = "df: Warning: cannot read table of mounted file systems: Permission denied"
+    assert said(text, Rights(read=("/tmp",))).startswith("perhaps the sandbox: prog may change")
+    (place / "two words").write_text("x")
+    assert "no right to read" in said(f"cat: {place}/two words: Permission denied", Rights())
+
+
 def test_what_a_command_had_the_right_to_is_no_refusal_of_the_sandbox(place: Path) -> None:
     text = f"cat: {place}/file: Permission denied"
     assert "no right to" not in said(text, Rights(read=("/usr",), write=(str(place),)))
@@ -131,3 +153,10 @@ def test_a_loopback_is_told_from_no_socket() -> None:
 def test_a_mount_that_may_only_be_read_is_told_as_a_right_to_change(place: Path) -> None:
     message = f"touch: cannot touch '{place}/file': Read-only file system"
     assert f"no right to change {place}/file" in said(message, Rights(read=("/usr",)))
+
+
+def test_a_complaint_is_read_also_where_nothing_failed() -> None:
+    withheld = [Withheld(("prog",), "/bin/prog", Rights())]
+    quiet = result("", 0)
+    assert denials(withheld, quiet, BOUNDS, cwd="/tmp") == ()
+    assert denials(withheld, result("socket: Permission denied", 0), BOUNDS, cwd="/tmp")

@@ -34,6 +34,7 @@ ARGUMENTS = {
     Unless.ONLY_UNSHARES: ("0x10000000",),
     Unless.HARMLESS_REQUEST: (NOWHERE, "0x5412"),
     Unless.UNNAMED_PAIR: ("1", "2"),
+    Unless.NO_LEASE: (NOWHERE, "1024"),
     Unless.OWN_OR_READING: (NOWHERE, NOWHERE, NOWHERE, NOWHERE),
 }
 # To say so needs more than the filter away: the kernel itself answers EPERM or EACCES.

@@ -180,3 +180,31 @@ def test_a_call_that_was_converted_is_not_converted_again(arguments: dict[str, A
         return
     again = convert(once.fields, "exec")
     assert again.hints == ()
+
+
+TEXT = st.text(st.characters(codec=None) | st.sampled_from("ab \ud800"), max_size=4)
+FITTING: dict[str, st.SearchStrategy[Any]] = {
+    "argv": st.lists(TEXT, max_size=3) | st.just(["ls", 1]),
+    "command": TEXT,
+    "cwd": TEXT,
+    "timeout_ms": st.integers(-1, 2) | st.just(1_000_000_001),
+    "justification": TEXT,
+    "stdin": TEXT,
+}
+SENT = st.fixed_dictionaries(
+    {}, optional={name: fitting | st.none() | JSON for name, fitting in FITTING.items()}
+)
+
+
+def read(arguments: dict[str, Any]) -> object:
+    """What comes of it: a call and hints, or the words of a refusal."""
+    try:
+        return read_call(arguments)
+    except InvalidCall as error:
+        return str(error)
+
+
+@given(SENT)
+def test_what_is_usual_is_read_as_all_else(arguments: dict[str, Any]) -> None:
+    # A flag that says nothing has it read in full.
+    assert read(arguments) == read({**arguments, "background": False})

@@ -199,3 +199,18 @@ def test_a_long_line_without_an_end_takes_no_square_of_its_time() -> None:
 )
 def test_what_is_no_text(text: str, *, binary: bool) -> None:
     assert looks_binary(text) is binary
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=0xFF) | st.just("\ufffd"), max_size=30))
+def test_a_text_has_few_characters_that_no_text_has(text: str) -> None:
+    strange = [
+        char
+        for char in text
+        if char == "\ufffd" or (unicodedata.category(char) == "Cc" and char not in "\t\n\r\x1b\b\f")
+    ]
+    assert looks_binary(text) is ("\0" in text or len(strange) * 10 > len(text))
+
+
+def test_what_is_plain_is_shown_as_it_is() -> None:
+    assert harmless(text := "".join(map(chr, range(0x20, 0x7F))) + "\t\n") == text
+    assert harmless("".join(map(chr, range(128)))) != "".join(map(chr, range(128)))

@@ -30,6 +30,8 @@ class Crew:
     def __init__(self, back_end: str, corpus: Corpus, expected: Sequence[Expected]) -> None:
         self._setup = Setup(back_end, corpus, tuple(expected))
         self._workers: list[LinkedProcess] = []
+        self.cold: list[str] = []
+        """What went wrong while workers warmed up: a round that follows may have been slower."""
 
     @property
     def pids(self) -> list[int]:
@@ -53,6 +55,8 @@ class Crew:
                 if ready.reason is not None:
                     self.close()
                     return ready.reason
+                if ready.cold is not None:
+                    self.cold.append(f"while it warmed up: {ready.cold}")
         except WorkerLostError:
             self.close()
             raise

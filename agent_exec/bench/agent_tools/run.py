@@ -149,6 +149,8 @@ class Run:
                 if self._is_up(crew, name, count):
                     crews[name] = crew
             yield crews
+            for name, crew in crews.items():
+                self._tell_cold(name, crew)
 
     def _is_up(self, crew: Crew, name: str, count: int) -> bool:
         self._tell(f"starting {count} workers with {name}")
@@ -160,6 +162,11 @@ class Run:
         if reason is not None:
             self._skip(f"{name}: {reason}")
         return reason is None
+
+    def _tell_cold(self, name: str, crew: Crew) -> None:
+        for line in dict.fromkeys(crew.cold):
+            self.lost.append(f"{name}: {line}")
+            self._tell(f"void: {name}: {line}")
 
     def _measure_parts(self, crews: Mapping[str, Crew]) -> None:
         try:
@@ -182,6 +189,7 @@ class Run:
                     self.lost.append(f"parts of a call: {sample.reason}")
                 else:
                     self.part_samples.append(sample)
+            self._tell_cold(NOTHING, nothing)
 
     def _skip(self, line: str) -> None:
         self.skipped.append(line)

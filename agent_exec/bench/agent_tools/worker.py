@@ -39,9 +39,12 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """`reason`: why the back end is not to be had; None when it is."""
+    """Whether there are agents that call tools."""
 
     reason: str | None
+    """Why the back end is not to be had; None when it is."""
+    cold: str | None = None
+    """What went wrong while it warmed up, so that the first round may be the first to be hot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +72,20 @@ def serve(fd: int) -> None:
             with asyncio.Runner() as runner:
                 agents = Agents(setup.expected, back_end)
                 runner.run(agents.start())
-                # What goes wrong here goes wrong again, and is told then.
-                with suppress(Exception):
-                    warm_up = [*range(len(setup.expected))] * _UNTIL_HOT
-                    runner.run(agents.dispatch(warm_up, _MOST_IN_FLIGHT))
-                link.send(Ready(None))
+                link.send(Ready(None, _warmed_up(runner, agents, len(setup.expected))))
                 while True:
                     link.send(_answer(runner, agents, link.recv()))
         finally:
             back_end.close()
+
+
+def _warmed_up(runner: asyncio.Runner, agents: Agents, tasks: int) -> str | None:
+    """Run all tasks; what went wrong."""
+    try:
+        runner.run(agents.dispatch([*range(tasks)] * _UNTIL_HOT, _MOST_IN_FLIGHT))
+    except Exception as error:
+        return reason_of(error)
+    return None
 
 
 def _answer(runner: asyncio.Runner, agents: Agents, request: RunTasks) -> Share | Failure:

@@ -86,6 +86,18 @@ def prepare(folder: Path) -> Workbench:
     )
 
 
+def lasting_program() -> Program:
+    """One that takes much longer than its launch, 0.2 s, and says nothing.
+
+    Raises:
+        Unsupported: There is no sleep in the system's directories.
+    """
+    sleep = shutil.which("sleep", path=os.defpath)
+    if sleep is None:
+        raise Unsupported(f"there is no sleep in {os.defpath}")
+    return Program(name="sleep", argv=(os.path.abspath(sleep), "0.2"), stdout=b"")
+
+
 def compile_c(source: str, program: Path, flags: tuple[str, ...]) -> None:
     """Compile `source`, a file of `agent_exec.bench`, to the executable `program`.
 

@@ -18,7 +18,7 @@ from agent_exec.bench.launch.figures import MemoryFigure
 from agent_exec.bench.launch.memory import measure_memory
 from agent_exec.bench.launch.methods import FLOOR
 from agent_exec.bench.launch.options import LaunchBenchOptions
-from agent_exec.bench.launch.programs import Workbench, prepare
+from agent_exec.bench.launch.programs import Workbench, lasting_program, prepare
 from agent_exec.bench.launch.report import LaunchBenchReport
 from agent_exec.bench.launch.rounds import (
     BallastSample,
@@ -188,6 +188,7 @@ class Run:
                     worker,
                     method,
                     self._tiny,
+                    lasting=lasting_program(),
                     launches=self._options.memory_launches,
                     in_flight=LOOP_IN_FLIGHT,
                     tell=self._tell,

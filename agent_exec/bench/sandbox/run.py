@@ -21,6 +21,8 @@ from agent_exec.bench.machine import load_average
 from agent_exec.bench.machine import look as look_at_machine
 from agent_exec.bench.sandbox.report import SandboxBenchReport, SandboxFigure
 from agent_exec.bench.sandbox.rule_set import reading
+from agent_exec.bench.sandbox.tool_calls import tool_ways
+from agent_exec.bench.sandbox.way import Way
 from agent_exec.errors import Unsupported
 from agent_exec.launch.select import why_not_vfork
 from agent_exec.launch.spawn_template import SpawnTemplate
@@ -28,6 +30,8 @@ from agent_exec.launch.vfork import VforkLauncher
 from agent_exec.model.action import Action
 from agent_exec.model.confinement import Confinement, Rlimit
 from agent_exec.model.plan import CallPlan, SpawnPlan, Stdio
+from agent_exec.runtime.boxing import DEFAULT_PATH
+from agent_exec.runtime.enforcing import why_no_bubblewrap
 from agent_exec.runtime.native_engine import NativeEngine
 from agent_exec.sandbox.seccomp import filter_maker, why_no_filter
 
@@ -49,18 +53,6 @@ _BWRAP = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """One kind of launch; `measure` makes some and gives the seconds that they took."""
-
-    name: str
-    how: str
-    in_flight: int
-    base: str
-    measure: Callable[[int], float]
-    target: float | None = None
-
-
 def run_sandbox_benchmark(
     *, rounds: int | None = None, quick: bool = False, tell: Callable[[str], None]
 ) -> SandboxBenchReport:
@@ -75,11 +67,12 @@ def run_sandbox_benchmark(
         raise Unsupported(f"nothing to measure: {why_not}")
     load = load_average()
     n_rounds = rounds or (_ROUNDS // 10 if quick else _ROUNDS)
-    missing = [] if shutil.which("bwrap") else ["bubblewrap: it is not installed"]
+    missing = list(_missing())
     with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
         program = Path(os.path.realpath(folder), "tiny")
         compile_c("tiny.c", program, TINY_FLAGS)
         ways = opened.enter_context(_prepare(str(program)))
+        ways += opened.enter_context(tool_ways(program, boxed=not missing))
         times: dict[str, list[float]] = {way.name: [] for way in ways}
         order = list(ways)
         choose = random.Random(1)
@@ -95,7 +88,7 @@ def run_sandbox_benchmark(
 
 
 @contextmanager
-def _prepare(program: str) -> Iterator[list[_Way]]:
+def _prepare(program: str) -> Iterator[list[Way]]:
     make_filter = filter_maker()
     assert make_filter is not None  # asked before
     launcher = VforkLauncher()
@@ -147,7 +140,7 @@ def _prepare(program: str) -> Iterator[list[_Way]]:
                     engine, CallPlan(stages=(stage,), stderr=Stdio.NULL, mark=_MARK), in_flight
                 )
                 base = f"without/{in_flight}"
-                ways.append(_Way(f"{name}/{in_flight}", how, in_flight, base, run, target))
+                ways.append(Way(f"{name}/{in_flight}", how, in_flight, base, run, target))
         for name, how, stage in (
             ("launcher", "nothing; no engine, no pipe", free),
             (
@@ -156,8 +149,15 @@ def _prepare(program: str) -> Iterator[list[_Way]]:
                 free._replace(confinement=confinement),
             ),
         ):
-            ways.append(_Way(name, how, 1, "launcher", _Spawns(launcher, stage)))
+            ways.append(Way(name, how, 1, "launcher", _Spawns(launcher, stage)))
         yield ways
+
+
+def _missing() -> Iterator[str]:
+    if shutil.which("bwrap") is None:
+        yield "bubblewrap: it is not installed"
+    elif (why_not := why_no_bubblewrap(DEFAULT_PATH, None)) is not None:
+        yield f"bubblewrap around calls: {why_not}"
 
 
 def _stage(template: SpawnTemplate, words: Sequence[str]) -> SpawnPlan:
@@ -221,7 +221,7 @@ class _Spawns:
             os.close(null)
 
 
-def _figure(way: _Way, times: Sequence[float], base: Sequence[float]) -> SandboxFigure:
+def _figure(way: Way, times: Sequence[float], base: Sequence[float]) -> SandboxFigure:
     ratios = sorted(own / other for own, other in zip(times, base, strict=True))
     quarter = len(ratios) // 4
     return SandboxFigure(

@@ -60,12 +60,13 @@ class LineMaker:
         answer = "null" if record.answer is None else self._json(record.answer.to_json())
         error = "null" if result.error is None else self._json(result.error)
         status = "null" if result.status is None else result.status
+        held_by = "null" if result.held_by is None else f"[{','.join(map(quoted, result.held_by))}]"
         who = "null" if asked_by is None else self._json(asked_by)
         return (
             f'{{"v":{VERSION},"time":"{self._iso(record.began)}",'
             f'"id":{quoted(result.id or record.id)},{self._beginning(record)},"answer":{answer},'
             f'"ended":{quoted(result.ended)},"status":{status},"launcher":{launcher},'
-            f'"templates":[{templates}],"recreated":[{recreated}],'
+            f'"templates":[{templates}],"recreated":[{recreated}],"held_by":{held_by},'
             f'"bytes":{{"stdout":{result.stdout.size},"stderr":{result.stderr.size}}},'
             f'"error":{error},"times":{{"decide_ms":{times.decide:.3f},'
             f'"wait_ms":{times.wait:.3f},"run_ms":{times.run:.3f}}},'
