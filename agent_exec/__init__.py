@@ -10,9 +10,10 @@ which many children are started, without policy or event loop.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from agent_exec._version import __version__
+
+TYPE_CHECKING = False  # type checkers know the name; `typing` takes milliseconds
 
 if TYPE_CHECKING:
     from agent_exec.backend import (

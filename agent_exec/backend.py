@@ -10,7 +10,7 @@ import os
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import anyio
 from anyio.abc import ObjectSendStream
@@ -18,6 +18,7 @@ from anyio.abc import ObjectSendStream
 from agent_exec.errors import AgentExecError, Closed, InvalidCall
 from agent_exec.model.call import ToolCall
 from agent_exec.model.result import ToolResult
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.spelling import CallOptions
 from agent_exec.tool import ExecTool

@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 from daemon_host import home_in
 
+from agent_exec.cli.commands import app
+from agent_exec.cli.plain_help import plain_help
 from agent_exec.model.effect import EffectKind
 from agent_exec.policy.environment import make_environment
 from agent_exec.policy.load_tables import load_tables
@@ -32,17 +34,20 @@ SLOW = frozenset(
         *("anyio", "asyncio", "concurrent.futures", "dataclasses", "difflib", "hashlib", "inspect"),
         *("multiprocessing", "pathlib", "pydantic", "secrets", "shlex", "shutil", "socket", "ssl"),
         *("subprocess", "tempfile", "tree_sitter", "typer", "urllib.parse", "uuid", "yaml"),
-        *("agent_exec.tool", "agent_exec.runtime.engine", "agent_exec.template.cache"),
+        *("click", "ipaddress", "platform", "random"),
         *("agent_exec.policy.file", "agent_exec.policy.examples", "agent_exec.policy.read_file"),
         *(f"agent_exec.policy.languages.{name}" for name in ("awk", "find", "jq", "sed", "xargs")),
     }
 )
+TO_RUN = frozenset({"agent_exec.tool", "agent_exec.runtime.engine", "agent_exec.template.cache"})
+# A plain call has a few modules less than that; each of the other ones is to be worth it.
+MOST_OF_A_RUN = 205
 OF_THE_HOOK = {
     *("agent_exec", "agent_exec._version", "agent_exec.cli", "agent_exec.cli.hook_words"),
     *("agent_exec.daemon", "agent_exec.daemon.client", "agent_exec.daemon.hook"),
     *("agent_exec.daemon.places", "agent_exec.daemon.protocol", "agent_exec.errors"),
     *("agent_exec.integrations", "agent_exec.integrations.claude_code"),
-    "agent_exec.integrations.claude_code.hook",
+    *("agent_exec.integrations.claude_code.hook", "agent_exec.named_tuple"),
 }
 
 RUN = """
@@ -103,7 +108,7 @@ def test_a_check_imports_little(
     said, modules = imported(installed, "check", "--json", *words, cwd=tmp_path)
     assert json.loads(said)["verdict"] == verdict
     assert "agent_exec.runtime.checker" in modules
-    assert modules & SLOW == set()
+    assert modules & (SLOW | TO_RUN) == set()
     # What is not allowed is held to nothing.
     assert ("agent_exec.runtime.enforcing" in modules) is (verdict == "allow")
 
@@ -123,7 +128,86 @@ def test_a_hook_that_a_daemon_answers_imports_less(tmp_path: Path) -> None:
         )
     assert json.loads(said)["hookSpecificOutput"]["permissionDecision"] == "allow"
     assert {name for name in modules if name.startswith("agent_exec")} == OF_THE_HOOK
-    assert modules & SLOW == {"hashlib"}
+    assert modules & (SLOW | TO_RUN) == set()
+    assert modules & {"typing", "hmac", "_hashlib", "contextlib"} == set()
+
+
+def test_a_run_imports_what_a_call_takes(installed: str, tmp_path: Path) -> None:
+    said, modules = imported(installed, "run", "-q", "-c", "echo a | cat", cwd=tmp_path)
+    assert said == "a\n"
+    assert "agent_exec.tool" in modules
+    # A temp directory that holds others is removed by it.
+    assert modules & SLOW <= {"shutil"}
+    assert len({name for name in modules if name.startswith("agent_exec")}) <= MOST_OF_A_RUN
+
+
+@pytest.mark.parametrize(
+    ("columns", "program", "quick"),
+    [
+        pytest.param("80", "agent-exec", True, id="usual"),
+        pytest.param("200", "agent-exec", True, id="wide"),
+        pytest.param("79", "agent-exec", False, id="narrow"),
+        pytest.param("wide", "agent-exec", False, id="no-number"),
+        pytest.param("80", "other", False, id="another-name"),
+    ],
+)
+def test_only_the_usual_help_needs_no_typer(
+    monkeypatch: pytest.MonkeyPatch, columns: str, program: str, *, quick: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys, "argv", [program, "--help"])
+    assert (plain_help() is not None) is quick
+
+
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_help_is_what_typer_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys, "argv", ["agent-exec", "--help"])
+    with pytest.raises(SystemExit):
+        app(prog_name="agent-exec")
+    assert capsys.readouterr().out == plain_help()
+
+
+def test_help_needs_no_typer(tmp_path: Path) -> None:
+    start = f"import sys; sys.argv[0] = 'agent-exec'{RUN.replace('import sys', '', 1)}"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", start, "", "--help"],
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "100"},
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.stdout.startswith(b"Usage: agent-exec ")
+    assert set(done.stderr.decode().split()) & {*SLOW, "typing", "json"} == set()
+
+
+@pytest.mark.parametrize(
+    ("words", "usual"),
+    [
+        pytest.param(["--version"], False, id="short"),
+        pytest.param(["schema", "--for", "mcp"], True, id="may-be-long"),
+    ],
+)
+def test_cycles_are_looked_for_as_usual_where_a_process_may_live_long(
+    tmp_path: Path, words: list[str], *, usual: bool
+) -> None:
+    tell = (
+        "import gc, os, sys; from agent_exec import cli; begin = gc.get_threshold();"
+        "cli._leave = lambda status: sys.exit(status)\n"
+        "try: cli.as_process()\n"
+        "finally: print(gc.get_threshold() == begin, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", tell, *words],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.stderr.decode().split() == [str(usual)]
 
 
 def test_no_table_is_made_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +250,7 @@ def test_names_with_stars(name: str, kinds: set[EffectKind]) -> None:
     [
         pytest.param(["--version"], 0, id="version"),
         pytest.param(["check", "--", "git", "push"], 10, id="check"),
+        pytest.param(["run", "--json", "-p", "open", "--", "true"], 0, id="run"),
     ],
 )
 def test_a_process_that_leaves_at_once_has_said_all(

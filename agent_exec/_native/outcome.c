@@ -57,7 +57,7 @@ struct field {
     PyObject *name, *value; /* value: a new reference, or NULL and an exception */
 };
 
-/* A frozen dataclass from its fields. object.__setattr__ is what its own __init__ uses;
+/* A `Frozen` from its fields. object.__setattr__ is what its own __init__ uses;
  * from here it costs a tenth, which a short call can tell. Takes the values. */
 static PyObject *
 make(PyObject *type, const struct field *fields, size_t n)

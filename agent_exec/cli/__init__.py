@@ -6,29 +6,41 @@ purpose: `main` turns it into one line.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
 
 from agent_exec._version import __version__
 from agent_exec.cli.hook_words import read_hook
 from agent_exec.errors import AgentExecError
 
+TYPE_CHECKING = False  # as in `agent_exec`
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 EXIT_NOT_RUN = 125
 EXIT_INTERRUPTED = 130
+_SELDOM = 50_000
+"""Objects made since the last look for cycles."""
 
 
 def as_process() -> None:
     """The `agent-exec` command, as a process of its own."""
-    main(_leave)
+    usual = gc.get_threshold()
+    # To look for cycles in what is imported takes a tenth of the time of a short command.
+    gc.set_threshold(_SELDOM)
+    main(_leave, lambda: gc.set_threshold(*usual))
 
 
-def main(leave: Callable[[int], NoReturn] = sys.exit) -> None:
+def main(
+    leave: Callable[[int], NoReturn] = sys.exit, settle: Callable[[], None] = lambda: None
+) -> None:
     """The `agent-exec` command.
 
     Args:
-        leave: Ends the process after a command that has started nothing.
+        leave: Ends the process after a command that has left nothing running.
+        settle: Called before a command that may live long.
     """
     try:
         words = sys.argv[1:]
@@ -44,7 +56,7 @@ def main(leave: Callable[[int], NoReturn] = sys.exit) -> None:
         if options is not None:
             from agent_exec.cli.run_call import execute  # noqa: PLC0415
 
-            sys.exit(execute(options))
+            leave(execute(options))
         if checked is not None:
             from agent_exec.cli import check_call  # noqa: PLC0415
 
@@ -52,8 +64,15 @@ def main(leave: Callable[[int], NoReturn] = sys.exit) -> None:
         if words == ["--version"]:
             print(f"agent-exec {__version__}")
             leave(0)
+        if words == ["--help"]:
+            from agent_exec.cli.plain_help import plain_help  # noqa: PLC0415
+
+            if (text := plain_help()) is not None:
+                print(text, end="")
+                leave(0)
         from agent_exec.cli.commands import app  # noqa: PLC0415 - see run_words
 
+        settle()
         app()
     except AgentExecError as error:
         if sys.stderr is not None:

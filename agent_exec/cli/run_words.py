@@ -8,7 +8,8 @@ abbreviation, ``--help``, a mistake) is None, and typer reads it, and words the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from agent_exec.named_tuple import NamedTuple
 
 _WITH_VALUE = {
     "-p": "policy",

@@ -12,7 +12,6 @@ import os
 import struct
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
 
 from agent_exec._version import __version__
 from agent_exec.daemon.places import Folder, Places
@@ -26,12 +25,16 @@ from agent_exec.daemon.protocol import (
 )
 from agent_exec.errors import DaemonError
 
+TYPE_CHECKING = False  # as in `agent_exec`
+if TYPE_CHECKING:
+    from typing import Any, Self, TypeAlias
+
 _CHUNK = 1024 * 1024
 _CREDENTIALS = struct.Struct("iII")
 # What another daemon, or none, is to be tried for.
 _PASSING = frozenset({"not_running", "replaced", "draining"})
 
-Message = dict[str, Any]
+Message: TypeAlias = "dict[str, Any]"
 
 
 class Client:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from agent_exec.daemon.client import Client
 from agent_exec.errors import AgentExecError, DaemonError
+from agent_exec.named_tuple import NamedTuple
+
+TYPE_CHECKING = False  # as in `agent_exec`
+if TYPE_CHECKING:
+    from typing import Any
 
 _HANDSHAKE_S = 1.0
 _DAEMON_S = 5.0

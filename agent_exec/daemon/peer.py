@@ -14,9 +14,9 @@ import re
 import select
 import socket
 import struct
-from typing import NamedTuple
 
 from agent_exec.errors import DaemonError
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.environment import is_mark
 
 _CREDENTIALS = struct.Struct("iII")

@@ -6,9 +6,13 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from typing import NamedTuple, Self
 
 from agent_exec.errors import DaemonError
+from agent_exec.named_tuple import NamedTuple
+
+TYPE_CHECKING = False  # as in `agent_exec`
+if TYPE_CHECKING:
+    from typing import Self
 
 # sockaddr_un.sun_path holds 108 bytes, and the zero after them.
 _LONGEST_ADDRESS = 107

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec._version import __version__
 from agent_exec.daemon.approvers import Approvers
@@ -22,6 +22,7 @@ from agent_exec.daemon.protocol import as_line, make_token
 from agent_exec.daemon.service import Service, ToolService
 from agent_exec.daemon.services import Services
 from agent_exec.errors import DaemonError
+from agent_exec.named_tuple import NamedTuple
 
 _BACKLOG = 128
 _MOST_CONNECTIONS = 512

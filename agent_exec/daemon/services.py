@@ -8,10 +8,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from agent_exec.daemon.service import Service
 from agent_exec.errors import InvalidCall
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.load import is_path, load_sources
 
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from agent_exec.model.action import Action, OpenHow
+from agent_exec.named_tuple import NamedTuple
 
 CREATE = 472
 """spawn_template_create(args, size): a template's descriptor, or -errno."""

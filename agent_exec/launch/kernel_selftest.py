@@ -19,12 +19,13 @@ import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from agent_exec.launch import kernel_abi as abi
 from agent_exec.launch.kernel_template import KernelTemplate
 from agent_exec.launch.system_call import Memory, SystemCall
 from agent_exec.model.action import Action, OpenHow
+from agent_exec.named_tuple import NamedTuple
 
 _TRUE, _SHELL = "/bin/true", "/bin/sh"
 _HIGH = 200

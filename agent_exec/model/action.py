@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import NamedTuple
+
+from agent_exec.named_tuple import NamedTuple
 
 MAX_ACTIONS = 256
 """Actions of one spawn; more is E2BIG. A limit of the RFC's kernel side."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from agent_exec.model.effect import Effect
 from agent_exec.model.request import Command
+from agent_exec.named_tuple import NamedTuple
 
 
 class Analysed(NamedTuple):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
+
+from agent_exec.named_tuple import NamedTuple
 
 
 class Keep(StrEnum):

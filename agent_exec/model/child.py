@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from agent_exec.model.launcher import LauncherName
+from agent_exec.named_tuple import NamedTuple
 
 
 class Child(NamedTuple):

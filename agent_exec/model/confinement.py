@@ -5,7 +5,7 @@ Made once for a worktree and a set of rights, and shared by many launches.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from agent_exec.named_tuple import NamedTuple
 
 
 class Filter(NamedTuple):

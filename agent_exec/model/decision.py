@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from agent_exec.model.call import ToolCall
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.request import ExecRequest
 from agent_exec.model.rights import Rights
+from agent_exec.named_tuple import NamedTuple
 
 
 class Verdict(StrEnum):

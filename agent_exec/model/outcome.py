@@ -1,13 +1,13 @@
 """What became of a call that ran.
 
-These are dataclasses: the C core makes them field by field.
+The C core makes these values field by field.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from agent_exec.model.frozen import Frozen
 from agent_exec.model.launcher import LauncherName
 
 __all__ = ["Captured", "Ended", "LauncherName", "Outcome", "StageOutcome"]
@@ -26,8 +26,7 @@ class Ended(StrEnum):
     """It has not: it was left running, as a session."""
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
+class Captured(Frozen):
     """Head, tail and count of dropped bytes of one output.
 
     What the child wrote is `head`, then `dropped` bytes, then `tail`. `spilled` bytes
@@ -42,8 +41,7 @@ class Captured:
     spill_errno: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StageOutcome:
+class StageOutcome(Frozen):
     """How one stage ended: `exit_code` or `signal`, the other is None.
 
     Both are None when the status was taken by somebody else's wait(2) and the kernel
@@ -58,8 +56,7 @@ class StageOutcome:
     max_rss_kib: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Frozen):
     """What became of a call: every stage's end, what was captured, why it ended."""
 
     ended: Ended

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from agent_exec.model.action import Action
 from agent_exec.model.confinement import Confinement
+from agent_exec.named_tuple import NamedTuple
 
 
 class Survivors(StrEnum):

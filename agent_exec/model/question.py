@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from agent_exec.model.decision import Decision
+from agent_exec.named_tuple import NamedTuple
 
 
 class Reply(StrEnum):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
 
 from agent_exec.model.call import ToolCall
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.script import Script
+from agent_exec.named_tuple import NamedTuple
 
 
 class Source(StrEnum):

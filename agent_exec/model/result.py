@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from agent_exec.model.decision import Route, Verdict
 from agent_exec.model.outcome import Ended, LauncherName
 from agent_exec.model.plan import TemplateUse
 from agent_exec.model.session import SessionState
+from agent_exec.named_tuple import NamedTuple
 
 
 class Output(NamedTuple):

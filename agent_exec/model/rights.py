@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from agent_exec.named_tuple import NamedTuple
 
 
 class Rights(NamedTuple):

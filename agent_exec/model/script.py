@@ -8,7 +8,8 @@ Only what runs without bash exactly as bash runs it has a form here.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+
+from agent_exec.named_tuple import NamedTuple
 
 
 class Kind(StrEnum):

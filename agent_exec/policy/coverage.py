@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.facts import Program
 from agent_exec.policy.paths import PathSet
 from agent_exec.policy.policy import Pattern, Rule

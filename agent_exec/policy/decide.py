@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from itertools import pairwise
-from typing import NamedTuple
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.decision import Decision, Executor, Route, Ruling, Verdict, strictest
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.rights import Rights
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.coverage import Seen, allows_command, covers, tightens
 from agent_exec.policy.facts import Facts, Program, absolute
 from agent_exec.policy.git_harden import can_be_hardened, git_folder, hardening, is_git

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.table_source import TableError
 
 

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from enum import IntEnum
 from itertools import chain
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from agent_exec.named_tuple import NamedTuple
 
 # A file that was written a moment ago may be written again within one tick of the clock that
 # marks it: what was read is no more told apart from what comes then. FAT counts in steps of 2 s.

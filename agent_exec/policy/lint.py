@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.load import SHIPPED, load_sources
 from agent_exec.policy.load_tables import load_tables
 from agent_exec.policy.merge import merge

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.request import Source
+from agent_exec.named_tuple import NamedTuple
 
 # Named by many commands. To read or to write them concerns no file that the call does not
 # show; to run them is to run what nobody knows yet, and to delete them is what it says.

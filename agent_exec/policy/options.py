@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.table import Option, Role, Syntax, Table
 
 _FALSE = frozenset({"false", "False", "FALSE", "f", "F", "0"})

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from agent_exec.model.decision import Verdict
 from agent_exec.model.effect import EffectKind
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.paths import PathSet
 
 Pattern = tuple[frozenset[str], ...]

@@ -7,10 +7,10 @@ directory; code that nobody knows beforehand gets the worktree.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.rights import Rights
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.coverage import Seen
 from agent_exec.policy.paths import is_beneath_any
 from agent_exec.policy.policy import SandboxSettings

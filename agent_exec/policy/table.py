@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
 
 from agent_exec.model.effect import Effect
+from agent_exec.named_tuple import NamedTuple
 
 
 class Syntax(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -36,6 +37,7 @@ _ROLES = frozenset({"plus", "stdin"})
 _EFFECTS = frozenset({"none", "effects"})
 _SYNTAX_WORDS = {each.value: each for each in Syntax}
 _ROLE_WORDS = {each.value: each for each in Role}
+_DATA = (Role.DATA,)
 _KIND_WORDS = {each.value: each for each in EffectKind}
 
 _Member = TypeVar("_Member", Syntax, Role, EffectKind)
@@ -45,12 +47,23 @@ class TableError(PolicyError):
     """A tool table is wrong; the message names the place in it."""
 
 
+class Shared:
+    """What many tables have alike, made once: half of all options, and most effects."""
+
+    def __init__(self) -> None:
+        self.flags: dict[str, Option] = {}
+        self.values: dict[str, Option] = {}
+        self.optional: dict[str, Option] = {}
+        self.effects: dict[str, Effect] = {}
+
+
 def make_table(
     name: str,
     source: Mapping[str, Any],
     where: str,
     *,
     alone: Sequence[str] = ("--help", "--version"),
+    shared: Shared | None = None,
 ) -> Table:
     """The table that `source` describes.
 
@@ -59,30 +72,37 @@ def make_table(
         source: As it stands in the YAML.
         where: For messages: the file, and the keys that led here.
         alone: `Table.alone` where `source` does not say it.
+        shared: Of the tables that are kept together.
 
     Raises:
         TableError: Something in it has no meaning.
     """
     _known(source, _KEYS, where)
-    spellings = _spellings(_options(source, where), where)
+    if shared is None:
+        shared = Shared()
+    spellings = _spellings(_options(source, shared, where), where)
     # Most tables say little: what is not there costs nothing.
-    said: dict[str, Any] = {key: source[key] for key in source.keys() & _AS_THEY_ARE}
-    said |= {key: bool(source[key]) for key in source.keys() & _SWITCHES}
-    for key in source.keys() & _ROLES:
-        said[key] = None if source[key] is None else _role(source[key], f"{where}.{key}")
-    for key in source.keys() & _EFFECTS:
-        said[key] = _effects(source[key], f"{where}.{key}")
+    said: dict[str, Any] = {}
+    for key, value in source.items():
+        if key in _SWITCHES:
+            said[key] = bool(value)
+        elif key in _EFFECTS:
+            said[key] = _effects(value, shared, f"{where}.{key}")
+        elif key in _ROLES:
+            said[key] = None if value is None else _role(value, f"{where}.{key}")
+        elif key in _AS_THEY_ARE:
+            said[key] = value
     if source.get("anything") is not None:
-        said["anything"] = _effects(source["anything"], f"{where}.anything")
+        said["anything"] = _effects(source["anything"], shared, f"{where}.anything")
     if "keys" in source:
         said["keys"] = _roles(source["keys"], f"{where}.keys")
     if "alone" in source:
         alone = _words(source["alone"], f"{where}.alone")
     if "operands" in source:
-        said["operands"] = _operands(source["operands"], spellings, f"{where}.operands")
+        said["operands"] = _operands(source["operands"], spellings, shared, f"{where}.operands")
     if "modes" in source:
         said["modes"] = tuple(
-            _mode(mode, spellings, f"{where}.modes[{index}]")
+            _mode(mode, spellings, shared, f"{where}.modes[{index}]")
             for index, mode in enumerate(source["modes"])
         )
     if source.get("commands") is not None:
@@ -90,6 +110,7 @@ def make_table(
             source["commands"],
             f"{where}.commands",
             _words(source.get("commands_alone", ["--help"]), f"{where}.commands_alone"),
+            shared,
         )
     return Table(
         name=name,
@@ -108,52 +129,77 @@ def names_of(name: str, source: Mapping[str, Any], where: str) -> tuple[str, ...
     return (name, *_words(source["also"], f"{where}.also")) if "also" in source else (name,)
 
 
-def _commands(source: Mapping[str, Any], where: str, alone: Sequence[str]) -> Mapping[str, Table]:
+def _commands(
+    source: Mapping[str, Any], where: str, alone: Sequence[str], shared: Shared
+) -> Mapping[str, Table]:
     tables: dict[str, Table] = {}
     for key, table in source.items():
         place = f"{where}.{key}"
         if not isinstance(table, Mapping):
             raise TableError(f"{place}: a table is a mapping, not {table!r}")
         names = [name.strip() for name in str(key).split(",")]
-        made = make_table(names[0], {"commands_alone": list(alone), **table}, place, alone=alone)
+        content = {"commands_alone": list(alone), **table}
+        made = make_table(names[0], content, place, alone=alone, shared=shared)
         for name in (*names, *_words(table.get("also", []), f"{place}.also")):
             if name in tables:
                 raise TableError(f"{place}: {name} stands there more than once")
-            tables[name] = made._replace(name=name)
+            tables[name] = made if name == made.name else made._replace(name=name)
     return tables
 
 
-def _options(source: Mapping[str, Any], where: str) -> list[Option]:
+def _options(source: Mapping[str, Any], shared: Shared, where: str) -> list[Option]:
     options: list[Option] = []
     if "flags" in source:
-        options += [Option(_names(each)) for each in _list(source["flags"], f"{where}.flags")]
+        options += _simple(source["flags"], shared.flags, (), None, f"{where}.flags")
     if "values" in source:
-        given = _list(source["values"], f"{where}.values")
-        options += [Option(_names(each), values=(Role.DATA,)) for each in given]
+        options += _simple(source["values"], shared.values, _DATA, None, f"{where}.values")
     if "optional" in source:
-        given = _list(source["optional"], f"{where}.optional")
-        options += [Option(_names(each), attached=Role.DATA) for each in given]
+        place = f"{where}.optional"
+        options += _simple(source["optional"], shared.optional, (), Role.DATA, place)
     for key, detail in (source.get("options") or {}).items():
-        options.append(_option(_names(key), detail or {}, f"{where}.options.{key}"))
+        place = f"{where}.options.{key}"
+        options.append(_option(_spelled(key, place), detail or {}, shared, place))
     return options
 
 
-def _spellings(options: Iterable[Option], where: str) -> Mapping[str, Option]:
-    spellings: dict[str, Option] = {}
-    twice = set()
-    for option in options:
-        for spelling in option.names:
-            if len(spelling) < 2 or spelling[0] != "-":
-                raise TableError(f"{where}: {spelling!r} is no option; it has no dash")
-            if spelling in spellings:
-                twice.add(spelling)
-            spellings[spelling] = option
-    if twice:
-        raise TableError(f"{where}: {', '.join(sorted(twice))} stands there more than once")
+def _simple(
+    source: object,
+    made: dict[str, Option],
+    values: tuple[Role, ...],
+    attached: Role | None,
+    where: str,
+) -> list[Option]:
+    """Options that only their names tell apart."""
+    options = []
+    for word in _list(source, where):
+        text = str(word)
+        option = made.get(text)
+        if option is None:
+            option = made[text] = Option(_spelled(text, where), values, attached)
+        options.append(option)
+    return options
+
+
+def _spelled(text: object, where: str) -> tuple[str, ...]:
+    names = _names(text)
+    for name in names:
+        if name[:1] != "-" or name == "-":
+            raise TableError(f"{where}: {name!r} is no option; it has no dash")
+    return names
+
+
+def _spellings(options: Sequence[Option], where: str) -> Mapping[str, Option]:
+    spellings = {spelling: option for option in options for spelling in option.names}
+    if len(spellings) != sum([len(option.names) for option in options]):
+        counted = Counter(spelling for option in options for spelling in option.names)
+        twice = sorted(spelling for spelling, count in counted.items() if count > 1)
+        raise TableError(f"{where}: {', '.join(twice)} stands there more than once")
     return spellings
 
 
-def _option(names: tuple[str, ...], source: Mapping[str, Any], where: str) -> Option:
+def _option(
+    names: tuple[str, ...], source: Mapping[str, Any], shared: Shared, where: str
+) -> Option:
     if not isinstance(source, Mapping):
         raise TableError(f"{where}: an option is a mapping such as {{value: read}}")
     _known(source, _OPTION_KEYS, where)
@@ -164,7 +210,7 @@ def _option(names: tuple[str, ...], source: Mapping[str, Any], where: str) -> Op
         names,
         values=tuple([_role(role, where) for role in values]),
         attached=None if optional is None else _role(optional, where),
-        effects=_effects(source["effects"], where) if "effects" in source else (),
+        effects=_effects(source["effects"], shared, where) if "effects" in source else (),
         operands=None if operands is None else _role(operands, where),
         because=source.get("because", ""),
         follows=bool(source.get("follows", False)),
@@ -172,15 +218,17 @@ def _option(names: tuple[str, ...], source: Mapping[str, Any], where: str) -> Op
 
 
 def _operands(
-    source: Sequence[Any], spellings: Mapping[str, Option], where: str
+    source: Sequence[Any], spellings: Mapping[str, Option], shared: Shared, where: str
 ) -> tuple[Operand, ...]:
-    operands = tuple(_operand(each, spellings, where) for each in _list(source, where))
+    operands = tuple([_operand(each, spellings, shared, where) for each in _list(source, where)])
     if sum(operand.repeats for operand in operands) > 1:
         raise TableError(f"{where}: only one of the operands may repeat")
     return operands
 
 
-def _operand(source: Any, spellings: Mapping[str, Option], where: str) -> Operand:  # noqa: ANN401
+def _operand(
+    source: object, spellings: Mapping[str, Option], shared: Shared, where: str
+) -> Operand:
     if isinstance(source, str):
         return Operand(_role(source.removesuffix("*"), where), repeats=source.endswith("*"))
     if not isinstance(source, Mapping):
@@ -192,12 +240,14 @@ def _operand(source: Any, spellings: Mapping[str, Option], where: str) -> Operan
         repeats=role.endswith("*"),
         unless=_firsts(source.get("unless", []), spellings, where),
         given=_firsts(source.get("if", []), spellings, where),
-        effects=_effects(source.get("effects", []), where),
-        absent=_effects(source.get("absent", []), where),
+        effects=_effects(source.get("effects", []), shared, where),
+        absent=_effects(source.get("absent", []), shared, where),
     )
 
 
-def _mode(source: Mapping[str, Any], spellings: Mapping[str, Option], where: str) -> Mode:
+def _mode(
+    source: Mapping[str, Any], spellings: Mapping[str, Option], shared: Shared, where: str
+) -> Mode:
     _known(source, _MODE_KEYS, where)
     values = {}
     for key, role in (source.get("values") or {}).items():
@@ -207,9 +257,9 @@ def _mode(source: Mapping[str, Any], spellings: Mapping[str, Option], where: str
     return Mode(
         _firsts(source.get("if", []), spellings, where),
         unless=_firsts(source.get("unless", []), spellings, where),
-        operands=None if operands is None else _operands(operands, spellings, where),
-        none=None if none is None else _effects(none, where),
-        effects=None if effects is None else _effects(effects, where),
+        operands=None if operands is None else _operands(operands, spellings, shared, where),
+        none=None if none is None else _effects(none, shared, where),
+        effects=None if effects is None else _effects(effects, shared, where),
         values=values,
         input=bool(source.get("input", False)),
     )
@@ -225,13 +275,17 @@ def _firsts(words: Iterable[str], spellings: Mapping[str, Option], where: str) -
     return frozenset(firsts)
 
 
-def _effects(source: Iterable[str], where: str) -> tuple[Effect, ...]:
+def _effects(source: object, shared: Shared, where: str) -> tuple[Effect, ...]:
     effects = []
     for text in _list(source, where):
         if not isinstance(text, str):
             raise TableError(f"{where}: an effect is a kind, or a kind and a path: {text!r}")
-        kind, _, path = text.partition(" ")
-        effects.append(Effect(_member(_KIND_WORDS, kind, where), path or None))
+        effect = shared.effects.get(text)
+        if effect is None:
+            kind, _, path = text.partition(" ")
+            effect = Effect(_member(_KIND_WORDS, kind, where), path or None)
+            shared.effects[text] = effect
+        effects.append(effect)
     return tuple(effects)
 
 
@@ -251,7 +305,7 @@ def _member(members: Mapping[str, _Member], word: object, where: str) -> _Member
 
 
 def _names(text: object) -> tuple[str, ...]:
-    return tuple(map(str.strip, str(text).split(",")))
+    return tuple([name.strip() for name in str(text).split(",")])
 
 
 def _list(source: object, where: str) -> Sequence[Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.environment import Environment, make_environment
 from agent_exec.policy.table import Table
-from agent_exec.policy.table_source import TableError, make_table, names_of
+from agent_exec.policy.table_source import Shared, TableError, make_table, names_of
 
 _VERSION = re.compile(r"-?[0-9]+(?:\.[0-9]+)*\Z")
 _LONGEST_NAME = 255  # NAME_MAX
@@ -46,6 +47,7 @@ class Tables:
             self._add(file, tables, builtin=False)
         self._add("builtins.yaml", builtins, builtin=True)
         self._made: dict[tuple[str, bool], Table] = {}
+        self._shared = Shared()
         self.environment: Environment = make_environment(environment, "environment.yaml")
 
     def get(self, name: str, *, builtin: bool = False) -> Table | None:
@@ -70,17 +72,19 @@ class Tables:
         Raises:
             TableError: One is wrong.
         """
-        for name, builtin in self._sources:
-            self.get(name, builtin=builtin)
+        for (name, builtin), source in self._sources.items():
+            if source.name == name:
+                self.get(name, builtin=builtin)
 
     def _add(self, file: str, tables: Mapping[str, Any], *, builtin: bool) -> None:
         for name, table in tables.items():
             where = f"{file}: {name}"
+            source = Source(name, table, where)
             for spelling in names_of(name, table, where):
                 if (spelling, builtin) in self._sources:
                     other = self._sources[spelling, builtin].where
                     raise TableError(f"{where}: {spelling} stands in {other} already")
-                self._sources[spelling, builtin] = Source(name, table, where)
+                self._sources[spelling, builtin] = source
 
     def _make(self, key: tuple[str, bool]) -> Table | None:
         name, builtin = key
@@ -94,4 +98,4 @@ class Tables:
                 return None
         if source.name != name:
             return self.get(source.name, builtin=builtin)
-        return make_table(name, source.table, source.where)
+        return make_table(name, source.table, source.where, shared=self._shared)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 
 from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.model.action import Action
 from agent_exec.model.decision import Grant
 from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Spill, Stdio, Survivors
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.alike import Alike
 from agent_exec.runtime.approvals.pinned import lease_approved
 from agent_exec.runtime.confining import Confining
@@ -24,8 +24,7 @@ from agent_exec.template.directory import Directory
 from agent_exec.template.template import Template
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """What a tool gives to every call that it binds."""
 
     cache: TemplateCache

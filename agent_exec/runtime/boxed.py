@@ -6,11 +6,10 @@ import errno
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
 
 from agent_exec.errors import LaunchError, Step, TemplateError
 from agent_exec.model.outcome import Ended, Outcome, StageOutcome
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.sandbox.told import Told, read_told
 
 _MOST_SAID = 300
@@ -45,7 +44,7 @@ def outcome_of(outcome: Outcome, boxed: Sequence[Boxed | None]) -> tuple[Outcome
     if not ended_early:
         ended = Ended.EXIT if stages[-1].signal is None else Ended.SIGNAL
     gone = all(found is not None and found.status is not None for found in told)
-    return replace(outcome, stages=stages, ended=ended), gone
+    return outcome.replaced(stages=stages, ended=ended), gone
 
 
 def _raise_failure(
@@ -72,8 +71,8 @@ def _stage(stage: StageOutcome, told: Told | None) -> StageOutcome:
         return stage
     if told.status is None:
         # Bubblewrap, or the first process inside, was killed, and everything with it.
-        return replace(stage, exit_code=None, signal=signal.SIGKILL.value)
+        return stage.replaced(exit_code=None, signal=signal.SIGKILL.value)
     code = os.waitstatus_to_exitcode(told.status)
     if code < 0:
-        return replace(stage, exit_code=None, signal=-code)
-    return replace(stage, exit_code=code, signal=None)
+        return stage.replaced(exit_code=None, signal=-code)
+    return stage.replaced(exit_code=code, signal=None)

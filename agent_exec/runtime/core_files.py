@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import signal
-from pathlib import Path
 
 _CORE_SIGNALS = frozenset(
     {
@@ -22,6 +21,7 @@ def leaves_core(number: int) -> bool:
         return True
     try:
         # A pipe to a program is not bound by the limit.
-        return Path("/proc/sys/kernel/core_pattern").read_bytes().startswith(b"|")
+        with open("/proc/sys/kernel/core_pattern", "rb") as file:
+            return file.read(1) == b"|"
     except OSError:
         return False

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from typing import NamedTuple
 
 from agent_exec.model.outcome import Captured
+from agent_exec.named_tuple import NamedTuple
 
 _CONTINUATION = range(0x80, 0xC0)
 _MOST_CONTINUATIONS = 3

@@ -10,10 +10,10 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from agent_exec.model.result import ToolResult
 from agent_exec.model.rights import Rights
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.paths import is_beneath
 from agent_exec.sandbox.limits import Bounds
 

@@ -7,8 +7,8 @@ import itertools
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.policy import Policy
 
 MARK = "AGENT_EXEC_CALL"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
-from typing import NamedTuple
+
+from agent_exec.named_tuple import NamedTuple
 
 _NOT_FOUND = 127
 _NOT_EXECUTED = 126

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 from agent_exec.launch.base import Launcher
 from agent_exec.launch.spawn_template import SpawnTemplate
 from agent_exec.model.plan import CallPlan, SpawnPlan
@@ -21,6 +19,8 @@ def start_guardian(engine: Engine, launcher: Launcher, mark: bytes) -> None:
     Raises:
         LaunchError, TemplateError: It does not start.
     """
+    import shutil  # noqa: PLC0415 - most calls start it themselves
+
     program = shutil.which("true")
     if program is None:
         return

@@ -11,11 +11,12 @@ import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.errors import AgentExecError, InvalidCall
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Executor, Verdict
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.checker import Checker
 
 _OURS = "agent-exec"

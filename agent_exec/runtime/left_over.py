@@ -8,8 +8,6 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 
-from agent_exec.runtime.descendants import Hunt
-
 
 class LeftOver:
     """Descendants of pipelines that are over; the next ones may need them.
@@ -36,6 +34,8 @@ class LeftOver:
         if not self._noted:
             return []
         self._noted = False
+        from agent_exec.runtime.descendants import Hunt  # noqa: PLC0415 - there is seldom any
+
         killed = []
         for pid, pidfd in self._pidfds.items():
             try:

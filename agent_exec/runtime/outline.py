@@ -6,12 +6,12 @@ At each run only descriptors, the mark and what the sandbox gives are added.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from agent_exec.errors import InvalidCall
 from agent_exec.model.decision import Decision, Grant
 from agent_exec.model.request import Command
 from agent_exec.model.rights import Rights
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.environment import ChildEnvironment
 
 

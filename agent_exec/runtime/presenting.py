@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from agent_exec.model.call import Keep, ToolCall
 from agent_exec.model.outcome import Ended
@@ -135,7 +134,7 @@ class Presenter:
         for entry in os.scandir(self._folder):
             with suppress(FileNotFoundError):  # another tool sweeps, too
                 if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < oldest:
-                    Path(entry.path).unlink()
+                    os.unlink(entry.path)
 
 
 def _ends(head: str, tail: str, most: int, keep: Keep) -> tuple[str, str]:

@@ -6,11 +6,10 @@ import fcntl
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from tempfile import TemporaryFile
-from typing import NamedTuple
 
 from agent_exec.model.action import Action
 from agent_exec.model.script import Operator, Redirection
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.open_file import NamedPipeError
 
 _BOTH = frozenset({Operator.WRITE_BOTH, Operator.APPEND_BOTH})
@@ -105,6 +104,8 @@ def text_file(text: bytes) -> int:
         if fits:
             return _above_two(read_end)
         os.close(read_end)
+    from tempfile import TemporaryFile  # noqa: PLC0415 - short texts need none
+
     with TemporaryFile() as file:
         file.write(text)
         file.flush()

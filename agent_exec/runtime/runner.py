@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Coroutine
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -42,7 +41,7 @@ class Runner:
 
     def watched(self, live: Live) -> Runner:
         """The same for one call, which `live` looks at."""
-        return Runner(self._engine, replace(self._settings, live=live), self._checker)
+        return Runner(self._engine, self._settings._replace(live=live), self._checker)
 
     def run(self, grant: Grant) -> Coroutine[Any, Any, ToolResult]:
         """Under asyncio or trio. Raises as `ExecTool.run`."""

@@ -6,12 +6,13 @@ See `agent_exec.runtime.alike`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from agent_exec.model.decision import Decision, Grant
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.rights import Rights
 from agent_exec.model.script import Pipeline, SimpleCommand
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.environment import ChildEnvironment
 from agent_exec.runtime.outline import StageOutline, words_of
 from agent_exec.shell.builtins import BUILTINS

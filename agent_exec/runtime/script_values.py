@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from agent_exec.model.action import Action
 from agent_exec.model.outcome import Outcome
 from agent_exec.model.plan import CallPlan, Executable, Stdio, TemplateUse
 from agent_exec.model.rights import Rights
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.outline import words_of
 from agent_exec.runtime.redirect import Redirected
 from agent_exec.template.cache import Lease, TemplateCache

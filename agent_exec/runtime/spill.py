@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 
 from agent_exec.errors import LaunchError, Step
 from agent_exec.model.plan import Spill
+from agent_exec.named_tuple import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class OutputFile:
+class OutputFile(NamedTuple):
     """One open file, mode 0600. Whoever holds it calls `close`."""
 
     path: str

@@ -10,7 +10,6 @@ import signal
 import struct
 import sys
 import time
-from dataclasses import replace
 
 from agent_exec.model.child import Child
 from agent_exec.model.outcome import StageOutcome
@@ -107,8 +106,7 @@ class Stage:
             return self._from_pidfd()
         finally:
             self.exited = self.reaped = True
-        return replace(
-            self._outcome(status),
+        return self._outcome(status).replaced(
             user_s=usage.ru_utime,
             system_s=usage.ru_stime,
             max_rss_kib=usage.ru_maxrss // _RSS_UNIT,

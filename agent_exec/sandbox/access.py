@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from agent_exec.model.rights import Rights
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.sandbox import landlock, minimum
 from agent_exec.sandbox.programs import executed_with, read_with
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from agent_exec.named_tuple import NamedTuple
 
 MOST_INSTRUCTIONS = 4096
 """BPF_MAXINSNS."""

@@ -10,9 +10,10 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from agent_exec.model.plan import Executable
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.sandbox import landlock
 from agent_exec.sandbox.landlock import Where
 

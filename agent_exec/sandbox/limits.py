@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 import resource
-from typing import NamedTuple
 
 from agent_exec.model.confinement import Rlimit
+from agent_exec.named_tuple import NamedTuple
 
 _MIB = 1024 * 1024
 # Asking takes a read of a file.

@@ -6,11 +6,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from agent_exec.model.confinement import Confinement, Filter
 from agent_exec.model.plan import Executable, SpawnPlan
 from agent_exec.model.rights import Rights
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.sandbox.access import Floor, Places, access_to_tmp, accesses, find_floor
 from agent_exec.sandbox.box import Box
 from agent_exec.sandbox.core import Core

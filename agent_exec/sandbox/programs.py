@@ -148,9 +148,11 @@ def _with(program: str, path: Sequence[str]) -> Iterator[str]:
 
 
 def _found(name: str, path: Sequence[str]) -> str | None:
-    from shutil import which  # noqa: PLC0415 - takes its time, and most who import us launch nothing
-
-    return which(name, path=os.pathsep.join(path))
+    for folder in ("",) if "/" in name else path:
+        where = os.path.join(folder, name)
+        if os.path.isfile(where) and os.access(where, os.X_OK):
+            return where
+    return None
 
 
 def _named_by_env(words: Iterable[str]) -> str | None:

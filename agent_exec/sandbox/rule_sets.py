@@ -9,9 +9,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 from weakref import WeakValueDictionary
 
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.sandbox import landlock
 from agent_exec.sandbox.core import Core
 from agent_exec.sandbox.landlock import Where

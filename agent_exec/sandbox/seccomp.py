@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import sys
-from typing import Final, NamedTuple
+from typing import Final
 
 from agent_exec.model.confinement import Filter
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.sandbox.bpf import (
     ALLOW,
     KILL_PROCESS,
@@ -130,6 +130,8 @@ def why_no_filter() -> str | None:
     machine = os.uname().machine
     if machine not in _ARCHITECTURES or sys.maxsize < 2**32:
         return f"no filter is known for {machine}"
+    import ctypes  # noqa: PLC0415 - asked once a process at most
+
     kill = ctypes.c_uint32(KILL_PROCESS)
     libc = ctypes.CDLL(None, use_errno=True)
     number = ctypes.c_long(_SECCOMP[machine])
@@ -155,9 +157,8 @@ class FilterMaker:
         withheld = Withheld(write=not write, network=not network, landlock=landlock)
         made = self._made.get(withheld)
         if made is None:
-            import secrets  # noqa: PLC0415 - only for a child that is confined
-
-            secret = (1 + secrets.randbelow(2**64 - 1), 1 + secrets.randbelow(2**64 - 1))
+            # Not by `secrets`, which imports much. A number is never 0.
+            secret = (_random() or 1, _random() or 1)
             # Another thread may have been quicker.
             made = self._made.setdefault(withheld, build(withheld, secret, self._machine))
         return made
@@ -276,3 +277,7 @@ def _unless_requested(withheld: Withheld, refuse: Code) -> Code:
     for request in REQUESTS:
         code = if_equal(request.number, refuse, code)
     return (load(_low(1)), *code)
+
+
+def _random() -> int:
+    return int.from_bytes(os.urandom(8), "little")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import errno
 from enum import Enum, auto
-from typing import NamedTuple
+
+from agent_exec.named_tuple import NamedTuple
 
 HIGHEST = 469
 """file_setattr, of Linux 6.17: what later kernels add is not there for a program."""

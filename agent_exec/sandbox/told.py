@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import NamedTuple
+
+from agent_exec.named_tuple import NamedTuple
 
 _RECORD = struct.Struct("=iii")
 _BEGUN, _FAILED, _ENDED = 1, 2, 3

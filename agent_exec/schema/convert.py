@@ -6,9 +6,10 @@ import json
 import math
 import shlex
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.errors import InvalidCall
+from agent_exec.named_tuple import NamedTuple
 
 EMPTY: tuple[object, ...] = ("", [], {})
 """What counts as left out, as null does: models that have to send every field send these."""

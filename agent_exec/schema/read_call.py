@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from agent_exec.errors import InvalidCall
 from agent_exec.model.call import Keep, ToolCall
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.schema.arguments import (
     TOOLS,
     ExecArguments,

@@ -4,8 +4,7 @@ sequence and no secret is shown in halves.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.schema.harmless import begun
 from agent_exec.schema.redact import REDACTED, Redactor
 

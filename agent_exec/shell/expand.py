@@ -6,10 +6,11 @@ Quote removal needs no step: a `Word` knows what was quoted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Self
+from typing import Self
 
 from agent_exec.model.request import Source
 from agent_exec.model.script import Kind, Word, has_pattern
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.shell.names import COMPUTED, DEFAULTED
 from agent_exec.shell.needs_bash import NeedsBash
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.shell.expand import Field, Scope
 from agent_exec.shell.names import is_utf8, sorts_by_bytes
 from agent_exec.shell.needs_bash import NeedsBash

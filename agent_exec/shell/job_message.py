@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from agent_exec.named_tuple import NamedTuple
 
 _WIDTH = 24  # LONGEST_SIGNAL_DESC of bash
 _SILENT = frozenset({signal.SIGINT, signal.SIGPIPE})

@@ -10,9 +10,9 @@ import re
 from enum import Enum
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
 
 from agent_exec.model.script import Kind, Operator, Piece, Word
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.shell.ansi import decode_ansi
 from agent_exec.shell.needs_bash import NeedsBash
 

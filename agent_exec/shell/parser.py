@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from agent_exec.model.script import (
     Assignment,
@@ -18,6 +17,7 @@ from agent_exec.model.script import (
     SimpleCommand,
     Word,
 )
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.shell.braces import expand_braces, may_expand
 from agent_exec.shell.lexer import Lexer, Token, TokenKind
 from agent_exec.shell.needs_bash import NeedsBash

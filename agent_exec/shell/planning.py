@@ -7,7 +7,6 @@ it may run in two directories; they are listed for both, and so are judged for b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.request import Command, FileUse, Source
@@ -21,6 +20,7 @@ from agent_exec.model.script import (
     SimpleCommand,
     has_pattern,
 )
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.shell.builtin_forms import check_builtin, is_builtin
 from agent_exec.shell.directories import logical
 from agent_exec.shell.expand import UNKNOWN_STATUS, Field, Scope, as_written, expand, expand_all

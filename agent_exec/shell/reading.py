@@ -5,10 +5,9 @@ Nothing here starts a process or touches a file.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from agent_exec.model.request import Command
 from agent_exec.model.script import Script
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.shell.expand import Scope
 from agent_exec.shell.names import check_environment
 from agent_exec.shell.needs_bash import NeedsBash

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from agent_exec.model.request import Command
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.shell.needs_bash import NeedsBash
 from agent_exec.shell.reading import Reading, Scope, read
 

@@ -11,12 +11,12 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from agent_exec.errors import Closed, LaunchError, Step, TemplateError
 from agent_exec.model.plan import TemplateUse
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.template.change import what_changed
 from agent_exec.template.directory import Directory
 from agent_exec.template.holder import Holder
@@ -29,8 +29,7 @@ MAX_TEMPLATES = 32
 _COUNTED_PER_TEMPLATE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class CacheStats:
+class CacheStats(NamedTuple):
     """What a cache has done since it was made, and what it holds now."""
 
     hits: int = 0

@@ -6,10 +6,11 @@ truncated segment) is an error of the launch.
 
 from __future__ import annotations
 
-import platform
+import os
 import struct
 import sys
-from dataclasses import dataclass
+
+from agent_exec.named_tuple import NamedTuple
 
 HEADER_SIZE = 64
 """Bytes of a 64-bit ELF header; fewer is no program."""
@@ -24,8 +25,7 @@ _MACH_O = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
 _MACHINES = {"x86_64": 62, "aarch64": 183, "arm64": 183, "riscv64": 243, "ppc64le": 21, "s390x": 22}
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """What the first bytes of a file say that it is."""
 
     script: bool
@@ -63,7 +63,7 @@ def _elf_problem(header: bytes) -> str:
     kind, machine = struct.unpack_from("=HH", header, 16)
     if kind not in _EXECUTABLE_TYPES:
         return "an ELF file that is not a program"
-    expected = _MACHINES.get(platform.machine())
+    expected = _MACHINES.get(os.uname().machine)
     if expected is not None and machine != expected:
         return f"a program for another machine (e_machine {machine})"
     return ""

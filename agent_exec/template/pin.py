@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
 import stat
 import sys
 import threading
-from dataclasses import dataclass
 
 from agent_exec.errors import TemplateError
 from agent_exec.model.plan import Executable, Identity
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.template import formats
 from agent_exec.template.directory import FIRST_FD
 
@@ -23,8 +22,7 @@ _AT_EXECVE_CHECK = 0x10000
 _CLONE_FS = 0x200
 
 
-@dataclass(frozen=True, slots=True)
-class Pinned:
+class Pinned(NamedTuple):
     """An open executable. Whoever holds it closes `fd`."""
 
     fd: int
@@ -212,6 +210,8 @@ def _check_alone(number: int, fd: int) -> int | None:
     While the kernel looks at an executable, it refuses (EAGAIN) new threads to every task that
     shares the asker's working directory and umask: so this thread stops sharing them.
     """
+    import ctypes  # noqa: PLC0415 - seldom asked
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_FS) != 0:
         return None

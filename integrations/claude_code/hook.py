@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Any, NamedTuple
 
 from agent_exec import AgentExecError
 from agent_exec.daemon.hook import (
@@ -22,6 +21,11 @@ from agent_exec.daemon.hook import (
     reasons_of,
     rule,
 )
+from agent_exec.named_tuple import NamedTuple
+
+TYPE_CHECKING = False  # as in `agent_exec`
+if TYPE_CHECKING:
+    from typing import Any
 
 EXIT_BLOCKED = 2
 LATE_S = 20

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from agent_exec import InvalidCall
 from agent_exec.daemon.hook import absolute_policy, own_program
@@ -16,6 +15,7 @@ from agent_exec.integrations.claude_code.settings import (
     take_back,
     with_ours,
 )
+from agent_exec.named_tuple import NamedTuple
 
 HOST = "claude-code"
 

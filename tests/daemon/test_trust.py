@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import socket
@@ -49,6 +50,12 @@ def answer_of(connected: socket.socket) -> dict[str, Any]:
     with connected.makefile("rb") as file:
         answer: dict[str, Any] = json.loads(file.readline())
     return answer
+
+
+def test_a_proof_is_an_hmac() -> None:
+    for token in (b"", os.urandom(32), b"\xff" * 64):
+        expected = hmac.digest(token, b"client one two 3", "sha256").hex()
+        assert proof(token, "client", "one two", 3) == expected
 
 
 def child_connects(home: Home, words: tuple[str, ...] = (), then: str = "print('served')") -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Self
 
 from agent_exec.bench.agent_tools.back_ends import BACK_END_NAMES, BASE
 from agent_exec.bench.agent_tools.corpus import SIZES
 from agent_exec.bench.agent_tools.tasks import PRESETS
+from agent_exec.named_tuple import NamedTuple
 
 
 class Split(NamedTuple):

@@ -9,7 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+
+from agent_exec.named_tuple import NamedTuple
 
 TEXT = "rg -n TODO src | head -20"
 _PATIENCE_S = 30

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.errors import PolicyError
+from agent_exec.named_tuple import NamedTuple
 
 Element = str | list[str]
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from inspect import iscoroutinefunction
 from typing import TypeAlias
 
 from agent_exec.errors import ApprovalRefused, Denied, PolicyError
@@ -127,6 +125,8 @@ class Asking:
                 return "it was approved once: that pattern was not offered"
             (ruling,) = [each for each in judged[1].commands if each.verdict is Verdict.ASK]
             wide = wide_of(ruling, answer.pattern or (), question.cwd, self._worktree)
+            import shlex  # noqa: PLC0415 - for people only
+
             entry = new_entry(f"{shlex.join(wide.words)} ...", wide=wide)
         else:
             return None
@@ -172,6 +172,8 @@ def _are_we_cancelled() -> bool:
 
 
 def _is_async(approver: Approver) -> bool:
+    from inspect import iscoroutinefunction  # noqa: PLC0415 - where there is one to ask
+
     # An object whose call is a coroutine function, too.
     return iscoroutinefunction(approver) or iscoroutinefunction(type(approver).__call__)
 
@@ -267,4 +269,6 @@ def _call_shown(call: ToolCall) -> str:
     """In one line, for people."""
     if call.command is not None:
         return escaped(call.command)
+    import shlex  # noqa: PLC0415 - for people only
+
     return escaped(" | ".join(shlex.join(argv) for argv in call.stages))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Ruling
 from agent_exec.model.request import ExecRequest
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.paths import is_beneath
 from agent_exec.runtime.approvals.code import code_files, interpreters
 from agent_exec.runtime.approvals.identity import identity_at
@@ -53,7 +53,7 @@ class Basis(NamedTuple):
     def digest(self) -> str:
         """The same for equal ones only."""
         text = json.dumps(self.to_json(), sort_keys=True)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return _sha256(text)
 
 
 def basis_of(request: ExecRequest, decision: Decision, worktree: str, shell: str) -> Basis:
@@ -89,7 +89,7 @@ def basis_of(request: ExecRequest, decision: Decision, worktree: str, shell: str
 
 def _rights(decision: Decision) -> str:
     rights = (decision.rights, *[ruling.rights for ruling in decision.commands])
-    return hashlib.sha256(repr(rights).encode("utf-8", "surrogatepass")).hexdigest()
+    return _sha256(repr(rights))
 
 
 def _what_runs(call: ToolCall) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _what_runs(call: ToolCall) -> dict[str, Any]:
         shown["stdin"] = "a descriptor"
     elif isinstance(shown.get("stdin"), str):
         text = str(shown.pop("stdin"))
-        shown["stdin_sha256"] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        shown["stdin_sha256"] = _sha256(text)
     return shown
 
 
@@ -121,6 +121,14 @@ def _digest(path: str) -> str:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
                 return identity_at(path)
+            import hashlib  # noqa: PLC0415 - see _sha256
+
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+
+
+def _sha256(text: str) -> str:
+    import hashlib  # noqa: PLC0415 - loads a library for it, and most calls remember nothing
+
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.errors import PolicyError
 from agent_exec.model.decision import Decision
 from agent_exec.model.plan import Identity
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.outputs import folder_name
 from agent_exec.policy.paths import is_beneath
 from agent_exec.runtime.approvals.basis import Basis
@@ -135,7 +135,7 @@ class Memory:
             "patterns": [each.to_json() for each in entries if each.wide is not None],
         }
         text = _HEAD + yaml.safe_dump(content, sort_keys=False, width=100)
-        new = f"{self.path}.{secrets.token_hex(4)}"
+        new = f"{self.path}.{os.urandom(4).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             with open(os.open(new, flags, 0o600), "wb") as file:
@@ -196,7 +196,7 @@ def new_entry(shown: str, *, basis: Basis | None = None, wide: Wide | None = Non
     """An entry of now."""
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return Remembered(
-        secrets.token_hex(4), at, shown, None if basis is None else basis.to_json(), wide
+        os.urandom(4).hex(), at, shown, None if basis is None else basis.to_json(), wide
     )
 
 

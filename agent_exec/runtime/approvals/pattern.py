@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from agent_exec.model.decision import Decision, Route, Ruling, Verdict
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.question import Offer
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.paths import is_beneath
 from agent_exec.schema.harmless import escaped
 
@@ -114,6 +113,8 @@ def _folder(real: str, worktree: str) -> str:
 
 
 def _covers_in_words(wide: Wide) -> str:
+    import shlex  # noqa: PLC0415 - for people only
+
     return f"every {escaped(shlex.join(wide.words))} ..., as long as it does no more than " + (
         ", ".join(_limits(wide)) or "to compute"
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision
 from agent_exec.model.result import ToolResult
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.audit.record import CallRecord
 from agent_exec.schema.redact import Redactor
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.audit.files import files_of
 
 _CHUNK = 1 << 20

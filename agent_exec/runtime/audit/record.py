@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision
 from agent_exec.model.question import Answer
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.tracing import CallSpan
 
 
@@ -86,6 +86,8 @@ def _shown(call: ToolCall) -> dict[str, Any]:
     if isinstance(call.stdin, int):
         shown["stdin"] = "a descriptor"
     elif call.stdin is not None:
+        import hashlib  # noqa: PLC0415 - most calls have no input
+
         data = call.stdin if isinstance(call.stdin, bytes) else os.fsencode(_encodable(call.stdin))
         shown["stdin"] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     return shown

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.errors import AgentExecError
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Verdict
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.checker import Checker
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
+
+from agent_exec.named_tuple import NamedTuple
 
 _MOST = 10
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from agent_exec.errors import InvalidCall
 from agent_exec.model.decision import Grant, Verdict
 from agent_exec.model.outcome import Ended
 from agent_exec.model.result import Output, ToolResult
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.audit.record import CallRecord
 from agent_exec.runtime.presenting import MODEL_BYTES
 from agent_exec.runtime.sessions.handle import BackgroundSession, shown

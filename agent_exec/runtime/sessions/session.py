@@ -7,13 +7,14 @@ import os
 import shlex
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from agent_exec.errors import AgentExecError, Closed, InvalidCall
 from agent_exec.model.decision import Grant
 from agent_exec.model.outcome import Ended
 from agent_exec.model.result import ToolResult
 from agent_exec.model.session import SessionState
+from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.sessions.ring import Ring
 from agent_exec.runtime.sessions.signals import send

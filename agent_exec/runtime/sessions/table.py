@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from agent_exec.errors import Closed, InvalidCall, LaunchError, Step, Unsupported
@@ -72,7 +72,7 @@ class Sessions:
     ) -> None:
         self.bounds = bounds
         limits: Limits = settings.limits._replace(timeout_s=None)
-        self._settings = replace(settings, limits=limits)
+        self._settings = settings._replace(limits=limits)
         self._make_engine = make_engine
         self._make_runner = make_runner
         self._redact = redact

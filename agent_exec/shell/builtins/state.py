@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from agent_exec.named_tuple import NamedTuple
 
 
 class ShellState(NamedTuple):
