@@ -126,7 +126,8 @@ class ExecTool:
         trace_content: bool | None = None,
     ) -> None:
         # Before the engine is made, which nobody would close.
-        self._checker = Checker(_absolute("worktree", worktree), policy)
+        witness = select_witness()
+        self._checker = Checker(_absolute("worktree", worktree), policy, witness)
         self.worktree = self._checker.worktree
         policy = self._policy = self._checker.policy
         hot_after = _given(hot_after, policy.templates.hot_after)
@@ -199,7 +200,7 @@ class ExecTool:
             Updates(self._settings.on_update, self._settings.cache),
             self._log,
             Tracing(trace_content, self._redact),
-            FamiliarCalls(select_witness()),
+            FamiliarCalls(witness),
         )
         self._background = Background(
             policy,

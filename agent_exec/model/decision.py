@@ -21,6 +21,9 @@ class Verdict(StrEnum):
     DENY = "deny"
 
 
+_ALLOW, _ASK, _DENY = Verdict
+
+
 class Route(StrEnum):
     """How it runs."""
 
@@ -148,9 +151,9 @@ class Grant(NamedTuple):
 
 def strictest(*verdicts: Verdict) -> Verdict:
     """Of several; ALLOW of none."""
-    if Verdict.DENY in verdicts:
-        return Verdict.DENY
-    return Verdict.ASK if Verdict.ASK in verdicts else Verdict.ALLOW
+    if _DENY in verdicts:
+        return _DENY
+    return _ASK if _ASK in verdicts else _ALLOW
 
 
 def _effect_to_json(effect: Effect) -> dict[str, object]:

@@ -73,25 +73,25 @@ class _Walk:
             self._add_shell(command, shell, of, level)
             return
         name, rest, meaning = self._meaning(command, of)
-        effects = [
-            *meaning.effects,
-            *[Effect(EffectKind.EXECUTE, argv=inner.argv) for inner in meaning.inner],
-        ]
+        effects, inside, texts, plain, closed = meaning
+        if inside:
+            runs = [Effect(EffectKind.EXECUTE, argv=inner.argv) for inner in inside]
+            effects = (*effects, *runs)
         own = len(effects)
-        effects += self._around(command)
+        around = self._around(command)
         if not command.certain:
-            effects.append(Effect(EffectKind.UNKNOWN, because="only bash knows all of its words"))
-        too_deep = level == MOST_LEVELS and (meaning.inner or meaning.texts)
+            around.append(Effect(EffectKind.UNKNOWN, because="only bash knows all of its words"))
+        too_deep = level == MOST_LEVELS and (inside or texts)
         if too_deep:
-            effects.append(Effect(EffectKind.UNKNOWN, because=_TOO_MANY))
-        self.found.append(
-            Analysed(command, of, name, tuple(effects), rest, own, meaning.plain, meaning.closed)
-        )
+            around.append(Effect(EffectKind.UNKNOWN, because=_TOO_MANY))
+        if around:
+            effects = (*effects, *around)
+        self.found.append(Analysed(command, of, name, effects, rest, own, plain, closed))
         if too_deep:
             return
-        for inner in meaning.inner:
+        for inner in inside:
             self.add(_inner_command(command, inner), of=index, level=level + 1)
-        for text in meaning.texts:
+        for text in texts:
             self._add_text(command, text, index, level)
 
     def _add_shell(self, command: Command, shell: ShellCall, of: int | None, level: int) -> None:

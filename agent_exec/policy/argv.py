@@ -14,6 +14,9 @@ from agent_exec.policy.roles import MEANINGS, ON_PATH
 from agent_exec.policy.table import Mode, Operand, Option, Role, Table
 
 _NO_MODE = Mode(frozenset())
+_TOO_MANY = (None,)
+_DATA = Role.DATA
+_COMMAND = Role.COMMAND
 # What a word that nobody knows may at most be to a program, so that any word may stand there.
 _READ_AT_MOST = frozenset({Role.DATA, Role.READ, Role.DIRECTORY})
 _FILES = frozenset({Role.READ, Role.WRITE, Role.UPDATE})
@@ -83,12 +86,12 @@ class _Meaning:
             self._effects(table.effects)
             return (table.name, *self.read(table.commands[table.otherwise], start))
         parsed = parse(table, argv, start)
-        mode = _mode(table, parsed, self._command.stdin)
-        self._options(table, parsed, mode)
+        mode = _mode(table, parsed, self._command.stdin) if table.modes else _NO_MODE
+        override = self._options(table, parsed, mode)
         self._effects(table.effects if mode.effects is None else mode.effects)
         if table.commands is not None:
             return (table.name, *self._sub_command(table, parsed))
-        self._operands(table, mode, parsed)
+        self._operands(table, mode, parsed, override)
         return (table.name,)
 
     def _add(self, part: Meaning) -> None:
@@ -106,31 +109,37 @@ class _Meaning:
             return unknown(f"nobody reads the language {language}")
         return reader(self._argv, self._command.patterns, self._names)
 
-    def _options(self, table: Table, parsed: Parsed, mode: Mode) -> None:
+    def _options(self, table: Table, parsed: Parsed, mode: Mode) -> Role | None:
+        """What an option says that the files among the operands are."""
         for word in parsed.unknown:
             self._say_unknown(f"nobody has said what {word} does")
-        for given in parsed.options:
-            option = given.option
-            if given.negated:
+        override: Role | None = None
+        for option, values, negated in parsed.options:
+            names, _, _, effects, operands, because, follows = option
+            if override is None:
+                override = operands
+            if negated:
                 continue
-            self._follows |= option.follows
-            if option.effects:
-                self._effects(option.effects, option.because)
-            if not given.values:
+            if follows:
+                self._follows = True
+            if effects:
+                self._effects(effects, because)
+            if not values:
                 continue
-            roles = mode.values.get(option.names[0], _roles(option))
-            for (index, word), role in zip(given.values, roles, strict=False):
+            roles = mode.values.get(names[0])
+            if roles is None:
+                roles = _roles(option)
+            for (index, word), role in zip(values, roles, strict=False):
                 # Whatever --include=*.py matches begins with --include=, too.
                 attached = word != self._argv[index]
                 if index in self._command.patterns and not (attached and role in _READ_AT_MOST):
-                    self._say_unknown(f"a glob is the value of {option.names[0]}")
-                self._word(
-                    _named(word, role, table),
-                    role,
-                    option.because or f"the value of {option.names[0]}",
-                )
+                    self._say_unknown(f"a glob is the value of {names[0]}")
+                if role is _DATA:
+                    continue
+                self._word(_named(word, role, table), role, because or f"the value of {names[0]}")
                 if role is Role.DIRECTORY:
                     self._directory = os.path.join(self._directory or "", word)
+        return override
 
     def _names_one(self, table: Table, start: int) -> bool:
         """Is the word at `start` a sub-command, or may it be one?"""
@@ -157,7 +166,7 @@ class _Meaning:
             return (word,)
         return self.read(found, index + 1)
 
-    def _operands(self, table: Table, mode: Mode, parsed: Parsed) -> None:
+    def _operands(self, table: Table, mode: Mode, parsed: Parsed, override: Role | None) -> None:
         operands: Sequence[tuple[int, str]] = parsed.operands
         if table.keys is not None:
             operands = [each for each in operands if not self._key(table, each[1])]
@@ -168,21 +177,27 @@ class _Meaning:
             self._absent(specs, ())
             self._stdin(table)
             return
-        overrides = [given.option.operands for given in parsed.options if given.option.operands]
-        override = overrides[0] if overrides else None
         patterns = self._command.patterns
-        globs = [place for place, (index, _) in enumerate(operands) if index in patterns]
-        repeats = [at for at, spec in enumerate(specs) if spec.repeats]
-        repeated = repeats[0] if repeats else None
+        globs: Sequence[int] = ()
+        if patterns:
+            globs = [place for place, (index, _) in enumerate(operands) if index in patterns]
+        repeated = _repeated(specs)
         taken: list[Operand] = []
-        for place, (index, word) in enumerate(operands):
+        place = -1
+        for index, word in operands:
+            place += 1
             if (
                 index in patterns
                 and _may_be_option(index, word, parsed)
                 and not _reads_at_most(table)
             ):
                 self._say_unknown(f"{word} may match names that are options")
-            reached = _reached(specs, repeated, place, len(operands), globs, more=more is not None)
+            reached: Sequence[Operand | None]
+            if globs or more is not None:
+                reached = _reached(specs, repeated, place, len(operands), globs, more=more)
+            else:
+                at = _place(specs, repeated, place, len(operands))
+                reached = _TOO_MANY if at is None else (specs[at],)
             if None in reached:
                 self._say_unknown(f"one operand too many: {word}")
             if len(reached) > 1:
@@ -191,15 +206,19 @@ class _Meaning:
                 if spec is None:
                     continue
                 taken.append(spec)
-                if spec.effects:
-                    self._effects(spec.effects)
-                if spec.role is Role.COMMAND:
+                role, _, _, _, effects, _ = spec
+                if effects:
+                    self._effects(effects)
+                if role is _COMMAND:
                     self._inner(index, parsed)
                     return
-                role = spec.role if override is None else _overridden(spec.role, override)
-                self._word(_named(word, role, table), role, "")
+                if override is not None:
+                    role = _overridden(role, override)
                 if word == "-":
+                    self._word(_named(word, role, table), role, "")
                     self._stdin(table)
+                elif role is not _DATA:
+                    self._word(word, role, "")
         if more is not None:
             self._more(table, specs, len(operands), override, more)
         else:
@@ -275,7 +294,7 @@ class _Meaning:
             self._say_unknown("operands that its table does not know")
 
     def _word(self, word: str, role: Role, because: str) -> None:
-        if role is Role.DATA:
+        if role is _DATA:
             return
         kind = ON_PATH.get(role)
         if kind is not None and self._directory is None:
@@ -295,6 +314,8 @@ class _Meaning:
         return effect._replace(path=os.path.join(self._directory, effect.path))
 
     def _effects(self, effects: tuple[Effect, ...], because: str = "") -> None:
+        if not effects:
+            return
         if because:
             effects = tuple([effect._replace(because=because) for effect in effects])
         if self._directory is not None:
@@ -347,8 +368,6 @@ def _roles(option: Option) -> tuple[Role, ...]:
 
 
 def _mode(table: Table, parsed: Parsed, stdin: Source) -> Mode:
-    if not table.modes:
-        return _NO_MODE
     names = parsed.names
     for mode in table.modes:
         fits = not mode.given or not mode.given.isdisjoint(names)
@@ -359,7 +378,10 @@ def _mode(table: Table, parsed: Parsed, stdin: Source) -> Mode:
 
 
 def _present(operands: Sequence[Operand], parsed: Parsed) -> Sequence[Operand]:
-    if not any(operand.unless or operand.given for operand in operands):
+    for operand in operands:
+        if operand.unless or operand.given:
+            break
+    else:
         return operands
     names = parsed.names
     return [
@@ -377,22 +399,19 @@ def _reached(
     n_operands: int,
     globs: Sequence[int],
     *,
-    more: bool,
+    more: tuple[str, ...] | None,
 ) -> list[Operand | None]:
     """What the operand at `place` may be; None: one too many.
 
     A glob stands for one word or more. So an operand with no glob before it has its number
     from the start, and one with no glob from it on has its number from the end. `globs` are
-    the places of globs, in order.
+    the places of globs, in order, and `more` what follows all operands.
     """
-    if not globs and not more:
-        at = _place(specs, repeated, place, n_operands)
-        return [None if at is None else specs[at]]
     n_after = n_operands - 1 - place
     from_start = from_end = range(1)
     if globs and globs[0] <= place:
         from_start = range(len(specs) + 1)
-    if more or globs[-1] >= place:
+    if more is not None or globs[-1] >= place:
         from_end = range(len(specs) + 1)
     places = {
         _place(specs, repeated, place + shift, place + shift + n_after + extra + 1)
@@ -400,6 +419,14 @@ def _reached(
         for extra in from_end
     }
     return [None if at is None else specs[at] for at in sorted(places, key=_none_last)]
+
+
+def _repeated(specs: Sequence[Operand]) -> int | None:
+    """The place of the first that repeats."""
+    for at, (_, repeats, *_) in enumerate(specs):
+        if repeats:
+            return at
+    return None
 
 
 def _none_last(at: int | None) -> tuple[bool, int]:

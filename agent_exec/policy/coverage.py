@@ -13,9 +13,11 @@ from typing import NamedTuple
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.policy.facts import Program
+from agent_exec.policy.paths import PathSet
 from agent_exec.policy.policy import Pattern, Rule
 
-_ON_FILES = frozenset({EffectKind.READ, EffectKind.WRITE, EffectKind.DELETE, EffectKind.EXECUTE})
+_READ = EffectKind.READ
+_ON_FILES = frozenset({_READ, EffectKind.WRITE, EffectKind.DELETE, EffectKind.EXECUTE})
 
 
 class Seen(NamedTuple):
@@ -37,26 +39,30 @@ def is_on_files(kind: EffectKind) -> bool:
 
 def tightens(rule: Rule, found: Analysed, program: Program | None, effects: Sequence[Seen]) -> bool:
     """Does a rule that asks or denies cover a command?"""
-    if rule.command is not None and not _may_mean(rule.command, found, program):
+    _, _, _, kinds, paths, command = rule
+    if command is not None and not _may_mean(command, found, program):
         return False
-    if rule.effects is None and rule.paths is None:
+    if kinds is None and paths is None:
         return True
-    return any(seen.effect.argv is None and _touches(rule, seen) for seen in effects)
+    for (kind, _, argv, _), real, named, _ in effects:
+        # An inner command is judged by itself.
+        if argv is not None or (kinds is not None and kind not in kinds):
+            continue
+        if paths is None or _touch(paths, kind, real, named):
+            return True
+    return False
 
 
-def _touches(rule: Rule, seen: Seen) -> bool:
-    kind = seen.effect.kind
-    if rule.effects is not None and kind not in rule.effects:
-        return False
-    if rule.paths is None:
-        return True
+def _touch(paths: PathSet, kind: EffectKind, real: tuple[str, ...], named: str | None) -> bool:
     # What is deleted or written may be a whole directory; a search of one is not taken for
     # reading everything in it.
-    tree = kind is not EffectKind.READ
-    touches = rule.paths.touches
-    if seen.named is not None and seen.named not in seen.real and touches(seen.named, tree=tree):
+    tree = kind is not _READ
+    if named is not None and named not in real and paths.touches(named, tree=tree):
         return True
-    return any(touches(path, tree=tree) for path in seen.real)
+    for path in real:
+        if paths.touches(path, tree=tree):
+            return True
+    return False
 
 
 def allows_command(rule: Rule, found: Analysed, program: Program | None) -> bool:
@@ -75,17 +81,21 @@ def allows_command(rule: Rule, found: Analysed, program: Program | None) -> bool
 
 def covers(rule: Rule, seen: Seen) -> bool:
     """Does a rule that allows, and covers the command, cover this effect of it?"""
-    kind = seen.effect.kind
-    if rule.effects is not None and kind not in rule.effects:
+    _, _, _, kinds, paths, command = rule
+    (kind, _, _, _), real, _, own = seen
+    if kinds is not None and kind not in kinds:
         return False
-    if rule.paths is not None and is_on_files(kind):
-        return bool(seen.real) and all(map(rule.paths.holds, seen.real))
-    if rule.effects is not None:
+    if paths is not None and kind in _ON_FILES:
+        for path in real:
+            if not paths.holds(path):
+                return False
+        return real != ()
+    if kinds is not None:
         return True
-    if rule.paths is not None:
+    if paths is not None:
         return False
     # Everything; or everything that the command itself does.
-    return rule.command is None or seen.own
+    return command is None or own
 
 
 def _begins(pattern: Pattern, found: Analysed, program: Program | None) -> bool:

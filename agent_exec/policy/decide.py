@@ -8,7 +8,7 @@ when each of its effects is covered by some rule that allows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from itertools import pairwise
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from agent_exec.model.decision import Decision, Executor, Route, Ruling, Verdict
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.rights import Rights
 from agent_exec.policy.coverage import Seen, allows_command, covers, tightens
-from agent_exec.policy.facts import Facts, Program
+from agent_exec.policy.facts import Facts, Program, absolute
 from agent_exec.policy.git_harden import can_be_hardened, git_folder, hardening, is_git
 from agent_exec.policy.policy import Policy, Rule
 from agent_exec.policy.reasons import hint, says, shown
@@ -26,7 +26,10 @@ from agent_exec.policy.rights import Granted, above_ceiling, rights_of
 from agent_exec.policy.seen import here_of, see
 
 # Programs of our own: a call of them would be judged by another policy than this.
-_OURS = ("agent-exec",)
+_OURSELVES = ("agent-exec",)
+_OURS = Executor.OURS
+_DIRECT = Route.DIRECT
+_ALLOW = Verdict.ALLOW
 _MOST_REASONS = 20
 
 
@@ -61,41 +64,45 @@ def decide(
         planned: How it would run.
         executor: Who would run it.
     """
+    route, reason, complete, nothing = planned
+    sandbox, direct = policy.sandbox, route is _DIRECT
     # The variables of hardening reach what we start, not what a shell or a host starts.
-    ours = executor is Executor.OURS and planned.route is Route.DIRECT
-    confined = executor is Executor.OURS and not policy.sandbox.nothing_withheld
+    ours = executor is _OURS and direct
+    confined = executor is _OURS and not sandbox.nothing_withheld
     rulings: list[Ruling] = []
     for family in _families(analysed):
         hardened = ours and can_be_hardened(family)
-        seen = [see(policy, found, facts, cwd, executor, hardened=hardened) for found in family]
+        seen = []
+        granted = []  # every effect of a command and of those inside, as if it may run
+        for found in family:
+            program, effects = see(policy, found, facts, cwd, executor, hardened=hardened)
+            path = None if program is None else program.path
+            seen.append((found, program, effects))
+            granted.append(Granted(path, effects, is_git(found), direct and found.of is None))
         variables = _variables(family, facts, cwd) if hardened else ()
-        rights = None
-        if confined:
-            rights = rights_of(policy.sandbox, _granted(family, seen, planned.route))
-        for found, (program, effects) in zip(family, seen, strict=True):
-            ruling = _rule(policy, found, program, effects, cwd, variables, rights)
-            rulings.append(ruling)
+        rights = rights_of(sandbox, granted) if confined else None
+        for found, program, effects in seen:
+            rulings.append(_rule(policy, found, program, effects, cwd, variables, rights))
             variables, rights = (), None  # of the whole family: the first has them
-    verdicts = [ruling.verdict for ruling in rulings]
-    because = [reason for ruling in rulings for reason in ruling.because]
-    if planned.route is Route.SHELL or not planned.complete:
+    verdicts: list[Verdict] = []
+    because: list[str] = []
+    for ruling in rulings:
+        verdicts.append(ruling.verdict)
+        because += ruling.because
+    if not direct or not complete:
         verdicts.append(policy.shell)
-        why = f"it needs a real shell: {planned.reason}"
-        because.append(why if policy.shell is not Verdict.ALLOW else f"{why}; which is allowed")
-    if not rulings and planned.nothing:
+        why = f"it needs a real shell: {reason}"
+        because.append(why if policy.shell is not _ALLOW else f"{why}; which is allowed")
+    if not rulings and nothing:
         because.append("nothing would run")
     elif not rulings:
         verdicts.append(strictest(policy.default, Verdict.ASK))
         because.append("no command was found in it")
     verdict = strictest(*verdicts)
-    return Decision(
-        verdict,
-        planned.route,
-        planned.reason,
-        tuple(rulings),
-        _reasons(rulings, verdict, because),
-        rights=_of_shell(policy, rulings) if confined and planned.route is Route.SHELL else None,
-    )
+    decision = Decision(verdict, route, reason, tuple(rulings), _reasons(rulings, verdict, because))
+    if confined and not direct:
+        return decision._replace(rights=_of_shell(policy, rulings))
+    return decision
 
 
 def _of_shell(policy: Policy, rulings: Sequence[Ruling]) -> Rights:
@@ -107,32 +114,12 @@ def _of_shell(policy: Policy, rulings: Sequence[Ruling]) -> Rights:
     return reduce(Rights.united, rights)
 
 
-def _families(analysed: Sequence[Analysed]) -> Iterator[Sequence[Analysed]]:
+def _families(analysed: Sequence[Analysed]) -> Sequence[Sequence[Analysed]]:
     """Each command of the call itself, with those inside; they inherit its variables."""
     if len(analysed) == 1:
-        yield analysed
-        return
+        return (analysed,)
     begins = [index for index, found in enumerate(analysed) if found.of is None]
-    for begin, end in pairwise([*begins, len(analysed)]):
-        yield analysed[begin:end]
-
-
-def _granted(
-    family: Sequence[Analysed],
-    seen: Sequence[tuple[Program | None, Sequence[Seen]]],
-    route: Route,
-) -> list[Granted]:
-    """Every effect of a command and of those inside, as if it may run."""
-    direct = route is Route.DIRECT
-    return [
-        Granted(
-            None if program is None else program.path,
-            effects,
-            git=is_git(found),
-            opened=direct and found.of is None,
-        )
-        for found, (program, effects) in zip(family, seen, strict=True)
-    ]
+    return [analysed[begin:end] for begin, end in pairwise([*begins, len(analysed)])]
 
 
 def _variables(family: Sequence[Analysed], facts: Facts, cwd: str) -> tuple[tuple[str, str], ...]:
@@ -163,20 +150,22 @@ def _rule(
     rights: Rights | None,
 ) -> Ruling:
     verdict, rules, because = _verdict(policy, found, program, effects)
-    above = above_ceiling(policy.sandbox, effects)
-    if above is not None and verdict is not Verdict.DENY:
-        verdict, rules, because = Verdict.DENY, (), (f"{shown(found)}: {above}",)
+    if not policy.sandbox.network:
+        above = above_ceiling(policy.sandbox, effects)
+        if above is not None and verdict is not Verdict.DENY:
+            verdict, rules, because = Verdict.DENY, (), (f"{shown(found)}: {above}",)
+    command, of, name, *_ = found
     return Ruling(
-        found.command.argv,
+        command.argv,
         None if program is None else program.path,
-        found.of,
+        of,
         verdict,
         tuple([seen.effect for seen in effects]),
         rules,
         because,
         variables,
-        found.name,
-        here_of(found, cwd),
+        name,
+        cwd if command.cwd is None else absolute(command.cwd, cwd),
         rights,
     )
 
@@ -188,25 +177,37 @@ def _verdict(
     effects: Sequence[Seen],
 ) -> tuple[Verdict, tuple[str, ...], tuple[str, ...]]:
     """The verdict, the ids of the rules that gave it, and its reasons."""
-    strict = [rule for rule in policy.tightens if tightens(rule, found, program, effects)]
-    allows = [rule for rule in policy.allows if allows_command(rule, found, program)]
-    open_ = [seen for seen in effects if not _is_allowed(seen, allows)]
-    verdict = strictest(*[rule.verdict for rule in strict])
+    strict = []
+    for rule in policy.tightens:
+        if tightens(rule, found, program, effects):
+            strict.append(rule)
+    allows = []
+    for rule in policy.allows:
+        if rule.command is None or allows_command(rule, found, program):
+            allows.append(rule)
+    open_ = []
+    for seen in effects:
+        if not _is_allowed(seen, allows):
+            open_.append(seen)
+    verdict = strictest(*[rule.verdict for rule in strict]) if strict else _ALLOW
     by_default = bool(open_) or not allows
     if by_default:
         verdict = strictest(verdict, policy.default)
-    if found.name[:1] == _OURS:
+    ourselves = found.name[:1] == _OURSELVES
+    if ourselves:
         verdict = strictest(verdict, Verdict.ASK)
-    if verdict is Verdict.ALLOW:
-        used = allows if len(allows) == 1 else _used(allows, effects)
-        return verdict, _ids(used), tuple([rule.because for rule in used])
+    if verdict is _ALLOW:
+        if len(allows) == 1:
+            return _ALLOW, (allows[0].id,), (allows[0].because,)
+        used = _used(allows, effects)
+        return _ALLOW, _ids(used), tuple([rule.because for rule in used])
     decisive = [rule for rule in strict if rule.verdict is verdict]
     because = [f"{shown(found)}: {rule.because}" for rule in decisive]
     if by_default and verdict is policy.default:
         because += [f"{shown(found)} {says(seen)}{hint(policy, seen)}" for seen in open_]
         if not open_:
             because.append(f"{shown(found)}: no rule covers it")
-    if found.name[:1] == _OURS:
+    if ourselves:
         because.append("a call of agent-exec itself is never allowed by a rule")
     return verdict, _ids(decisive), tuple(dict.fromkeys(because))
 
@@ -222,4 +223,9 @@ def _ids(rules: Sequence[Rule]) -> tuple[str, ...]:
 
 def _is_allowed(seen: Seen, allows: Sequence[Rule]) -> bool:
     # An inner command is judged by itself.
-    return seen.effect.argv is not None or any(covers(rule, seen) for rule in allows)
+    if seen.effect.argv is not None:
+        return True
+    for rule in allows:
+        if covers(rule, seen):
+            return True
+    return False

@@ -18,7 +18,8 @@ from agent_exec.policy.coverage import allows_command, covers, tightens
 from agent_exec.policy.facts import Facts, Program, absolute, program_key
 from agent_exec.policy.load import load_sources
 from agent_exec.policy.load_tables import load_tables
-from agent_exec.policy.look import look, make_settings
+from agent_exec.policy.look import look
+from agent_exec.policy.look_program import Programs
 from agent_exec.policy.merge import merge
 from agent_exec.policy.policy import Policy, Rule
 from agent_exec.policy.reasons import says
@@ -128,7 +129,7 @@ def _why_not_allowed(rule: Rule, found: Analysed, policy: Policy, facts: Facts) 
 
 
 def _facts(analysed: Sequence[Analysed], policy: Policy) -> Facts:
-    facts = look(analysed, make_settings((), WORKTREE, policy.trust), cwd=WORKTREE)
+    facts = look(analysed, Programs((), WORKTREE, policy.trust), cwd=WORKTREE)
     programs: dict[str, Program | None] = {}
     for found in analysed:
         argv = found.command.argv

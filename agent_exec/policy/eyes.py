@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from enum import IntEnum
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 # A file that was written a moment ago may be written again within one tick of the clock that
@@ -41,6 +42,11 @@ class Glance(NamedTuple):
     answer: Answer
 
 
+Witness: TypeAlias = Callable[[], bool]
+"""Is everything that was looked at still so? Never raises."""
+MakeWitness: TypeAlias = Callable[[tuple[Glance, ...]], Witness]
+
+
 class Eyes:
     """Asks the file system, each question once, and keeps it with its answer.
 
@@ -48,7 +54,9 @@ class Eyes:
     with other eyes.
     """
 
-    __slots__ = ("_contents", "_executes", "_links", "_lost", "_own", "_real", "_statuses")
+    __slots__ = (
+        *("_contents", "_executes", "_links", "_lost", "_own", "_real", "_statuses", "_told"),
+    )
 
     def __init__(self) -> None:
         self._links: dict[str, str | None] = {}
@@ -57,6 +65,7 @@ class Eyes:
         self._own: dict[str, os.stat_result | None] = {}
         self._contents: dict[str, tuple[int, ...]] = {}
         self._real: set[str] = set()
+        self._told: list[tuple[Glance, ...]] = []
         self._lost = False
 
     def glances(self) -> tuple[Glance, ...] | None:
@@ -67,7 +76,7 @@ class Eyes:
         """
         if self._lost:
             return None
-        return (
+        asked = (
             *[Glance(Sight.LINK, path, target) for path, target in self._links.items()],
             *[Glance(Sight.EXECUTE, path, int(may)) for path, may in self._executes.items()],
             *[Glance(Sight.STATUS, path, _kept(seen)) for path, seen in self._statuses.items()],
@@ -75,6 +84,11 @@ class Eyes:
             *[Glance(Sight.CONTENT, path, seen) for path, seen in self._contents.items()],
             *[Glance(Sight.REAL, path, None) for path in self._real],
         )
+        return tuple(dict.fromkeys(chain(asked, *self._told))) if self._told else asked
+
+    def saw(self, glances: tuple[Glance, ...]) -> None:
+        """These were asked by somebody else, just now."""
+        self._told.append(glances)
 
     def lose(self) -> None:
         """Something is looked at in another way."""
@@ -86,11 +100,13 @@ class Eyes:
         Raises:
             ValueError: There is a NUL in `path`.
         """
+        links = self._links
+        if path in links:
+            return links[path]
         try:
-            return self._links[path]
-        except KeyError:
-            pass
-        target = self._links[path] = _link(path)
+            links[path] = target = os.readlink(path)
+        except OSError:
+            links[path] = target = None
         return target
 
     def may_execute(self, path: str) -> bool:

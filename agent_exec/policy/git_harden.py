@@ -78,8 +78,13 @@ def runs_nothing(found: Analysed) -> bool:
 
 def can_be_hardened(analysed: Sequence[Analysed]) -> bool:
     """Are there calls of git among the commands, all of which are to run nothing?"""
-    calls = [found for found in analysed if is_git(found)]
-    return calls != [] and all(map(runs_nothing, calls))
+    some = False
+    for found in analysed:
+        if is_git(found):
+            if not runs_nothing(found):
+                return False
+            some = True
+    return some
 
 
 def hardening(facts: Sequence[GitFacts]) -> tuple[tuple[str, str], ...]:

@@ -9,10 +9,13 @@ from agent_exec.model.decision import Decision, Executor, Verdict
 from agent_exec.model.request import Command
 from agent_exec.policy.analyse import analyse
 from agent_exec.policy.decide import Planned, decide
-from agent_exec.policy.eyes import Eyes
-from agent_exec.policy.look import look, make_settings
+from agent_exec.policy.eyes import Eyes, MakeWitness
+from agent_exec.policy.look import look
+from agent_exec.policy.look_program import Programs
 from agent_exec.policy.policy import Policy
 from agent_exec.policy.tables import Tables
+
+_OURS = Executor.OURS
 
 
 class Judge:
@@ -23,14 +26,21 @@ class Judge:
         tables: What is known of programs.
         worktree: Absolute, without links.
         variables: The environment of the children.
+        witness: See `Programs`.
     """
 
     def __init__(
-        self, policy: Policy, tables: Tables, *, worktree: str, variables: Mapping[str, str]
+        self,
+        policy: Policy,
+        tables: Tables,
+        *,
+        worktree: str,
+        variables: Mapping[str, str],
+        witness: MakeWitness | None = None,
     ) -> None:
         self.policy = policy
         self._tables = tables
-        self._look_settings = make_settings(policy.path, worktree, policy.trust)
+        self._programs = Programs(policy.path, worktree, policy.trust, witness)
         self._variables = variables
 
     def judge(
@@ -53,11 +63,14 @@ class Judge:
             executor: Who would run it.
             eyes: What looks.
         """
-        refused = [name for name in variables if not self._may_set(name)]
-        inside = {**self._variables, **variables} if variables else self._variables
-        known = executor is Executor.OURS
+        refused: Sequence[str] = ()
+        inside = self._variables
+        if variables:
+            refused = [name for name in variables if not self._may_set(name)]
+            inside = {**inside, **variables}
+        known = executor is _OURS
         analysed = analyse(commands, self._tables, cwd=cwd, variables=inside, known=known)
-        facts = look(analysed, self._look_settings, cwd=cwd, eyes=eyes)
+        facts = look(analysed, self._programs, cwd=cwd, eyes=eyes)
         decision = decide(self.policy, analysed, facts, cwd=cwd, planned=planned, executor=executor)
         if not refused:
             return decision

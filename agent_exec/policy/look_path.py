@@ -10,6 +10,7 @@ from agent_exec.policy.paths import is_beneath
 # The kernel's limit of links in one path.
 _MOST_LINKS = 40
 _MOST_NAMES = 100_000
+_NO_NAMES = frozenset({"", ".", ".."})
 NOWHERE = "?"
 """How a path begins that leads every process somewhere else: it is beneath no directory."""
 
@@ -41,10 +42,9 @@ def real_path(path: str, known: str = "/", eyes: Eyes | None = None) -> str:
     links = 0
     while left:
         name = left.pop()
-        if name in ("", "."):
-            continue
-        if name == "..":
-            real = real[: real.rfind("/")] if real else ""
+        if name in _NO_NAMES:
+            if name == "..":
+                real = real[: real.rfind("/")] if real else ""
             continue
         here = f"{real}/{name}"
         target = link(here)

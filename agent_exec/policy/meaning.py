@@ -48,7 +48,7 @@ def unknown(because: str) -> Meaning:
 def on(kind: EffectKind, path: str | None, because: str = "") -> tuple[Effect, ...]:
     """An effect on a path; none where the path is no file."""
     if path not in _STREAMS or kind is EffectKind.DELETE:
-        return (Effect(kind, path, because=because),)
+        return (Effect(kind, path, None, because),)
     if kind is EffectKind.EXECUTE and path != "/dev/null":
         return (Effect(kind, because=because or "runs what its input says"),)
     return ()

@@ -15,6 +15,7 @@ from agent_exec.policy.table import Option, Role, Syntax, Table
 _FALSE = frozenset({"false", "False", "FALSE", "f", "F", "0"})
 _TRUE = frozenset({"true", "True", "TRUE", "t", "T", "1"})
 _NUMBER = re.compile(r"-[0-9]+")
+_POSIX, _SINGLE, _WORDS = Syntax.POSIX, Syntax.SINGLE, Syntax.WORDS
 
 
 class Given(NamedTuple):
@@ -57,31 +58,41 @@ class _Parser:
         self._assignments: list[tuple[str, str]] = []
         self._unknown: list[str] = []
         self._ended_at: int | None = None
+        self._negates = False
 
     def run(self) -> Parsed:
         table, argv = self._table, self._argv
+        syntax, options, numeric = table.syntax, table.options, table.numeric
         if table.old_style and self._at < len(argv) and argv[self._at][:1] not in ("-", ""):
             self._letters(argv[self._at])
-        stops = table.stops or table.syntax is Syntax.POSIX or table.commands is not None
+        stops = table.stops or syntax is _POSIX or table.commands is not None
         if table.response_files:
             self._unknown += [word for word in argv[self._at :] if word.startswith("@")]
-        if table.syntax is Syntax.WORDS:
+        if syntax is _WORDS:
             self._ended_at = self._at
         n_words = len(argv)
+        if syntax is _SINGLE:
+            options, numeric = {}, False
+        plain = not stops and table.plus is None and not table.assignments
         while self._at < n_words:
             word = argv[self._at]
-            if self._ended_at is None and word.startswith("-") and word != "-":
-                if word == "--":
-                    self._at += 1
-                    self._ended_at = self._at
+            if self._ended_at is not None or word[:1] != "-" or word == "-":
+                if plain:
+                    self._operands.append((self._at, word))
                 else:
-                    self._option(word)
-            elif word == "-" and table.assignments and not (self._operands or self._assignments):
-                self._at += 1  # ``env -`` is ``env -i``
-            else:
-                self._operand(word, stops=stops)
+                    self._operand(word, stops=stops)
                 self._at += 1
-        self._contradictions()
+            elif word == "--":
+                self._at += 1
+                self._ended_at = self._at
+            elif numeric and _NUMBER.fullmatch(word):
+                self._at += 1
+            elif word in options:  # as most are spelled
+                self._take(options[word], None, self._at)
+            else:
+                self._option(word)
+        if self._negates:
+            self._contradictions()
         return Parsed(
             tuple(self._options),
             tuple(self._operands),
@@ -93,17 +104,16 @@ class _Parser:
     def _contradictions(self) -> None:
         """Where one option takes another back, what counts is the program's own affair."""
         negated = [given.option.names[0] for given in self._options if given.negated]
-        if negated:
-            names = dict.fromkeys(
-                given.option.names[0] for given in self._options if not given.negated
-            )
-            self._unknown += [f"{name} and its opposite" for name in names if name in negated]
+        names = dict.fromkeys(given.option.names[0] for given in self._options if not given.negated)
+        self._unknown += [f"{name} and its opposite" for name in names if name in negated]
 
     def _operand(self, word: str, *, stops: bool) -> None:
         """A word that is no option."""
         table = self._table
         if table.plus is not None and word.startswith("+") and self._ended_at is None:
             self._plus(word)
+        elif table.assignments and word == "-" and not (self._operands or self._assignments):
+            pass  # ``env -`` is ``env -i``
         elif table.assignments and not self._operands and "=" in word:
             name, _, value = word.partition("=")
             self._assignments.append((name, value))
@@ -119,15 +129,13 @@ class _Parser:
         self._options.append(Given(Option(("+",), (role,)), ((self._at, word[1:]),)))
 
     def _option(self, word: str) -> None:
-        table = self._table
-        if table.syntax is Syntax.SINGLE:
+        """One that is abbreviated, bundled, or has its value in the same word."""
+        if self._table.syntax is _SINGLE:
             self._single(word)
         elif word.startswith("--"):
             self._long(word)
-        elif table.numeric and _NUMBER.fullmatch(word):
-            self._at += 1
         else:
-            self._bundle(word, 1)
+            self._bundle(word)
 
     def _single(self, word: str) -> None:
         name, equals, value = word.partition("=")
@@ -144,13 +152,17 @@ class _Parser:
     def _switch(self, option: Option, word: str, value: str) -> None:
         """``-name=false``: see flag.Bool of Go."""
         if value in _FALSE:
-            self._options.append(Given(option, (), negated=True))
-            self._at += 1
+            self._negate(option)
         elif value in _TRUE:
             self._options.append(Given(option))
             self._at += 1
         else:
             self._reject(word)
+
+    def _negate(self, option: Option) -> None:
+        self._options.append(Given(option, (), negated=True))
+        self._negates = True
+        self._at += 1
 
     def _long(self, word: str) -> None:
         name, equals, value = word.partition("=")
@@ -160,8 +172,7 @@ class _Parser:
             if negated is None or equals:
                 self._reject(word)
             else:
-                self._options.append(Given(negated, (), negated=True))
-                self._at += 1
+                self._negate(negated)
             return
         if equals and not option.values and option.attached is None:
             self._reject(word)
@@ -190,17 +201,13 @@ class _Parser:
             return None
         return self._find_long(f"--{name[5:]}")
 
-    def _bundle(self, word: str, begin: int) -> None:
+    def _bundle(self, word: str) -> None:
         """``-abVALUE``: letters up to the first that takes a value."""
         options = self._table.options
-        whole = options.get(word)
-        if whole is not None:  # a long option with one dash, where a program has some
-            self._take(whole, None, self._at)
-            return
         if self._table.separate:
             self._letters(word[1:])
             return
-        for place in range(begin, len(word)):
+        for place in range(1, len(word)):
             option = options.get(f"-{word[place]}")
             if option is None:
                 self._reject(word)
@@ -237,6 +244,9 @@ class _Parser:
     def _take(self, option: Option, attached: str | None, index: int) -> None:
         """An option and its values, of which the first may be attached."""
         self._at = index + 1
+        if attached is None and not option.values:
+            self._options.append(Given(option))
+            return
         values: list[tuple[int, str]] = []
         if attached is not None:
             values.append((index, attached))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 # Compared without regard to case: a file system may have none.
 _SECRET_NAMES = re.compile(
@@ -20,41 +19,94 @@ _SECRET_NAMES = re.compile(
 _NO_SECRET = re.compile(
     r"(\.env[._-](example|sample|template|dist|defaults?|schema)|.*\.pub)", re.IGNORECASE
 )
+_FOLDERS = (
+    *(".ssh", ".gnupg", ".aws", ".azure", ".gcloud", ".config/gcloud", ".kube", ".password-store"),
+    *(".docker/config.json", ".config/gh", ".config/op", ".config/github-copilot"),
+    *(".local/share/keyrings", ".mozilla", ".config/google-chrome", ".config/chromium"),
+    *(".m2/settings.xml", ".gradle/gradle.properties", "run/secrets", "etc/ssl/private"),
+    *("agent_exec/approvals", "agent_exec/audit", "agent_exec/secrets"),
+)
 _SECRET_FOLDERS = re.compile(
-    r"(?:^|/)(?:\.ssh|\.gnupg|\.aws|\.azure|\.gcloud|\.config/gcloud|\.kube|\.password-store"
-    r"|\.docker/config\.json|\.config/gh|\.config/op|\.config/github-copilot|\.local/share/keyrings"
-    r"|\.mozilla|\.config/google-chrome|\.config/chromium|\.m2/settings\.xml"
-    r"|\.gradle/gradle\.properties|(?:var/)?run/secrets|etc/ssl/private"
-    r"|agent_exec/(?:approvals|audit|secrets))(?:/|$)"
+    rf"(?:^|/)(?:{'|'.join(map(re.escape, _FOLDERS))})(?:/|$)"
     r"|^/proc/[^/]+/(?:environ|mem|maps|cmdline|auxv|fd(?:/|$))",
     re.IGNORECASE,
 )
+# One of these is in every path that the expression finds, but for those of processes.
+_LAST_OF_FOLDERS = frozenset(folder.rpartition("/")[2] for folder in _FOLDERS)
 
 
 def is_secret(real: str) -> bool:
     """Does a file of this name hold what nobody should read by the way?"""
-    name = real.rpartition("/")[2]
-    if _SECRET_FOLDERS.search(real) is not None:
+    if _may_be_beneath_secrets(real) and _SECRET_FOLDERS.search(real) is not None:
         return True
+    name = real.rpartition("/")[2]
     return _SECRET_NAMES.fullmatch(name) is not None and _NO_SECRET.fullmatch(name) is None
 
 
-class PathSet(NamedTuple):
-    """Everything beneath some directories, and perhaps secrets wherever they are."""
+def _may_be_beneath_secrets(real: str) -> bool:
+    """Has the expression to be asked? It takes several times as long as this."""
+    if not real.isascii() or "\n" in real:  # other letters fold, and a line may end
+        return True
+    lowered = real.lower()
+    return lowered.startswith("/proc/") or not _LAST_OF_FOLDERS.isdisjoint(lowered.split("/"))
 
-    roots: tuple[str, ...]
-    """Absolute, without links, no slash at the end but for ``/`` itself."""
-    secrets: bool
-    words: tuple[str, ...]
-    """As the policy has them, for messages."""
-    above: tuple[str, ...] = ()
-    """These themselves, and whatever holds one of them; not what lies beneath."""
+
+class Places:
+    """Some directories, and everything beneath them. All absolute, without links."""
+
+    __slots__ = ("_beneath", "_themselves")
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        self._themselves = frozenset(folders)
+        self._beneath = tuple(f"{folder.rstrip('/')}/" for folder in self._themselves)
+
+    def hold(self, path: str) -> bool:
+        """Is `path` beneath one of them, or one of these itself?"""
+        return path.startswith(self._beneath) or path in self._themselves
+
+    def some_beneath(self, path: str) -> bool:
+        """Is one of them beneath `path`, or that itself?"""
+        for folder in self._themselves:
+            if is_beneath(folder, path):
+                return True
+        return False
+
+
+class PathSet:
+    """Everything beneath some directories, and perhaps secrets wherever they are.
+
+    Args:
+        roots: Absolute, without links, no slash at the end but for ``/`` itself.
+        secrets: Are those in it?
+        words: As the policy has them, for messages.
+        above: These themselves are in it, and whatever holds one of them; not what lies beneath.
+    """
+
+    __slots__ = ("_above", "_folded", "_roots", "_said", "_secrets", "words")
+
+    def __init__(
+        self,
+        roots: tuple[str, ...],
+        secrets: bool,
+        words: tuple[str, ...],
+        above: tuple[str, ...] = (),
+    ) -> None:
+        self._said = (roots, secrets, words, above)
+        self.words = words
+        self._secrets = secrets
+        self._roots = Places(roots)
+        self._folded = Places(map(str.casefold, roots)) if roots else None
+        self._above = Places(map(str.casefold, above)) if above else None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PathSet) and self._said == other._said
+
+    def __hash__(self) -> int:
+        return hash(self._said)
 
     def holds(self, real: str) -> bool:
         """Is a path (absolute, without links) in it? To allow: the same letters."""
-        if is_beneath_any(real, self.roots):
-            return True
-        return (self.secrets and is_secret(real)) or (self.above != () and self._is_above(real))
+        return self._roots.hold(real) or self._holds_more(real)
 
     def touches(self, real: str, *, tree: bool) -> bool:
         """May a path be in it? To ask or deny: where a file system has no case, it has none.
@@ -63,17 +115,17 @@ class PathSet(NamedTuple):
             real: Absolute, without links.
             tree: Does it stand for everything beneath it, too?
         """
-        if self.roots:
+        roots = self._folded
+        if roots is not None:
             folded = real.casefold()
-            for root in self.roots:
-                other = root.casefold()
-                if is_beneath(folded, other) or (tree and is_beneath(other, folded)):
-                    return True
-        return (self.secrets and is_secret(real)) or (self.above != () and self._is_above(real))
+            if roots.hold(folded) or (tree and roots.some_beneath(folded)):
+                return True
+        return self._holds_more(real)
 
-    def _is_above(self, real: str) -> bool:
-        folded = real.casefold()
-        return any(is_beneath(place.casefold(), folded) for place in self.above)
+    def _holds_more(self, real: str) -> bool:
+        if self._secrets and is_secret(real):
+            return True
+        return self._above is not None and self._above.some_beneath(real.casefold())
 
 
 def is_beneath(path: str, folder: str) -> bool:
@@ -83,8 +135,11 @@ def is_beneath(path: str, folder: str) -> bool:
 
 def is_beneath_any(path: str, folders: tuple[str, ...]) -> bool:
     """Is `path` in one of `folders`, or one of these itself?"""
-    # Most are in none of them, which one comparison tells.
-    return path.startswith(folders) and any(is_beneath(path, folder) for folder in folders)
+    if path.startswith(folders):  # most are in none of them, which one comparison tells
+        for folder in folders:
+            if is_beneath(path, folder):
+                return True
+    return False
 
 
 def make_path_set(words: Iterable[str], named: Mapping[str, tuple[str, ...]]) -> PathSet:

@@ -15,6 +15,8 @@ from agent_exec.policy.coverage import Seen
 from agent_exec.policy.paths import is_beneath_any
 from agent_exec.policy.policy import SandboxSettings
 
+_READ = EffectKind.READ
+
 
 class Granted(NamedTuple):
     """What one command, inner ones included, was granted."""
@@ -48,40 +50,46 @@ def rights_of(settings: SandboxSettings, granted: Sequence[Granted]) -> Rights:
         granted: To it, and to every command inside.
     """
     made = _Made(settings)
-    for command in granted:
-        if command.program is not None:
-            made.programs[command.program] = None
-        if command.git:
+    for program, effects, git, opened in granted:
+        if program is not None:
+            made.programs[program] = None
+        if git:
             made.read(settings.git)
-        for seen in command.effects:
+        for seen in effects:
+            (kind, _, _, because), real, _, own = seen
             # Whoever opens a file hands it on: no right is needed to use it.
-            if not (command.opened and seen.effect.because == "a redirection" and not seen.own):
+            if opened and not own and because == "a redirection":
+                continue
+            if kind is _READ:
+                made.read(real)
+            else:
                 made.add(seen)
     return made.rights()
 
 
 class _Made:
+    _only_reads = True
     _code = _attributes = _network = _signal = _installs = _writes_anywhere = False
 
     def __init__(self, settings: SandboxSettings) -> None:
         self._settings = settings
         self._more: dict[str, None] = {}
-        self._write: dict[str, None] = dict.fromkeys(settings.write)
         self._make: dict[str, None] = {}
         self._remove: dict[str, None] = {}
         self._execute: dict[str, None] = {}
         self.programs: dict[str, None] = {}
 
     def read(self, paths: Iterable[str]) -> None:
+        readable = self._settings.read
         for path in paths:
-            if path.startswith("/") and not is_beneath_any(path, self._settings.read):
+            if path[:1] == "/" and not is_beneath_any(path, readable):
                 self._more[path] = None
 
     def add(self, seen: Seen) -> None:
+        """What is not just read."""
+        self._only_reads = False
         kind = seen.effect.kind
-        if kind is EffectKind.READ:
-            self.read(seen.real)
-        elif kind is EffectKind.WRITE:
+        if kind is EffectKind.WRITE:
             self._attributes = True
             self._make.update(dict.fromkeys(filter(_is_absolute, seen.real)))
             self._writes_anywhere |= not seen.real
@@ -107,26 +115,31 @@ class _Made:
 
     def rights(self) -> Rights:
         settings = self._settings
+        tmp, attributes = settings.tmp, settings.write != ()
+        programs = tuple(self.programs)
+        # By name it takes three times as long to make them.
+        if self._only_reads:
+            read = (*settings.read, *self._more) if self._more else settings.read
+            write = settings.write
+            return Rights(read, write, (), (), (), programs, tmp, False, attributes)
         if self._code:
             self.read(settings.git)
+        more: tuple[str, ...] = ()
         if self._code or self._writes_anywhere:
-            self._attributes = True
-            self._write.update(dict.fromkeys(settings.worktree))
+            attributes = True
+            more = settings.worktree
         if self._writes_anywhere or self._installs or (self._code and self._network):
-            self._write.update(dict.fromkeys(settings.caches))
-        writable = tuple(self._write)
+            more = (*more, *settings.caches)
+        read = (*settings.read, *self._more)
+        write = tuple(dict.fromkeys((*settings.write, *more)))
+        make = _outside(self._make, write) if self._make else ()
+        remove = _outside(self._remove, write) if self._remove else ()
+        execute, code, signal = tuple(self._execute), self._code, self._signal
+        attributes = attributes or self._attributes
+        network = self._network and settings.network
         return Rights(
-            read=(*settings.read, *self._more) if self._more else settings.read,
-            write=writable,
-            make=_outside(self._make, writable) if self._make else (),
-            remove=_outside(self._remove, writable) if self._remove else (),
-            execute=tuple(self._execute),
-            programs=tuple(self.programs),
-            tmp=settings.tmp,
-            code=self._code,
-            attributes=self._attributes or bool(settings.write),
-            network=self._network and settings.network,
-            signal=self._signal,
+            *(read, write, make, remove, execute, programs, tmp),
+            *(code, attributes, network, signal),
         )
 
 

@@ -14,7 +14,8 @@ from agent_exec.policy.git_keys import is_harmless
 from agent_exec.policy.paths import is_protected
 from agent_exec.policy.policy import Policy
 
-_CHANGES = frozenset({EffectKind.WRITE, EffectKind.DELETE})
+_DELETE = EffectKind.DELETE
+_CHANGES = frozenset({EffectKind.WRITE, _DELETE})
 
 
 def see(
@@ -36,18 +37,31 @@ def see(
         executor: Who would run it.
         hardened: Would it get the variables of `agent_exec.policy.git_harden`?
     """
-    here = here_of(found, cwd)
-    command = found.command
+    command, _, _, effects, _, n_own, plain, closed = found
+    here = cwd if command.cwd is None else absolute(command.cwd, cwd)
+    paths, entries, programs, *_ = facts
     program = None
     if command.argv and not command.builtin:
-        program = facts.programs.get(program_key(command.argv[0], here))
-    n_own = len(found.effects) if found.own < 0 else found.own
+        program = programs.get(program_key(command.argv[0], here))
+    left = len(effects) if n_own < 0 else n_own
     seen = []
-    for index, effect in enumerate(found.effects):
-        if effect.path is None:
-            seen.append(Seen(effect, (), None, index < n_own))
+    changes = []
+    for effect in effects:
+        left -= 1
+        kind, path, _, _ = effect
+        if path is None:
+            seen.append(Seen(effect, (), None, left >= 0))
+            continue
+        named = absolute(path, here)
+        if kind is _DELETE:
+            real = entries.get(named, ())
+        elif program is not None and named == program.path:
+            real = (program.real,)
         else:
-            seen.append(_on_path(effect, effect.path, program, facts, here, own=index < n_own))
+            real = paths.get(named, ())
+        seen.append(Seen(effect, real, named, left >= 0))
+        if kind in _CHANGES:
+            changes.append(seen[-1])
     if program is not None and program.distrusted is not None:
         because = f"{program.path} is run, and {program.distrusted}"
         effect = Effect(EffectKind.EXECUTE, program.path, because=because)
@@ -55,11 +69,11 @@ def see(
     elif program is None and executor is Executor.HOST and command.argv and not command.builtin:
         because = f"{command.argv[0]} is not where programs are looked up"
         seen.append(_without_path(EffectKind.UNKNOWN, because))
-    for folder in found.plain:
+    for folder in plain:
         if not facts.plain.get(absolute(folder, here), False):
             because = f"names of files beneath {folder} may be split into other words"
             seen.append(_without_path(EffectKind.UNKNOWN, because))
-    for folder in found.closed:
+    for folder in closed:
         named = absolute(folder, here)
         leads = facts.links.get(named, ())
         if not leads:
@@ -70,31 +84,16 @@ def see(
             seen.append(Seen(effect, leads[1:], named, own=False))
     if is_git(found):
         seen += _run_by_git(found, facts, here, hardened=hardened)
-    changes = [each for each in seen if each.effect.kind in _CHANGES]
-    seen += [
-        _without_path(
-            EffectKind.EXECUTE, f"{each.effect.path} is run, or obeyed, by other programs later"
-        )
-        for each in changes
-        if any(is_protected(real, policy.protect, policy.worktree) for real in each.real)
-    ]
+    for changed in changes:
+        if any(is_protected(real, policy.protect, policy.worktree) for real in changed.real):
+            because = f"{changed.effect.path} is run, or obeyed, by other programs later"
+            seen.append(_without_path(EffectKind.EXECUTE, because))
     return program, seen
 
 
 def here_of(found: Analysed, cwd: str) -> str:
     """Where a command works."""
     return cwd if found.command.cwd is None else absolute(found.command.cwd, cwd)
-
-
-def _on_path(
-    effect: Effect, path: str, program: Program | None, facts: Facts, here: str, *, own: bool
-) -> Seen:
-    named = absolute(path, here)
-    if effect.kind is EffectKind.DELETE:
-        return Seen(effect, facts.entries.get(named, ()), named, own)
-    if program is not None and named == program.path:
-        return Seen(effect, (program.real,), named, own)
-    return Seen(effect, facts.paths.get(named, ()), named, own)
 
 
 def _without_path(kind: EffectKind, because: str, *, own: bool = False) -> Seen:

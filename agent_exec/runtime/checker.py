@@ -12,7 +12,7 @@ from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Executor, Route, Verdict, strictest
 from agent_exec.model.request import Command, ExecRequest
 from agent_exec.policy.decide import Planned
-from agent_exec.policy.eyes import Eyes
+from agent_exec.policy.eyes import Eyes, MakeWitness
 from agent_exec.policy.judge import Judge
 from agent_exec.policy.load import load_policy
 from agent_exec.policy.load_tables import load_tables
@@ -31,6 +31,7 @@ class Checker:
     Args:
         worktree: A directory.
         policy: A shipped name, the path of a file, or a `Policy`.
+        witness: See `agent_exec.policy.look_program.Programs`.
 
     Raises:
         PolicyError: It is wrong, or not to be had.
@@ -41,6 +42,7 @@ class Checker:
         self,
         worktree: str | os.PathLike[str],
         policy: str | os.PathLike[str] | Policy,
+        witness: MakeWitness | None = None,
     ) -> None:
         self.worktree = os.path.realpath(worktree)
         if not os.path.isdir(self.worktree):
@@ -61,6 +63,7 @@ class Checker:
             load_tables(),
             worktree=self.worktree,
             variables=self._variables,
+            witness=witness,
         )
 
     def withheld_secrets(self) -> list[str]:

@@ -8,16 +8,13 @@ unchanged, which takes a tenth of the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeAlias
 
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision
 from agent_exec.model.request import ExecRequest
-from agent_exec.policy.eyes import Eyes, Glance
+from agent_exec.policy.eyes import Eyes, MakeWitness, Witness
 
-Witness: TypeAlias = Callable[[], bool]
-"""Is everything that was looked at still so? Never raises."""
 Key: TypeAlias = tuple[object, ...]
 
 _MOST_CALLS = 256
@@ -50,7 +47,7 @@ class FamiliarCalls:
         witness: Makes what tells whether everything is still so.
     """
 
-    def __init__(self, witness: Callable[[tuple[Glance, ...]], Witness]) -> None:
+    def __init__(self, witness: MakeWitness) -> None:
         self._witness = witness
         self._calls: dict[Key, Familiar] = {}
 

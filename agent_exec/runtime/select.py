@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from functools import partial
 
 from agent_exec.errors import Unsupported
@@ -11,9 +10,8 @@ from agent_exec.launch.base import Launcher
 from agent_exec.launch.select import select_general, why_not_kernel
 from agent_exec.model.outcome import LauncherName
 from agent_exec.model.plan import Containment
-from agent_exec.policy.eyes import Glance, is_still_so
+from agent_exec.policy.eyes import MakeWitness, is_still_so
 from agent_exec.runtime.engine import Engine
-from agent_exec.runtime.familiar import Witness
 
 
 def select_engine(
@@ -60,7 +58,7 @@ def select_engine(
     return engine, launcher
 
 
-def select_witness() -> Callable[[tuple[Glance, ...]], Witness]:
+def select_witness() -> MakeWitness:
     """What makes, of what was looked at, a question whether all of it is still so."""
     if importlib.util.find_spec("agent_exec._native") is None:
         return lambda glances: partial(is_still_so, glances)

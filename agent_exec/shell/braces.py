@@ -25,7 +25,7 @@ _Pieces = tuple[Piece, ...]
 def may_expand(word: Word) -> bool:
     """Is there a comma or two dots between unquoted braces?"""
     for kind, text in word.pieces:
-        if kind is Kind.PLAIN and "{" in text:
+        if "{" in text and kind is Kind.PLAIN:
             break
     else:
         return False

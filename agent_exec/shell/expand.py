@@ -15,6 +15,7 @@ from agent_exec.shell.needs_bash import NeedsBash
 
 # Of an unquoted value: what bash would split at, or match against file names.
 _SPLIT_OR_MATCH = frozenset(" \t\n*?[\\")
+_PLAIN, _QUOTED = Kind.PLAIN, Kind.QUOTED
 UNKNOWN_STATUS = "$?"
 """Stands in the text of a field for a number that only the run tells."""
 
@@ -83,16 +84,16 @@ def expand(word: Word, scope: Scope) -> Field | None:
     """
     if len(word.pieces) == 1:
         kind, text = word.pieces[0]
-        if kind is Kind.PLAIN:
+        if kind is _PLAIN:
             return Field(((text, True),))
-        if kind is Kind.QUOTED:
+        if kind is _QUOTED:
             return Field(((text, False),))
     pieces: list[tuple[str, bool]] = []
     vanishes = True
     later = False
     for kind, text in word.pieces:
-        if kind is Kind.PLAIN or kind is Kind.QUOTED:
-            pieces.append((text, kind is Kind.PLAIN))
+        if kind is _PLAIN or kind is _QUOTED:
+            pieces.append((text, kind is _PLAIN))
             vanishes = False
         elif kind is Kind.HOME:
             if not scope.home:
@@ -110,6 +111,19 @@ def expand(word: Word, scope: Scope) -> Field | None:
             later = later or (text == "?" and scope.status is None)
             pieces.append((value, False))
     return None if vanishes else Field(tuple(pieces), later)
+
+
+def as_written(words: Iterable[Word]) -> list[str] | None:
+    """The texts of words of one piece each, in which nothing is expanded; else None."""
+    texts = []
+    for (pieces,) in words:
+        if len(pieces) != 1:
+            return None
+        kind, text = pieces[0]
+        if kind is not _PLAIN and kind is not _QUOTED:
+            return None
+        texts.append(text)
+    return texts
 
 
 def expand_all(words: Iterable[Word], scope: Scope) -> list[Field]:

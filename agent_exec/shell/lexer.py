@@ -43,10 +43,17 @@ class Token(NamedTuple):
 
 # The parts of a word: plain text, '...', "..." in which nothing is expanded, a quoted character.
 _PART = re.compile(r"""([^ \t\n|&;()<>\\'"$`]+)|'([^']*)'|"([^"\\$`]*)"|\\(.)""", re.DOTALL)
-# Most words: after blanks, plain text up to what surely ends it, without a tilde.
-_PLAIN_WORD = re.compile(
-    r"""[ \t]*([^ \t\n|&;()<>\\'"$`#~][^ \t\n|&;()<>\\'"$`~]*+)(?![<>\\'"$`~])"""
+# Most words: after blanks, plain text without a tilde, or all of it in quotes, up to what surely
+# ends it.
+_WHOLE_WORD = re.compile(
+    r"""[ \t]*(?:([^ \t\n|&;()<>\\'"$`#~][^ \t\n|&;()<>\\'"$`~]*+)(?![<>\\'"$`~])"""
+    r"""|'([^']*)'(?![^ \t\n|&;])|"([^"\\$`]*)"(?![^ \t\n|&;]))"""
 )
+# Several of these, one after another, in which there are no braces either.
+_PLAIN_WORDS = re.compile(
+    r"""(?:[ \t]+[^ \t\n|&;()<>\\'"$`#~{][^ \t\n|&;()<>\\'"$`~{]*+(?![<>\\'"$`~{]))+"""
+)
+_NO_BLANKS = re.compile(r"[^ \t]+")
 _PART_IN_DOUBLE_QUOTES = re.compile(r"""([^"\\$`]+)|\\(.)""", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BRACED_NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -70,6 +77,12 @@ _DIGITS = "0123456789"
 _NUMBERS = "?#"
 _kind = attrgetter("kind")
 
+# A member of an enumeration takes longer to look up than most of what is done with it.
+_WORD, _REDIRECTION, _JOINT, _NEWLINE, _END = TokenKind
+_PLAIN, _QUOTED = Kind.PLAIN, Kind.QUOTED
+_NO_WORD = Word(())
+_VARIABLE, _QUOTED_VARIABLE = Kind.VARIABLE, Kind.QUOTED_VARIABLE
+
 
 class Lexer:
     """Tokens of one text.
@@ -91,22 +104,35 @@ class Lexer:
     def next(self) -> Token:
         """The next token. END again and again at the end."""
         text = self._text
-        plain = _PLAIN_WORD.match(text, self._at)
-        if plain is not None:
-            self._at = plain.end()
-            word = Word((Piece(Kind.PLAIN, plain.group(1)),))
-            return Token(TokenKind.WORD, plain.start(1), self._line_at(self._at), "", word)
+        whole = _WHOLE_WORD.match(text, self._at)
+        if whole is not None:
+            group = whole.lastindex or 0
+            start, self._at = whole.start(group), whole.end()
+            kind = _PLAIN
+            if group != 1:
+                kind, start = _QUOTED, start - 1
+            line = self._line_at(self._at) if self._lines else 1
+            return Token(_WORD, start, line, "", Word((Piece(kind, whole[group]),)))
         self._skip_blanks()
         at = self._at
         if at == len(text):
-            return Token(TokenKind.END, at, self._line_at(at))
+            return Token(_END, at, self._line_at(at))
         char = text[at]
         if char == "\n":
             self._at += 1
-            return Token(TokenKind.NEWLINE, at, self._line_at(at))
+            return Token(_NEWLINE, at, self._line_at(at))
         if char in _META:
             return self._operator(at)
         return self._word_or_number(at)
+
+    def plain_words(self) -> list[str]:
+        """The words that follow up to one that is not just text; none where lines count."""
+        if not self._lines:
+            found = _PLAIN_WORDS.match(self._text, self._at)
+            if found is not None:
+                start, self._at = found.span()
+                return _NO_BLANKS.findall(self._text, start, self._at)
+        return []
 
     def delimiter(self) -> tuple[str, bool]:
         """The word after ``<<``, and whether any of it is quoted."""
@@ -116,12 +142,12 @@ class Lexer:
         if not word.pieces:
             raise NeedsBash("a here-document without a delimiter", at)
         kinds = {piece.kind for piece in word.pieces}
-        if not kinds <= {Kind.PLAIN, Kind.QUOTED}:
+        if not kinds <= {_PLAIN, _QUOTED}:
             raise NeedsBash("an expansion in the delimiter of a here-document", at)
         text = "".join(piece.text for piece in word.pieces)
         if "\n" in text or "$" in text:
             raise NeedsBash("an odd delimiter of a here-document", at)
-        return text, Kind.QUOTED in kinds
+        return text, _QUOTED in kinds
 
     def body(self, delimiter: str, *, quoted: bool, strip_tabs: bool) -> str:
         """The lines up to `delimiter`; we stand at the start of the first."""
@@ -193,7 +219,7 @@ class Lexer:
             return self._redirection(at, symbol, 0 if symbol[0] == "<" else 1, operator)
         if symbol == ";" and self._text.startswith((";", "&"), self._at):
             raise NeedsBash("a case statement, or a syntax error", at)
-        return Token(TokenKind.JOINT, at, self._line_behind(symbol), symbol)
+        return Token(_JOINT, at, self._line_behind(symbol), symbol)
 
     def _no_split_operator(self, at: int) -> None:
         """``&\\<newline>&`` is ``&&``: the continuation goes first."""
@@ -203,18 +229,18 @@ class Lexer:
 
     def _redirection(self, at: int, symbol: str, fd: int, operator: Operator) -> Token:
         line = self._line_behind(symbol)
-        return Token(TokenKind.REDIRECTION, at, line, symbol, fd=fd, operator=operator)
+        return Token(_REDIRECTION, at, line, symbol, _NO_WORD, fd, operator)
 
     def _word_or_number(self, at: int) -> Token:
         word = self._word()
         if self._text.startswith(("<", ">"), self._at):
             first = word.pieces[0]
-            if first.kind is Kind.PLAIN:
+            if first.kind is _PLAIN:
                 if len(word.pieces) == 1 and first.text.isascii() and first.text.isdigit():
                     return self._numbered(at, first.text)
                 if first.text.startswith("{"):
                     raise NeedsBash("a descriptor in a variable", at)
-        return Token(TokenKind.WORD, at, self._line_at(self._at), "", word)
+        return Token(_WORD, at, self._line_at(self._at), "", word)
 
     def _numbered(self, at: int, digits: str) -> Token:
         if digits not in ("0", "1", "2"):
@@ -239,9 +265,9 @@ class Lexer:
             self._at = part.end()
             index = part.lastindex
             if index == 1:
-                pieces.append(Piece(Kind.PLAIN, part.group()))
+                pieces.append(Piece(_PLAIN, part.group()))
             elif index != 4 or part.group(4) != "\n":
-                pieces.append(Piece(Kind.QUOTED, part.group(index or 0)))
+                pieces.append(Piece(_QUOTED, part.group(index or 0)))
         return _with_home(_joined(pieces), start)
 
     def _special(self, pieces: list[Piece]) -> None:
@@ -262,16 +288,16 @@ class Lexer:
     def _double_quotes(self, pieces: list[Piece]) -> None:
         text, start = self._text, self._at
         self._at += 1
-        pieces.append(Piece(Kind.QUOTED, ""))
+        pieces.append(Piece(_QUOTED, ""))
         while True:
             part = _PART_IN_DOUBLE_QUOTES.match(text, self._at)
             if part is not None:
                 self._at = part.end()
                 after = part.group(2)
                 if after is None or after not in '$`"\\\n':
-                    pieces.append(Piece(Kind.QUOTED, part.group()))
+                    pieces.append(Piece(_QUOTED, part.group()))
                 elif after != "\n":
-                    pieces.append(Piece(Kind.QUOTED, after))
+                    pieces.append(Piece(_QUOTED, after))
             elif text.startswith('"', self._at):
                 self._at += 1
                 return
@@ -284,7 +310,7 @@ class Lexer:
 
     def _dollar(self, pieces: list[Piece], *, quoted: bool) -> None:
         text, at = self._text, self._at
-        variable = Kind.QUOTED_VARIABLE if quoted else Kind.VARIABLE
+        variable = _QUOTED_VARIABLE if quoted else _VARIABLE
         after = text[at + 1 : at + 2]
         name = _NAME.match(text, at + 1) or _BRACED_NAME.match(text, at + 1)
         if name:
@@ -295,13 +321,13 @@ class Lexer:
         elif after in _NUMBERS and after:
             self._at += 2
             # A number: quotes make no difference.
-            pieces.append(Piece(Kind.QUOTED_VARIABLE, after))
+            pieces.append(Piece(_QUOTED_VARIABLE, after))
         elif after in _DIGITS and after:
             self._at += 2
             pieces.append(Piece(variable, after))
         elif after == "'" and not quoted:
             value, self._at = decode_ansi(text, at + 2)
-            pieces.append(Piece(Kind.QUOTED, value))
+            pieces.append(Piece(_QUOTED, value))
         else:
             self._literal_dollar(pieces, after, quoted=quoted)
 
@@ -318,7 +344,7 @@ class Lexer:
         if self._text.startswith("\\\n", at + 1):
             raise NeedsBash("a variable's name over two lines", at)
         self._at += 1
-        pieces.append(Piece(Kind.QUOTED, "$"))
+        pieces.append(Piece(_QUOTED, "$"))
 
 
 def _joined(pieces: list[Piece]) -> list[Piece]:
@@ -327,7 +353,7 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
         return pieces
     joined: list[Piece] = []
     for kind, group in groupby(pieces, _kind):
-        if kind is Kind.PLAIN or kind is Kind.QUOTED:
+        if kind is _PLAIN or kind is _QUOTED:
             joined.append(Piece(kind, "".join([piece.text for piece in group])))
         else:
             joined.extend(group)
@@ -337,16 +363,16 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
 def _with_home(pieces: list[Piece], offset: int) -> Word:
     """Find the tildes that bash expands: at the start, and after the = of NAME=."""
     for kind, text in pieces:
-        if kind is Kind.PLAIN and "~" in text:
+        if kind is _PLAIN and "~" in text:
             break
     else:
         return Word(tuple(pieces))
     first = pieces[0]
-    if first.kind is not Kind.PLAIN:
+    if first.kind is not _PLAIN:
         return Word(tuple(pieces))
     assignment = _ASSIGNMENT.match(first.text)
     begin = assignment.end() if assignment else 0
-    if assignment and any(kind is Kind.PLAIN and ":~" in text for kind, text in pieces):
+    if assignment and any(kind is _PLAIN and ":~" in text for kind, text in pieces):
         raise NeedsBash("a tilde after a colon", offset)
     rest = first.text[begin:]
     if not rest.startswith("~"):
@@ -354,6 +380,6 @@ def _with_home(pieces: list[Piece], offset: int) -> Word:
     prefix, slash, _ = rest[1:].partition("/")
     if prefix or (not slash and len(pieces) > 1):
         raise NeedsBash("a tilde that is not the home directory", offset)
-    before = [Piece(Kind.PLAIN, first.text[:begin])] if begin else []
-    after = [Piece(Kind.PLAIN, rest[1:])] if rest[1:] else []
+    before = [Piece(_PLAIN, first.text[:begin])] if begin else []
+    after = [Piece(_PLAIN, rest[1:])] if rest[1:] else []
     return Word((*before, Piece(Kind.HOME, "~"), *after, *pieces[1:]))

@@ -30,6 +30,8 @@ _RESERVED = frozenset(
     }
 )
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|\[)")
+_WORD, _REDIRECTION, _JOINT, _NEWLINE, _END = TokenKind
+_PLAIN, _QUOTED, _ALWAYS = Kind.PLAIN, Kind.QUOTED, Joint.ALWAYS
 _NOT = Word((Piece(Kind.PLAIN, "!"),))
 _JOINTS = {joint.value: joint for joint in Joint}
 # No person and no model writes more; and memory stays bounded.
@@ -114,10 +116,10 @@ class _Parser:
     def script(self) -> Script:
         chains: list[_Chain] = []
         self._skip_newlines()
-        joint = Joint.ALWAYS
+        joint = _ALWAYS
         line: list[_Chain] = []
         execs = False
-        while self._token.kind is not TokenKind.END:
+        while self._token.kind is not _END:
             line.append(self._pipeline(joint))
             joint, ends_at = self._joint()
             if ends_at is not None:
@@ -127,7 +129,7 @@ class _Parser:
                 execs = self._nothing_follows and _is_executed_in_place(line)
                 chains += line
                 line = []
-        if joint is not Joint.ALWAYS:
+        if joint is not _ALWAYS:
             raise NeedsBash("an operator with nothing after it", self._token.offset)
         if self._awaited:
             raise NeedsBash("a here-document without its end", self._token.offset)
@@ -155,22 +157,22 @@ class _Parser:
         self._advance()
 
     def _skip_newlines(self) -> None:
-        while self._token.kind is TokenKind.NEWLINE:
+        while self._token.kind is _NEWLINE:
             self._newline()
 
     def _joint(self) -> tuple[Joint, int | None]:
         """What joins the pipeline just read to the next; its line, where a line ends here."""
-        joint = Joint.ALWAYS
-        if self._token.kind is TokenKind.JOINT:
+        joint = _ALWAYS
+        if self._token.kind is _JOINT:
             joint = _JOINTS[self._token.text]
             self._advance()
-            if joint is not Joint.ALWAYS:
+            if joint is not _ALWAYS:
                 self._skip_newlines()
                 return joint, None
-        if self._token.kind is TokenKind.END:
+        if self._token.kind is _END:
             self._nothing_follows = True
             return joint, self._token.line
-        if self._token.kind is not TokenKind.NEWLINE:
+        if self._token.kind is not _NEWLINE:
             return joint, None
         self._newline()
         line, last = self._line, self._nothing_follows
@@ -186,7 +188,7 @@ class _Parser:
         while True:
             chain.drafts.append(self._command())
             token = self._token
-            if token.kind is not TokenKind.JOINT or token.text not in ("|", "|&"):
+            if token.kind is not _JOINT or token.text not in ("|", "|&"):
                 return chain
             chain.errors_too.append(token.text == "|&")
             self._advance()
@@ -196,23 +198,30 @@ class _Parser:
         # bash notes the line when it has seen the first part: and what follows it, if that is
         # a word, since a parenthesis would make it a function.
         draft = _Draft(self._token.line)
+        lexer, words = self._lexer, draft.words
         first = True
         while True:
             token = self._token
-            kind = token.kind
-            if kind is TokenKind.WORD:
+            kind, offset, _, _, word, _, _ = token
+            if kind is _WORD:
                 self._room -= 1
-                draft.shown.append(self._lexer.written(token.offset))
-                if not draft.words:
+                draft.shown.append(lexer.written(offset))
+                if not words:
                     self._first_word(draft, token)
-                elif may_expand(token.word):
+                elif may_expand(word):
                     self._braces(draft, token)
                 else:
-                    draft.words.append(token.word)
-                self._token = self._lexer.next()
-                if first and draft.words:
+                    words.append(word)
+                if words:
+                    plain = lexer.plain_words()
+                    self._room -= len(plain)
+                    draft.shown += plain
+                    for text in plain:
+                        words.append(Word((Piece(_PLAIN, text),)))
+                self._token = lexer.next()
+                if first and words:
                     self._note_line(draft)
-            elif kind is TokenKind.REDIRECTION:
+            elif kind is _REDIRECTION:
                 self._room -= 1
                 line = self._redirection(draft, token)
                 draft.line = line if first else draft.line
@@ -236,27 +245,29 @@ class _Parser:
 
     def _note_line(self, draft: _Draft) -> None:
         draft.line = self._token.line
-        if self._token.kind is TokenKind.NEWLINE and self._awaited:
+        if self._token.kind is _NEWLINE and self._awaited:
             self._late = draft
 
     def _first_word(self, draft: _Draft, token: Token) -> None:
         """A word where a command could begin: an assignment, a name, or grammar."""
-        if _bare(token) in _RESERVED:
-            raise NeedsBash("a compound command", token.offset)
-        if may_expand(token.word):
-            raise NeedsBash("a brace expansion where a command begins", token.offset)
-        first = token.word.pieces[0] if token.word.pieces else Piece(Kind.QUOTED, "")
-        assignment = _ASSIGNMENT.match(first.text) if first.kind is Kind.PLAIN else None
+        _, offset, _, _, word, _, _ = token
+        pieces = word.pieces
+        kind, text = pieces[0] if pieces else (_QUOTED, "")
+        if kind is _PLAIN and len(pieces) == 1 and text in _RESERVED:
+            raise NeedsBash("a compound command", offset)
+        if may_expand(word):
+            raise NeedsBash("a brace expansion where a command begins", offset)
+        assignment = _ASSIGNMENT.match(text) if kind is _PLAIN else None
         if assignment is None:
-            if "".join([text for _, text in token.word.pieces]).startswith("%"):
-                raise NeedsBash("a job", token.offset)
-            draft.words.append(token.word)
+            if "".join([text for _, text in pieces]).startswith("%"):
+                raise NeedsBash("a job", offset)
+            draft.words.append(word)
             return
         if assignment.group(2) != "=":
-            raise NeedsBash("an array or an appending assignment", token.offset)
-        value = token.word.pieces[1:]
-        if first.text[assignment.end() :]:
-            value = (Piece(Kind.PLAIN, first.text[assignment.end() :]), *value)
+            raise NeedsBash("an array or an appending assignment", offset)
+        value = pieces[1:]
+        if text[assignment.end() :]:
+            value = (Piece(_PLAIN, text[assignment.end() :]), *value)
         draft.assignments.append(Assignment(assignment.group(1), Word(value)))
 
     def _redirection(self, draft: _Draft, token: Token) -> int:
@@ -275,7 +286,7 @@ class _Parser:
             return token.line
         self._advance()
         target = self._token
-        if target.kind is not TokenKind.WORD:
+        if target.kind is not _WORD:
             raise NeedsBash("a redirection to nothing", token.offset)
         word = target.word
         if may_expand(word):
@@ -286,7 +297,7 @@ class _Parser:
                 raise NeedsBash("a descriptor above 2, closed or computed", token.offset)
         elif operator is not Operator.HERE_STRING:
             literal = word.literal
-            if any(kind is Kind.PLAIN and _may_match(text) for kind, text in word.pieces):
+            if any(kind is _PLAIN and _may_match(text) for kind, text in word.pieces):
                 raise NeedsBash("a pattern as the target of a redirection", target.offset)
             if literal is not None and literal.startswith(_BY_BASH_ITSELF):
                 raise NeedsBash("a file that bash makes up", target.offset)
@@ -301,7 +312,7 @@ def _is_executed_in_place(line: list[_Chain]) -> bool:
     last = line[-1]
     if last.negated or len(last.drafts) > 1 or last.drafts[0].redirections:
         return False
-    return last.joint is Joint.ALWAYS or all(chain.joint is not Joint.ALWAYS for chain in line[1:])
+    return last.joint is _ALWAYS or all(chain.joint is not _ALWAYS for chain in line[1:])
 
 
 def _shown(fd: int, operator: Operator, target: str) -> str:
@@ -325,6 +336,6 @@ def _is_export(word: Word) -> bool:
 def _bare(token: Token) -> str | None:
     """The text of a word without quotes or expansions."""
     pieces = token.word.pieces
-    if token.kind is TokenKind.WORD and len(pieces) == 1 and pieces[0].kind is Kind.PLAIN:
+    if token.kind is _WORD and len(pieces) == 1 and pieces[0].kind is _PLAIN:
         return pieces[0].text
     return None

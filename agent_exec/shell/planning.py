@@ -23,7 +23,7 @@ from agent_exec.model.script import (
 )
 from agent_exec.shell.builtin_forms import check_builtin, is_builtin
 from agent_exec.shell.directories import logical
-from agent_exec.shell.expand import UNKNOWN_STATUS, Field, Scope, expand, expand_all
+from agent_exec.shell.expand import UNKNOWN_STATUS, Field, Scope, as_written, expand, expand_all
 from agent_exec.shell.glob import check_patterns
 from agent_exec.shell.names import check_prefix
 from agent_exec.shell.needs_bash import NeedsBash
@@ -37,6 +37,7 @@ _SAME_EVERYWHERE = frozenset({":", "echo", "exit", "export", "false", "printf", 
 # GNU parallel runs its jobs by the shell that it finds among the processes that started it.
 _LOOKS_FOR_ITS_SHELL = frozenset({"parallel", "sem"})
 
+_NO_PATTERNS: frozenset[int] = frozenset()
 _SUCCESS = 1
 _FAILURE = 2
 
@@ -84,6 +85,8 @@ _EITHER = _Ended(_SUCCESS | _FAILURE, None)
 _TRUE = _Ended(_SUCCESS, 0)
 _FALSE = _Ended(_FAILURE, 1)
 _FROM_PIPE = _Input(Source.PIPE, None)
+_ALWAYS = Joint.ALWAYS
+_TEXT = Source.TEXT
 
 
 def plan(script: Script, scope: Scope) -> tuple[Command, ...]:
@@ -111,7 +114,7 @@ class _Walk:
 
     def _input(self, *, first: bool) -> _Input:
         """That of the text: a second command gets what the first has left of it."""
-        if first or self._scope.stdin is not Source.TEXT:
+        if first or self._scope.stdin is not _TEXT:
             return _Input(self._scope.stdin, self._scope.text)
         return _FROM_PIPE
 
@@ -195,7 +198,7 @@ class _Walk:
 
 def _runs_after(joint: Joint, ended: _Ended) -> tuple[int, int | None]:
     """Of the ways in which the last pipeline may have ended, those after which the next runs."""
-    if joint is Joint.ALWAYS:
+    if joint is _ALWAYS:
         return ended
     if joint is Joint.AND:
         return ended.ways & _SUCCESS, 0
@@ -257,12 +260,16 @@ def _outcomes(
 
 def _command(simple: SimpleCommand, scope: Scope, given: _Input) -> Command | None:
     """One command as it would run there; None when nothing of it is left."""
+    written = _plain_argv(simple)
+    if written is not None:
+        (stdin, text), cwd = given, scope.cwd
+        return Command(written, None, cwd, scope.exported, (), _NO_PATTERNS, stdin, text)
     fields = expand_all(simple.words, scope)
     if simple.assignments and not fields:
         raise NeedsBash("an assignment to a variable of the shell", 0)
     variables = scope.exported
     builtin = False
-    patterns: frozenset[int] = frozenset()
+    patterns = _NO_PATTERNS
     if fields:
         argv = tuple([field.text for field in fields])
         builtin = is_builtin(argv[0])
@@ -291,6 +298,20 @@ def _command(simple: SimpleCommand, scope: Scope, given: _Input) -> Command | No
         )
     files, (stdin, text) = _redirected(simple, scope, given)
     return Command(argv, None, scope.cwd, variables, files, patterns, stdin, text, builtin)
+
+
+def _plain_argv(simple: SimpleCommand) -> tuple[str, ...] | None:
+    """That of a program and its words, as most are: no other step would change or refuse it."""
+    assignments, words, redirections, *_ = simple
+    if assignments or redirections:
+        return None
+    argv = as_written(words)
+    if not argv or is_builtin(argv[0]) or argv[0][:1] == "%":
+        return None
+    together = "".join(argv)
+    if has_pattern(together) or UNKNOWN_STATUS in together:
+        return None
+    return tuple(argv) if _LOOKS_FOR_ITS_SHELL.isdisjoint(argv) else None
 
 
 def _check_builtin(simple: SimpleCommand, fields: list[Field], scope: Scope) -> None:

@@ -10,7 +10,8 @@ from policy.values import command, effect
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.policy.facts import Facts, Program
-from agent_exec.policy.look import look, make_settings
+from agent_exec.policy.look import look
+from agent_exec.policy.look_program import Programs
 from agent_exec.policy.policy import Trust
 
 OURS = Trust(frozenset({0, os.geteuid()}), others_may_write=False)
@@ -38,7 +39,7 @@ def program(path: Path) -> None:
 
 def seen(top: Path, *found: Analysed, trust: Trust = OURS, cwd: str | None = None) -> Facts:
     tree = str(top / "tree")
-    settings = make_settings([f"{tree}/bin", str(top / "bin")], tree, trust)
+    settings = Programs([f"{tree}/bin", str(top / "bin")], tree, trust)
     return look(found, settings, cwd=tree if cwd is None else cwd)
 
 

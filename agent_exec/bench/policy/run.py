@@ -19,7 +19,9 @@ from agent_exec.policy.decide import Planned, decide
 from agent_exec.policy.judge import Judge
 from agent_exec.policy.load import load_policy
 from agent_exec.policy.load_tables import load_tables
-from agent_exec.policy.look import look, make_settings
+from agent_exec.policy.look import look
+from agent_exec.policy.look_program import Programs
+from agent_exec.runtime.select import select_witness
 from agent_exec.shell.reading import Scope, read
 
 ARGVS = (
@@ -67,11 +69,12 @@ def _decisions(worktree: str, rounds: int) -> list[PolicyFigure]:
     policy = load_policy("default", worktree=worktree)
     tables = load_tables()
     variables = {"HOME": "/nothing", "LC_ALL": "C.UTF-8"}
-    judge = Judge(policy, tables, worktree=worktree, variables=variables)
-    settings = make_settings(policy.path, worktree, policy.trust)
+    witness = select_witness()
+    judge = Judge(policy, tables, worktree=worktree, variables=variables, witness=witness)
+    programs = Programs(policy.path, worktree, policy.trust, witness)
     calls = [(Command(argv, None),) for argv in ARGVS]
     analysed = [analyse(call, tables, cwd=worktree, variables=variables) for call in calls]
-    facts = [look(found, settings, cwd=worktree) for found in analysed]
+    facts = [look(found, programs, cwd=worktree) for found in analysed]
     planned = Planned(Route.DIRECT)
 
     def whole(index: int) -> object:
@@ -81,7 +84,7 @@ def _decisions(worktree: str, rounds: int) -> list[PolicyFigure]:
         return analyse(calls[index], tables, cwd=worktree, variables=variables)
 
     def only_look(index: int) -> object:
-        return look(analysed[index], settings, cwd=worktree)
+        return look(analysed[index], programs, cwd=worktree)
 
     def only_decide(index: int) -> object:
         return decide(policy, analysed[index], facts[index], cwd=worktree, planned=planned)
