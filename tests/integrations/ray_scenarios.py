@@ -23,7 +23,14 @@ from typing import Any, Self
 import ray
 from ray.cluster_utils import Cluster
 
-from agent_exec import BackendCall, BackendLost, BackendResult, Chunk, InvalidCall
+from agent_exec import (
+    BackendCall,
+    BackendLost,
+    BackendResult,
+    Chunk,
+    InvalidCall,
+    StreamEvent,
+)
 from agent_exec.integrations.ray import RayBackend
 
 PATIENCE_S = 60.0
@@ -63,14 +70,16 @@ class Scenarios:
         errors = []
         wrong = [self.call("elsewhere", "ls"), self.call("a", "ls", policy="strict")]
         for each in (*wrong, self.call("gone", "ls")):
-            for use in (self._backend.run, self._streamed):
+            uses: tuple[Callable[[BackendCall], Awaitable[object]], ...]
+            uses = self._backend.run, self._streamed
+            for use in uses:
                 try:
                     await use(each)
                 except InvalidCall as error:
                     errors.append(str(error))
         return [refused.result["ended"], errors]
 
-    async def _streamed(self, call: BackendCall) -> object:
+    async def _streamed(self, call: BackendCall) -> list[StreamEvent]:
         async with self._backend.stream(call) as events:
             return [event async for event in events]
 
@@ -225,7 +234,7 @@ class Scenarios:
             task = asyncio.create_task(self._backend.run(waits))
             await asyncio.to_thread(fifo.wait_up)
             os.kill(parent, signal.SIGKILL)
-            (told,) = await asyncio.gather(task, return_exceptions=True)
+            told = (await asyncio.gather(task, return_exceptions=True))[0]
             gone = await asyncio.to_thread(fifo.is_gone)
         return [type(told).__name__, str(told), gone]
 
