@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+from agent_exec.named_tuple import NamedTuple
 
 
 class Core(NamedTuple):
