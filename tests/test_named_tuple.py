@@ -1,4 +1,4 @@
-"""Values as `typing` and `dataclasses` make them, made here with less."""
+"""Values as `typing` makes them, made here with less."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import typing
 
 import pytest
 
-from agent_exec.model.frozen import Frozen
 from agent_exec.named_tuple import NamedTuple
 
 
@@ -37,13 +36,6 @@ class Theirs(typing.NamedTuple):
     third: str | None = None
 
 
-class Value(Frozen):
-    """A value."""
-
-    first: int
-    second: str = "b"
-
-
 def test_a_named_tuple_is_that_of_typing() -> None:
     value = Ours.made()
     assert value == tuple(Theirs(7))
@@ -64,36 +56,3 @@ def test_a_default_may_not_stand_before_none() -> None:
         class Wrong(NamedTuple):
             first: int = 1
             second: int  # type: ignore[misc]
-
-
-def test_a_frozen_value_is_that_of_dataclasses() -> None:
-    value = Value(1)
-    assert (value, hash(value)) == (Value(second="b", first=1), hash(Value(1, "b")))
-    assert value != Value(2)
-    assert value != (1, "b")
-    assert repr(value) == "Value(first=1, second='b')"
-    assert value.replaced(second="c") == Value(1, "c")
-    for again in (pickle.loads(pickle.dumps(value)), copy.deepcopy(value)):
-        assert again == value
-    with pytest.raises(AttributeError, match="frozen: first"):
-        value.first = 2  # type: ignore[misc]
-    with pytest.raises(AttributeError, match="frozen: first"):
-        del value.first
-    with pytest.raises(AttributeError):
-        object.__setattr__(value, "third", 3)
-
-
-@pytest.mark.parametrize(
-    ("values", "named"),
-    [
-        pytest.param((), {}, id="missing"),
-        pytest.param((1, "b", 3), {}, id="too-many"),
-        pytest.param((1,), {"first": 1}, id="twice"),
-        pytest.param((1,), {"third": 3}, id="unknown"),
-    ],
-)
-def test_a_frozen_value_takes_its_fields(
-    values: tuple[object, ...], named: dict[str, object]
-) -> None:
-    with pytest.raises(TypeError, match="Value"):
-        Value(*values, **named)  # type: ignore[arg-type]

@@ -74,7 +74,7 @@ port_take(PyObject *self, PyObject *Py_UNUSED(ignored))
     next = ax_port_take(&port->port);
     while (next != NULL) {
         struct ax_py_task *task = (struct ax_py_task *)next;
-        PyObject *result = ax_job_result(&state->names, &state->types, &task->task.job);
+        PyObject *result = ax_job_result(&state->types, &task->task.job);
         PyObject *pair = result == NULL ? NULL : PyTuple_Pack(2, task->token, result);
 
         next = next->next;
@@ -286,7 +286,7 @@ engine_run(PyObject *self, PyObject *plan)
     else if (error != 0)
         raise_errno(error);
     else
-        result = ax_job_result(&state->names, &state->types, &task->task.job);
+        result = ax_job_result(&state->types, &task->task.job);
     ax_task_free(task);
     return result;
 }

@@ -1,12 +1,11 @@
-/* names.h - the words that Python values are read and written by. */
+/* names.h - the words that Python values are read by. */
 #ifndef AX_NAMES_H
 #define AX_NAMES_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-/* The attributes that plans are read by and outcomes written; interned once per
- * interpreter. */
+/* The attributes that plans are read by; interned once per interpreter. */
 #define AX_NAMES(name)                                                                     \
     name(actions) name(arg) name(argv) name(called) name(cap) name(credentials)            \
     name(confinement) name(ctime_ns)                                                       \
@@ -18,10 +17,7 @@
     name(ino) name(limits) name(mark) name(mode) name(mtime_ns) name(newfd) name(path)     \
     name(reset_signals) name(resolve) name(script) name(session) name(size) name(stages)   \
     name(stderr) name(stderr_spill) name(stdin) name(stdout) name(stdout_spill)            \
-    name(survivors) name(tail_bytes) name(timeout_s) name(type) name(uid)                  \
-    name(dropped) name(duration_s) name(ended) name(exit_code) name(head) name(launcher)   \
-    name(max_rss_kib) name(pid) name(pipe_held) name(signal) name(spill_errno)             \
-    name(spilled) name(contained) name(system_s) name(tail) name(unreaped) name(user_s)
+    name(survivors) name(tail_bytes) name(timeout_s) name(type) name(uid)
 
 struct ax_names {
 #define AX_NAME(name) PyObject *name##_;

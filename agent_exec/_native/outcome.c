@@ -53,30 +53,28 @@ ax_types_clear(struct ax_types *types)
     Py_CLEAR(types->vfork);
 }
 
-struct field {
-    PyObject *name, *value; /* value: a new reference, or NULL and an exception */
-};
-
-/* A `Frozen` from its fields. object.__setattr__ is what its own __init__ uses;
- * from here it costs a tenth, which a short call can tell. Takes the values. */
+/* A named tuple of its fields, in the order of agent_exec/model/outcome.py. Its own __new__ would
+ * cost ten times as much, which a short call can tell. Takes the values: new references, or NULL
+ * and an exception. */
 static PyObject *
-make(PyObject *type, const struct field *fields, size_t n)
+make(PyObject *type, PyObject *const *values, size_t n)
 {
-    PyObject *object = PyType_GenericAlloc((PyTypeObject *)type, 0);
+    PyObject *object = PyType_GenericAlloc((PyTypeObject *)type, (Py_ssize_t)n);
 
     for (size_t i = 0; i < n; i++) {
-        if (object != NULL && (fields[i].value == NULL ||
-                               PyObject_GenericSetAttr(object, fields[i].name,
-                                                       fields[i].value) < 0))
+        if (object == NULL || values[i] == NULL) {
             Py_CLEAR(object);
-        Py_XDECREF(fields[i].value);
+            Py_XDECREF(values[i]);
+        } else if (PyTuple_SetItem(object, (Py_ssize_t)i, values[i]) < 0) {
+            Py_CLEAR(object);
+        }
     }
     return object;
 }
 
 #define MAKE(type, ...)                                                                 \
-    make(type, (const struct field[])__VA_ARGS__,                                       \
-         sizeof((const struct field[])__VA_ARGS__) / sizeof(struct field))
+    make(type, (PyObject *const[])__VA_ARGS__,                                          \
+         sizeof((PyObject *const[])__VA_ARGS__) / sizeof(PyObject *))
 
 static double
 seconds(const struct timeval *time)
@@ -91,23 +89,21 @@ number_if(bool known, int value)
 }
 
 static PyObject *
-stage_result(const struct ax_names *names, const struct ax_types *types,
-             const struct ax_stage *stage)
+stage_result(const struct ax_types *types, const struct ax_stage *stage)
 {
     return MAKE(types->stage_outcome,
                 {
-                    {names->pid_, PyLong_FromLong(stage->pid)},
-                    {names->exit_code_, number_if(stage->end == AX_EXITED, stage->value)},
-                    {names->signal_, number_if(stage->end == AX_SIGNALLED, stage->value)},
-                    {names->user_s_, PyFloat_FromDouble(seconds(&stage->usage.ru_utime))},
-                    {names->system_s_, PyFloat_FromDouble(seconds(&stage->usage.ru_stime))},
-                    {names->max_rss_kib_, PyLong_FromLong(stage->usage.ru_maxrss)},
+                    PyLong_FromLong(stage->pid),
+                    number_if(stage->end == AX_EXITED, stage->value),
+                    number_if(stage->end == AX_SIGNALLED, stage->value),
+                    PyFloat_FromDouble(seconds(&stage->usage.ru_utime)),
+                    PyFloat_FromDouble(seconds(&stage->usage.ru_stime)),
+                    PyLong_FromLong(stage->usage.ru_maxrss),
                 });
 }
 
 static PyObject *
-capture_result(const struct ax_names *names, const struct ax_types *types,
-               const struct ax_capture *capture)
+capture_result(const struct ax_types *types, const struct ax_capture *capture)
 {
     PyObject *tail = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)capture->tail_size);
 
@@ -115,12 +111,11 @@ capture_result(const struct ax_names *names, const struct ax_types *types,
         ax_capture_copy_tail(capture, PyBytes_AsString(tail));
     return MAKE(types->captured,
                 {
-                    {names->head_, PyBytes_FromStringAndSize(capture->head,
-                                                             (Py_ssize_t)capture->head_size)},
-                    {names->tail_, tail},
-                    {names->dropped_, PyLong_FromUnsignedLongLong(capture->dropped)},
-                    {names->spilled_, PyLong_FromUnsignedLongLong(capture->spilled)},
-                    {names->spill_errno_, PyLong_FromLong(capture->spill_error)},
+                    PyBytes_FromStringAndSize(capture->head, (Py_ssize_t)capture->head_size),
+                    tail,
+                    PyLong_FromUnsignedLongLong(capture->dropped),
+                    PyLong_FromUnsignedLongLong(capture->spilled),
+                    PyLong_FromLong(capture->spill_error),
                 });
 }
 
@@ -162,13 +157,12 @@ unreaped_result(const struct ax_job *job)
 }
 
 static PyObject *
-stages_result(const struct ax_names *names, const struct ax_types *types,
-              const struct ax_job *job)
+stages_result(const struct ax_types *types, const struct ax_job *job)
 {
     PyObject *stages = PyTuple_New((Py_ssize_t)job->n_stages);
 
     for (size_t i = 0; stages != NULL && i < job->n_stages; i++) {
-        PyObject *stage = stage_result(names, types, &job->stages[i]);
+        PyObject *stage = stage_result(types, &job->stages[i]);
 
         if (stage == NULL || PyTuple_SetItem(stages, (Py_ssize_t)i, stage) < 0)
             Py_CLEAR(stages);
@@ -196,8 +190,7 @@ ended_result(const struct ax_types *types, const struct ax_job *job)
  *           RawFailure: (cause, step, errno, action or -1, stage). NULL: no memory.
  */
 PyObject *
-ax_job_result(const struct ax_names *names, const struct ax_types *types,
-              const struct ax_job *job)
+ax_job_result(const struct ax_types *types, const struct ax_job *job)
 {
     if (job->cause == AX_NOT_LAUNCHED || job->cause == AX_CLOSED)
         return Py_BuildValue("(iiiin)", (int)job->cause, job->failure.step,
@@ -205,16 +198,15 @@ ax_job_result(const struct ax_names *names, const struct ax_types *types,
                              (Py_ssize_t)job->failed_stage);
     return MAKE(types->outcome,
                 {
-                    {names->ended_, ended_result(types, job)},
-                    {names->launcher_, Py_NewRef(types->vfork)},
-                    {names->stages_, stages_result(names, types, job)},
-                    {names->stdout_, capture_result(names, types, &job->streams[0].capture)},
-                    {names->stderr_, capture_result(names, types, &job->streams[1].capture)},
-                    {names->contained_, PyBool_FromLong(job->contained)},
-                    {names->pipe_held_, PyBool_FromLong(job->pipe_held)},
-                    {names->survivors_, pids_result(job->survivors.pids, job->survivors.n)},
-                    {names->unreaped_, unreaped_result(job)},
-                    {names->duration_s_,
-                     PyFloat_FromDouble((double)(job->ended - job->started) / 1e9)},
+                    ended_result(types, job),
+                    Py_NewRef(types->vfork),
+                    stages_result(types, job),
+                    capture_result(types, &job->streams[0].capture),
+                    capture_result(types, &job->streams[1].capture),
+                    PyBool_FromLong(job->pipe_held),
+                    pids_result(job->survivors.pids, job->survivors.n),
+                    unreaped_result(job),
+                    PyBool_FromLong(job->contained),
+                    PyFloat_FromDouble((double)(job->ended - job->started) / 1e9),
                 });
 }

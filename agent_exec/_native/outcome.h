@@ -2,8 +2,10 @@
 #ifndef AX_OUTCOME_H
 #define AX_OUTCOME_H
 
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
 #include "job.h"
-#include "names.h"
 
 /* The values that outcomes are made of: agent_exec.model.outcome. */
 struct ax_types {
@@ -14,7 +16,6 @@ struct ax_types {
 
 int ax_types_init(struct ax_types *types);
 void ax_types_clear(struct ax_types *types);
-PyObject *ax_job_result(const struct ax_names *names, const struct ax_types *types,
-                        const struct ax_job *job);
+PyObject *ax_job_result(const struct ax_types *types, const struct ax_job *job);
 
 #endif

@@ -1,14 +1,14 @@
 """What became of a call that ran.
 
-The C core makes these values field by field.
+The C core makes these values: it knows the order of their fields.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from agent_exec.model.frozen import Frozen
 from agent_exec.model.launcher import LauncherName
+from agent_exec.named_tuple import NamedTuple
 
 __all__ = ["Captured", "Ended", "LauncherName", "Outcome", "StageOutcome"]
 
@@ -26,7 +26,7 @@ class Ended(StrEnum):
     """It has not: it was left running, as a session."""
 
 
-class Captured(Frozen):
+class Captured(NamedTuple):
     """Head, tail and count of dropped bytes of one output.
 
     What the child wrote is `head`, then `dropped` bytes, then `tail`. `spilled` bytes
@@ -41,7 +41,7 @@ class Captured(Frozen):
     spill_errno: int = 0
 
 
-class StageOutcome(Frozen):
+class StageOutcome(NamedTuple):
     """How one stage ended: `exit_code` or `signal`, the other is None.
 
     Both are None when the status was taken by somebody else's wait(2) and the kernel
@@ -56,7 +56,7 @@ class StageOutcome(Frozen):
     max_rss_kib: int = 0
 
 
-class Outcome(Frozen):
+class Outcome(NamedTuple):
     """What became of a call: every stage's end, what was captured, why it ended."""
 
     ended: Ended

@@ -44,7 +44,7 @@ def outcome_of(outcome: Outcome, boxed: Sequence[Boxed | None]) -> tuple[Outcome
     if not ended_early:
         ended = Ended.EXIT if stages[-1].signal is None else Ended.SIGNAL
     gone = all(found is not None and found.status is not None for found in told)
-    return outcome.replaced(stages=stages, ended=ended), gone
+    return outcome._replace(stages=stages, ended=ended), gone
 
 
 def _raise_failure(
@@ -71,8 +71,8 @@ def _stage(stage: StageOutcome, told: Told | None) -> StageOutcome:
         return stage
     if told.status is None:
         # Bubblewrap, or the first process inside, was killed, and everything with it.
-        return stage.replaced(exit_code=None, signal=signal.SIGKILL.value)
+        return stage._replace(exit_code=None, signal=signal.SIGKILL.value)
     code = os.waitstatus_to_exitcode(told.status)
     if code < 0:
-        return stage.replaced(exit_code=None, signal=-code)
-    return stage.replaced(exit_code=code, signal=None)
+        return stage._replace(exit_code=None, signal=-code)
+    return stage._replace(exit_code=code, signal=None)

@@ -106,7 +106,7 @@ class Stage:
             return self._from_pidfd()
         finally:
             self.exited = self.reaped = True
-        return self._outcome(status).replaced(
+        return self._outcome(status)._replace(
             user_s=usage.ru_utime,
             system_s=usage.ru_stime,
             max_rss_kib=usage.ru_maxrss // _RSS_UNIT,
