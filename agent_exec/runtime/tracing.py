@@ -43,7 +43,7 @@ class Tracing:
         self._redact = redact
 
     def begin(self, id_: str, call: ToolCall | None) -> CallSpan | None:
-        """The span of a call; None: nobody traces. It is a child of the current one."""
+        """The span of a call; None: nobody traces, or not this one. A child of the current one."""
         trace = sys.modules.get("opentelemetry.trace")
         if trace is None:
             return None
@@ -56,6 +56,8 @@ class Tracing:
                 "gen_ai.tool.call.id": id_,
             },
         )
+        if not span.is_recording():  # nothing is set up, or a sampler says no
+            return None
         made = CallSpan(trace, span, self._redact if self._content else None)
         made.called(call)
         return made

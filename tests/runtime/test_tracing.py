@@ -12,7 +12,8 @@ import anyio
 import pytest
 
 from agent_exec import AgentExecError, Answer, ExecTool, Reply
-from agent_exec.runtime.tracing import CONTENT
+from agent_exec.runtime.tracing import CONTENT, Tracing
+from agent_exec.schema.redact import Redactor
 
 sdk = pytest.importorskip("opentelemetry.sdk.trace", reason="needs opentelemetry-sdk")
 pytestmark = pytest.mark.foreign
@@ -182,6 +183,18 @@ def test_content_is_there_when_wanted_without_secrets(
     )
     assert call.attributes["gen_ai.tool.call.result"] == "hello [redacted]\n"
     assert process.attributes["process.command_args"] == ("echo", "hello", "[redacted]")
+
+
+def test_what_is_not_sampled_costs_no_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+
+    for sampler, recorded in ((ALWAYS_OFF, False), (ALWAYS_ON, True)):
+        provider = sdk.TracerProvider(sampler=sampler, shutdown_on_exit=False)
+        monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+        span = Tracing(content=True, redact=Redactor((), ())).begin("1", None)
+        assert (span is not None) is recorded
+        provider.shutdown()
 
 
 def test_nothing_is_imported_where_nobody_traces(tmp_path: Path) -> None:
