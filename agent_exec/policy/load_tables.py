@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from agent_exec.policy.tables import Tables
@@ -27,12 +26,6 @@ def shipped() -> str:
         if os.path.isdir(os.path.join(folder, "tools")):
             return folder
     raise FileNotFoundError(f"agent_exec was installed without its policies: {package}")
-
-
-@cache
-def known_tables() -> Tables:
-    """`load_tables`, once for all tools of this process: they differ in nothing. Raises as that."""
-    return load_tables()
 
 
 def load_tables() -> Tables:

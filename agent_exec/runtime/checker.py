@@ -15,7 +15,7 @@ from agent_exec.policy.decide import Planned
 from agent_exec.policy.eyes import Eyes, MakeWitness
 from agent_exec.policy.judge import Judge
 from agent_exec.policy.load import load_policy
-from agent_exec.policy.load_tables import known_tables
+from agent_exec.policy.load_tables import load_tables
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime.checks import wrong
 from agent_exec.runtime.environment import ChildEnvironment, policy_environment
@@ -60,7 +60,7 @@ class Checker:
         self.environment = ChildEnvironment(variables, self.worktree)
         self._judge = Judge(
             policy,
-            known_tables(),
+            load_tables(),
             worktree=self.worktree,
             variables=self._variables,
             witness=witness,

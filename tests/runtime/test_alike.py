@@ -161,7 +161,7 @@ def test_an_interpreter_that_is_gone_is_told_of(tool: ExecTool, tmp_path: Path) 
     for _ in range(2):
         interpreter.symlink_to("/bin/sh")
         result = tool.run_shell_sync("prog | cat")
-        assert (result.stdout.head, result.stderr.head) == ("there\n", ""), result
+        assert (result.stderr.head, result.stdout.head) == ("", "there\n")
         interpreter.unlink()
         result = tool.run_shell_sync("prog | cat")
         assert result.stages[0].exit_code == 127
