@@ -10,7 +10,8 @@ from agent_exec.named_tuple import NamedTuple
 
 _NOT_FOUND = 127
 _NOT_EXECUTED = 126
-_SAMPLE = 80  # bytes that bash looks at, and about as many as any #! line has
+_SAMPLE = 128  # bytes that bash looks at, HASH_BANG_BUFSIZ
+_HEAD = 256  # bytes that the kernel looks at, BINPRM_BUF_SIZE
 _INTERPRETER = re.compile(rb"#![ \t]*([^ \t\n]*)")
 
 
@@ -54,8 +55,8 @@ def not_executed(name: str, program: str, number: int) -> Failure:
 
 def interpreter_error(program: str, cwd: str) -> int:
     """With which errno would execve(2) refuse the interpreter of a script? 0 for none."""
-    found = _INTERPRETER.match(_sample(program))
-    if found is None:
+    found = _INTERPRETER.match(_sample(program, _HEAD))
+    if found is None or found.end() == _HEAD:  # the kernel does not take what it sees half of
         return 0
     try:
         path = os.path.join(os.fsencode(cwd), found.group(1))
@@ -70,9 +71,9 @@ def is_text(program: str) -> bool:
     return b"\0" not in _sample(program).partition(b"\n")[0]
 
 
-def _sample(program: str) -> bytes:
+def _sample(program: str, size: int = _SAMPLE) -> bytes:
     try:
         with open(program, "rb", buffering=0) as file:
-            return file.read(_SAMPLE)
+            return file.read(size)
     except OSError:
         return b""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_exec import ExecTool
 from agent_exec.runtime.exec_errors import (
     Failure,
     interpreter_error,
@@ -59,12 +60,41 @@ def test_the_interpreter_of_a_script_is_looked_up_where_the_child_works(tmp_path
 
 
 @pytest.mark.parametrize(
+    ("length", "number"),
+    [
+        pytest.param(255, errno.ENOENT, id="all-that-the-kernel-looks-at"),
+        # ENOEXEC, says who executes it.
+        pytest.param(256, 0, id="more"),
+    ],
+)
+def test_an_interpreter_may_have_a_long_name(tmp_path: Path, length: int, number: int) -> None:
+    script = tmp_path / "s"
+    name = "/" + "x" * (length - len("#!/"))
+    script.write_text(f"#!{name}\n")
+    assert interpreter_error(str(script), str(tmp_path)) == number
+
+
+def test_a_script_whose_interpreter_has_a_long_name_runs(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 120)
+    folder.mkdir()
+    (folder / "sh").symlink_to("/bin/sh")
+    script = tmp_path / "s"
+    script.write_text(f"#!{folder}/sh\necho there\n")
+    script.chmod(0o755)
+    with ExecTool(tmp_path, policy="open", audit=False) as tool:
+        result = tool.run_shell_sync("./s | cat")
+    assert (result.stderr.head, result.stdout.head) == ("", "there\n")
+
+
+@pytest.mark.parametrize(
     ("content", "text"),
     [
         pytest.param(b"echo x\n", True, id="text"),
         pytest.param(b"", True, id="empty"),
         pytest.param(b"a\0b\n", False, id="a-nul"),
         pytest.param(b"a\n\0", True, id="a-nul-after-the-first-line"),
+        pytest.param(b"a" * 127 + b"\0", False, id="a-nul-in-what-it-looks-at"),
+        pytest.param(b"a" * 128 + b"\0", True, id="a-nul-beyond"),
     ],
 )
 def test_what_bash_takes_for_a_text(tmp_path: Path, content: bytes, text: bool) -> None:
