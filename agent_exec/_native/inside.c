@@ -35,13 +35,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#ifndef SYS_landlock_create_ruleset
-#define SYS_landlock_create_ruleset 444
-#endif
-#ifndef SYS_landlock_add_rule
-#define SYS_landlock_add_rule 445
-#endif
-
 enum { RESOLVE_NO_LINKS = 4, PATH_BENEATH = 1, EXECUTE_AND_READ = 1 | 4, UNUSABLE = 125 };
 
 /* What is told, in this order. sandbox/told.py reads it. */

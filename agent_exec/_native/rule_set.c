@@ -44,7 +44,7 @@ read_rule(const char *rules, size_t size, struct rule *rule, size_t *whole)
 /* ax_rules_count - how many rules there are.
  *
  * Borrows   `rules`, `size` bytes.
- * Ensures   -1 for what is not made as launch/landlock.py makes it: a path that holds a NUL, or
+ * Ensures   -1 for what is not made as sandbox/landlock.py makes it: a path that holds a NUL, or
  *           ends beyond.
  * GIL       Not needed.
  */

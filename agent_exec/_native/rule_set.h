@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What a path named when its rule was made. launch/landlock.py, _PLACE. */
+/* What a path named when its rule was made. sandbox/landlock.py, _PLACE. */
 struct ax_place {
     uint64_t there; /* 0: nothing, or nothing that may be reached */
     uint64_t dev, ino;
@@ -17,7 +17,7 @@ struct ax_place {
 struct ax_rules {
     const void *attribute; /* struct landlock_ruleset_attr, what it withholds first */
     size_t attribute_size;
-    const char *rules; /* launch/landlock.py, _RULE: each an access and a path */
+    const char *rules; /* sandbox/landlock.py, _RULE: each an access and a path */
     size_t rules_size;
     uint64_t of_files; /* what may be said of what is no directory */
     int pinned;        /* a file that has `pinned_access`, whatever its path names; or -1 */
