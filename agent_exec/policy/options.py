@@ -266,12 +266,3 @@ class _Parser:
 
 def _names_nothing(option: Option) -> bool:
     return {*option.values, option.attached} <= {Role.DATA, None}
-
-
-def roles_of(option: Option, given: Given, override: tuple[Role, ...] | None) -> tuple[Role, ...]:
-    """One role for each value of `given`."""
-    if override is not None and given.values:
-        return override[: len(given.values)]
-    if option.values:
-        return option.values[: len(given.values)]
-    return (option.attached,) if option.attached is not None and given.values else ()
