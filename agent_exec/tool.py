@@ -18,6 +18,7 @@ from agent_exec.model.plan import Containment, Limits, Survivors
 from agent_exec.model.question import Answer, Question
 from agent_exec.model.result import ToolResult
 from agent_exec.policy.outputs import outputs_folder
+from agent_exec.policy.paths import normal
 from agent_exec.policy.policy import Policy
 from agent_exec.runtime import checks
 from agent_exec.runtime.alike import Alike
@@ -572,7 +573,7 @@ def _given(value: _T | None, otherwise: _T) -> _T:
 def _absolute(name: str, value: str | os.PathLike[str]) -> str:
     given = checks.path(name, value)
     try:
-        return os.path.abspath(given)
+        return normal(os.path.abspath(given))
     except FileNotFoundError:
         raise InvalidCall(
             f"{name} is {given!r}, and the current directory is gone; give an absolute path"

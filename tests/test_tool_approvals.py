@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -302,6 +304,27 @@ def test_globs_do_not_follow_a_link_out_that_the_text_has_made(worktree: Path) -
     result = run(worktree, text, Person(ONCE))
     assert result.error is not None
     assert "what it has become is not allowed" in result.error
+
+
+@pytest.mark.parametrize("name", ["d", "{}/d", "/{}/d", "e/../f"])
+def test_redirections_do_not_follow_a_link_out_that_the_text_has_made(
+    worktree: Path, name: str
+) -> None:
+    (worktree / "links.tar").write_bytes(_links({"d": "/var/lib/no-such-file", "e": "/var/lib"}))
+    text = f"tar xf links.tar && echo a > {name.format(worktree)}"
+    result = run(worktree, text, Person(ONCE))
+    assert result.error is not None
+    assert "what it has become is not allowed: echo writes" in result.error
+
+
+def _links(targets: dict[str, str]) -> bytes:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as archive:
+        for name, target in targets.items():
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, target
+            archive.addfile(link)
+    return written.getvalue()
 
 
 # The two halves.

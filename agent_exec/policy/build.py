@@ -11,7 +11,7 @@ from agent_exec.errors import PolicyError
 from agent_exec.model.decision import Verdict
 from agent_exec.model.effect import EffectKind
 from agent_exec.policy.outputs import outputs_folder
-from agent_exec.policy.paths import make_path_set
+from agent_exec.policy.paths import make_path_set, normal
 from agent_exec.policy.policy import (
     Environment,
     Limits,
@@ -156,7 +156,7 @@ def _pattern(command: Sequence[str | list[str]], worktree: str) -> Pattern:
 
 
 def _program_path(name: str, worktree: str) -> str:
-    return os.path.normpath(os.path.join(worktree, os.path.expanduser(name)))
+    return normal(os.path.join(worktree, os.path.expanduser(name)))
 
 
 def _expanded(word: str) -> str:

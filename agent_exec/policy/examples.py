@@ -21,6 +21,7 @@ from agent_exec.policy.load_tables import load_tables
 from agent_exec.policy.look import look
 from agent_exec.policy.look_program import Programs
 from agent_exec.policy.merge import merge
+from agent_exec.policy.paths import normal
 from agent_exec.policy.policy import Policy, Rule
 from agent_exec.policy.reasons import says
 from agent_exec.policy.seen import see
@@ -142,6 +143,6 @@ def _facts(analysed: Sequence[Analysed], policy: Policy) -> Facts:
 def _program(name: str, here: str) -> Program:
     if "/" not in name:
         return Program(f"{_FOLDER}/{name}", f"{_FOLDER}/{name}", None)
-    path = os.path.normpath(absolute(name, here))
+    path = normal(absolute(name, here))
     distrusted = None if path.startswith("/usr/") else "it lies where no programs are looked up"
     return Program(path, path, distrusted)

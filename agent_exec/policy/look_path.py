@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from agent_exec.policy.eyes import Eyes
-from agent_exec.policy.paths import is_beneath
+from agent_exec.policy.paths import is_beneath, normal
 
 # The kernel's limit of links in one path.
 _MOST_LINKS = 40
@@ -55,7 +55,7 @@ def real_path(path: str, known: str = "/", eyes: Eyes | None = None) -> str:
         if here.startswith("/proc/"):
             return f"{NOWHERE}{'/'.join([here, *reversed(left)])}"
         if links > _MOST_LINKS:
-            return os.path.normpath(path)
+            return normal(path)
         if target.startswith("/"):
             real = ""
         left.extend(reversed(target.split("/")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 
@@ -126,6 +127,17 @@ class PathSet:
         if self._secrets and is_secret(real):
             return True
         return self._above is not None and self._above.some_beneath(real.casefold())
+
+
+def normal(path: str) -> str:
+    """`path` without dots and needless slashes, links left alone.
+
+    Source:
+        XBD 4.13, Pathname Resolution, leaves two slashes at the start to the system, and
+        :func:`os.path.normpath` keeps them; for Linux they are one.
+    """
+    named = os.path.normpath(path)
+    return named[1:] if named.startswith("//") else named
 
 
 def is_beneath(path: str, folder: str) -> bool:

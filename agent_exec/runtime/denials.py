@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from agent_exec.model.result import ToolResult
 from agent_exec.model.rights import Rights
 from agent_exec.named_tuple import NamedTuple
-from agent_exec.policy.paths import is_beneath
+from agent_exec.policy.paths import is_beneath, normal
 from agent_exec.sandbox.limits import Bounds
 
 _REFUSED = re.compile(
@@ -198,7 +198,7 @@ def _paths(line: str, cwd: str) -> Iterator[str]:
     """Absolute paths that a message may be about, the last first."""
     found = [one or other for one, other in _PATH.findall(line)]
     for text in reversed(found or _BEFORE.findall(line)):
-        path = os.path.normpath(os.path.join(cwd, os.path.expanduser(text.strip())))
+        path = normal(os.path.join(cwd, os.path.expanduser(text.strip())))
         # Between colons may as well stand what went wrong.
         if "\0" not in path and (found or " " not in text.strip() or os.path.lexists(path)):
             yield path

@@ -13,6 +13,7 @@ from agent_exec.model.outcome import Outcome
 from agent_exec.model.plan import Executable
 from agent_exec.model.request import Command, FileUse
 from agent_exec.model.script import Operator, Pipeline, Redirection, SimpleCommand
+from agent_exec.policy.paths import is_beneath, normal
 from agent_exec.runtime.approvals.pinned import lease_approved
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.confining import Confining
@@ -182,8 +183,9 @@ class ScriptStages:
     ) -> int:
         """The file of a redirection. A link that leads out of the worktree is judged again."""
         cwd, worktree = self.state.cwd, self._settings.cache.worktree
-        named = os.path.normpath(os.path.join(cwd, name))
-        if _is_in(named, worktree) and not _is_in(os.path.realpath(named), worktree):
+        named = os.path.join(cwd, name)
+        real = os.path.realpath(named)  # of the name as it is: dots after a link mean its target's
+        if real != normal(named) and not is_beneath(real, worktree):
             files = tuple([FileUse(kind, name) for kind in FILE_USES[operator]])
             if self._judge(simple, argv or (":",), None, scope, files) is None:
                 raise RefusedError
@@ -345,10 +347,6 @@ class ScriptStages:
             except OSError as error:
                 raise LaunchError(cwd, Step.CWD, error.errno or errno.EIO) from None
         return self._directory
-
-
-def _is_in(path: str, folder: str) -> bool:
-    return f"{path}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def _target(redirection: Redirection, scope: Scope) -> str:

@@ -19,6 +19,7 @@ from agent_exec.policy.paths import (
     Places,
     _may_be_beneath_secrets,
     is_beneath,
+    normal,
 )
 from agent_exec.policy.policy import Trust
 from agent_exec.runtime.select import select_witness
@@ -122,8 +123,23 @@ def test_every_path_beneath_secrets_is_compared_with_them(path: str) -> None:
         assert _may_be_beneath_secrets(path)
 
 
-@given(path=PATHS, folders=st.lists(PATHS.map(os.path.normpath) | st.just("/"), max_size=4))
+@given(path=PATHS, folders=st.lists(PATHS.map(normal), max_size=4))
 def test_places_hold_what_is_beneath_one_of_them(path: str, folders: list[str]) -> None:
     places = Places(folders)
     assert places.hold(path) == any(map(partial(is_beneath, path), folders))
     assert places.some_beneath(path) == any(is_beneath(each, path) for each in folders)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("//", "/"),
+        ("//etc/passwd", "/etc/passwd"),
+        ("///etc/passwd", "/etc/passwd"),
+        ("//a/../b", "/b"),
+        ("/a//b/.", "/a/b"),
+        ("a//b/..", "a"),
+    ],
+)
+def test_two_slashes_at_the_start_are_one(path: str, expected: str) -> None:
+    assert normal(path) == expected

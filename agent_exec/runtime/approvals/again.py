@@ -7,7 +7,7 @@ import os
 
 from agent_exec.model.decision import Decision
 from agent_exec.model.effect import Effect, EffectKind
-from agent_exec.policy.paths import is_beneath
+from agent_exec.policy.paths import is_beneath, normal
 
 
 def was_approved(approved: Decision, again: Decision, *, cwd: str, worktree: str) -> bool:
@@ -41,7 +41,7 @@ def _belongs(effect: Effect, here: str | None, approved: Effect, there: str | No
 
 
 def _named(path: str, here: str | None) -> str:
-    return os.path.normpath(os.path.join(here or "", path))
+    return normal(os.path.join(here or "", path))
 
 
 def _is_match(path: str, pattern: str) -> bool:
@@ -54,10 +54,10 @@ def _stays(effect: Effect, cwd: str, worktree: str) -> bool:
     """No link has appeared that leads what is named inside to the outside."""
     if effect.path is None:
         return True
-    named = os.path.normpath(os.path.join(cwd, effect.path))
-    if not is_beneath(named, worktree):
+    named = os.path.join(cwd, effect.path)
+    if not is_beneath(normal(named), worktree):
         return True
     if effect.kind is EffectKind.DELETE:
         # A link itself goes, not what it leads to.
-        named = os.path.dirname(named)
+        named = os.path.dirname(named.rstrip("/"))
     return is_beneath(os.path.realpath(named), worktree)
