@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import typing
+from typing import Any
 
 import pytest
 
@@ -48,6 +50,39 @@ def test_a_named_tuple_is_that_of_typing() -> None:
     assert value._replace(third="c")._asdict() == {"first": 7, "second": (), "third": "c"}
     for again in (pickle.loads(pickle.dumps(value)), copy.copy(value)):
         assert (type(again), again) == (Ours, value)
+
+
+def test_values_are_made_as_typing_makes_them() -> None:
+    """Before `__new__` was compiled, and after it."""
+
+    class Late(NamedTuple):
+        first: int
+        second: str = "b"
+
+        def __str__(self) -> str:
+            return f"{self.first} of {type(self).__name__}"
+
+    class Below(Late):
+        """Made before any of the class above."""
+
+        __slots__ = ()
+
+    assert str(Below(1)) == "1 of Below"
+    assert type(Late(1)) is Late
+    for _ in range(2):
+        wrong: list[Any] = [((), {}), ((1, "b", 3), {}), ((1,), {"third": 3})]
+        for words, named in wrong:
+            with pytest.raises(TypeError):
+                Late(*words, **named)
+    assert Late(second="c", first=1) == (1, "c")
+    assert Late._make([1, "c"]) == (1, "c")
+    with pytest.raises(TypeError, match="Expected 2 arguments, got 1"):
+        Late._make([1])
+    with pytest.raises(TypeError, match="third"):
+        Late(1)._replace(third=3)  # type: ignore[call-arg]
+    with pytest.raises(AttributeError):
+        Late(1).first = 2  # type: ignore[misc]
+    assert str(inspect.signature(Late.__new__)) == "(_cls, first: 'int', second: 'str' = 'b')"
 
 
 def test_a_default_may_not_stand_before_none() -> None:
