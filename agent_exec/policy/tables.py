@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Protocol
 
 from agent_exec.policy.environment import Environment
 from agent_exec.policy.table import Table
+from agent_exec.regex import regex
 
-_VERSION = re.compile(r"-?[0-9]+(?:\.[0-9]+)*\Z")
+_VERSION = regex(r"-?[0-9]+(?:\.[0-9]+)*\Z")
 _LONGEST_NAME = 255  # NAME_MAX
 
 
