@@ -5,16 +5,16 @@ Source: getopt_long(3); POSIX.1-2017, XBD 12.2, Utility Syntax Guidelines.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Sequence
 
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.table import Option, Role, Syntax, Table
+from agent_exec.regex import regex
 
 _FALSE = frozenset({"false", "False", "FALSE", "f", "F", "0"})
 _TRUE = frozenset({"true", "True", "TRUE", "t", "T", "1"})
-_NUMBER = re.compile(r"-[0-9]+")
+_NUMBER = regex(r"-[0-9]+")
 _POSIX, _SINGLE, _WORDS = Syntax.POSIX, Syntax.SINGLE, Syntax.WORDS
 
 

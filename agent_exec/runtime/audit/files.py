@@ -7,12 +7,13 @@ writer goes on to the next file before another, and nothing is locked.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
+
+from agent_exec.regex import regex
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of one file; a writer that finds more goes on in another."""
-_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.(\d{1,6}))?\.jsonl")
+_NAME = regex(r"(\d{4}-\d{2}-\d{2})(?:\.(\d{1,6}))?\.jsonl")
 _DAY_S = 24 * 3600
 
 
