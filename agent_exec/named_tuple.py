@@ -2,8 +2,8 @@
 
 That of `typing` compiles each annotation in order to check it, and `collections.namedtuple` the
 `__new__` of each: 0.25 ms for a tuple of seven fields. A process that runs one command makes more
-than a hundred such types, and values of half of them: here a `__new__` is compiled when the first
-value is made. Type checkers see `typing`'s.
+than a hundred such types, and of most a few values: here a `__new__` is compiled when it pays.
+Type checkers see `typing`'s.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ else:
         shown = [f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True)]
         return f"{type(self).__name__}({', '.join(shown)})"
 
+    _FEW = 12  # as many take as long without as compiling does
     _COMMON = {
         "__slots__": (),
         "_make": classmethod(_make),
@@ -67,11 +68,23 @@ else:
                 if field not in defaults:
                     raise TypeError(f"{name}: {field} has no default, and one before it has")
 
-            def first_made(cls: type, /, *values: object, **named: object) -> object:
+            left = _FEW
+
+            def new(cls: type, /, *values: object, **named: object) -> object:
+                nonlocal left
+                left -= 1
+                rest = fields[len(values) :]
+                given = {**defaults, **named}
+                if (
+                    left > 0
+                    and len(values) <= len(fields)
+                    and named.keys() <= set(rest) <= given.keys()
+                ):
+                    return tuple.__new__(cls, (*values, *[given[field] for field in rest]))
                 # Two threads may both compile it: it comes out equal.
-                new = _compiled(made)
-                made.__new__ = staticmethod(new)
-                return new(cls, *values, **named)
+                compiled = _compiled(made)
+                made.__new__ = staticmethod(compiled)
+                return compiled(cls, *values, **named)
 
             made = type(
                 name,
@@ -83,7 +96,7 @@ else:
                     "_fields": fields,
                     "__match_args__": fields,
                     "_field_defaults": defaults,
-                    "__new__": first_made,
+                    "__new__": new,
                     **{
                         field: _getter(index, f"Alias for field number {index}")
                         for index, field in enumerate(fields)

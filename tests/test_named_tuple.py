@@ -69,11 +69,12 @@ def test_values_are_made_as_typing_makes_them() -> None:
 
     assert str(Below(1)) == "1 of Below"
     assert type(Late(1)) is Late
-    for _ in range(2):
+    for _ in range(30):
         wrong: list[Any] = [((), {}), ((1, "b", 3), {}), ((1,), {"third": 3})]
         for words, named in wrong:
             with pytest.raises(TypeError):
                 Late(*words, **named)
+        assert Late(1) == Late(first=1) == Late(1, "b") == Late(second="b", first=1) == (1, "b")
     assert Late(second="c", first=1) == (1, "c")
     assert Late._make([1, "c"]) == (1, "c")
     with pytest.raises(TypeError, match="Expected 2 arguments, got 1"):
