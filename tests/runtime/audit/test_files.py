@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from agent_exec.runtime.audit.files import _number_of, file_name, files_of, remo
 
 
 @given(st.dates(), st.dates())
-def test_days_are_as_far_apart_as_in_a_calendar(one: datetime.date, other: datetime.date) -> None:
+def test_days_are_as_far_apart_as_in_a_calendar(one: dt.date, other: dt.date) -> None:
     apart = _number_of(one.isoformat()) - _number_of(other.isoformat())
     assert apart == (one - other).days
 
