@@ -46,26 +46,28 @@ class Token(NamedTuple):
 _PART = regex(r"""([^ \t\n|&;()<>\\'"$`]+)|'([^']*)'|"([^"\\$`]*)"|\\(.)""", re.DOTALL)
 # Most words: after blanks, plain text without a tilde, or all of it in quotes, up to what surely
 # ends it.
-_WHOLE_WORD = regex(
+_WHOLE_WORD = re.compile(
     r"""[ \t]*(?:([^ \t\n|&;()<>\\'"$`#~][^ \t\n|&;()<>\\'"$`~]*+)(?![<>\\'"$`~])"""
     r"""|'([^']*)'(?![^ \t\n|&;])|"([^"\\$`]*)"(?![^ \t\n|&;]))"""
 )
 # Several of these, one after another, in which there are no braces either.
-_PLAIN_WORDS = regex(
+_PLAIN_WORDS = re.compile(
     r"""(?:[ \t]+[^ \t\n|&;()<>\\'"$`#~{][^ \t\n|&;()<>\\'"$`~{]*+(?![<>\\'"$`~{]))+"""
 )
-_NO_BLANKS = regex(r"[^ \t]+")
+_NO_BLANKS = re.compile(r"[^ \t]+")
 _PART_IN_DOUBLE_QUOTES = regex(r"""([^"\\$`]+)|\\(.)""", re.DOTALL)
 _NAME = regex(r"[A-Za-z_][A-Za-z0-9_]*")
 _BRACED_NAME = regex(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _ASSIGNMENT = regex(r"[A-Za-z_][A-Za-z0-9_]*=")
-_BLANKS = regex(r"(?:[ \t]|\\\n)+")
-_CONTINUATIONS = regex(r"(?:\\\n)+")
+_BLANKS = re.compile(r"(?:[ \t]|\\\n)+")
+_CONTINUATIONS = re.compile(r"(?:\\\n)+")
 _COMMENT = regex(r"[^\n]*")
 _EXPANDED_IN_HERE_DOCUMENT = regex(r"[$`\\]")
 # bash takes carriage returns and the like for parts of words; people and models do not. The
 # last ones write text backwards, or begin a line where bash sees none.
-_CONTROL = regex("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 
 _OPERATOR = regex(r"&>>?|<<<|<<-?|<[&>]?|>[>&|]?|&&|\|\||\|&|\||;|&|[()]")
 _OPERATORS = {operator.value: operator for operator in Operator} | {"<<-": Operator.HERE_DOCUMENT}

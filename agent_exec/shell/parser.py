@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from agent_exec.model.script import (
     Assignment,
     Item,
@@ -16,7 +18,6 @@ from agent_exec.model.script import (
     Word,
 )
 from agent_exec.named_tuple import NamedTuple
-from agent_exec.regex import regex
 from agent_exec.shell.braces import expand_braces, may_expand
 from agent_exec.shell.lexer import Lexer, Token, TokenKind
 from agent_exec.shell.needs_bash import NeedsBash
@@ -28,7 +29,7 @@ _RESERVED = frozenset(
         *("do", "done", "in", "function", "time", "coproc", "{", "}", "[[", "]]", "!"),
     }
 )
-_ASSIGNMENT = regex(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|\[)")
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|\[)")
 _WORD, _REDIRECTION, _JOINT, _NEWLINE, _END = TokenKind
 _PLAIN, _QUOTED, _ALWAYS = Kind.PLAIN, Kind.QUOTED, Joint.ALWAYS
 _NOT = Word((Piece(Kind.PLAIN, "!"),))
