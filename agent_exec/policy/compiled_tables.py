@@ -28,6 +28,7 @@ _ROLES = {each.value: each for each in Role}
 _KINDS = {each.value: each for each in EffectKind}
 _SYNTAXES = {each.value: each for each in Syntax}
 _decode = json.JSONDecoder().raw_decode
+_new = tuple.__new__  # of named tuples with all their fields, of which there are thousands
 
 
 def compiled_tables(text: str) -> Tables:
@@ -51,6 +52,7 @@ class CompiledTables:
         self._numbers = numbers
         self._versioned = versioned
         self._reader = reader
+        self._made: dict[str, Table] = {}
 
     def names(self) -> Iterable[str]:
         return self._numbers
@@ -59,10 +61,13 @@ class CompiledTables:
         return name in self._versioned
 
     def make(self, name: str) -> Table | None:
-        found = self._numbers.get(name)
-        if isinstance(found, str):
-            name, found = found, self._numbers[found]
-        return self._reader.table(found, name) if isinstance(found, int) else None
+        number = self._numbers.get(name)
+        if isinstance(number, str):
+            return self.make(number)
+        table = self._made.get(name)
+        if table is None and number is not None:
+            table = self._made[name] = self._reader.table(number, name)
+        return table
 
 
 class Commands(Mapping[str, Table]):
@@ -90,77 +95,67 @@ class Commands(Mapping[str, Table]):
 
 
 class Reader:
-    """Reads lines, each once; equal parts of tables are one value."""
+    """Reads lines; equal parts of tables are one value.
+
+    It refers to nothing that refers to it: tables that nobody needs any more are gone at once.
+    """
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
-        self._tables: dict[int, Table] = {}
-        self._effects: dict[str, tuple[Effect, ...]] = {"": ()}
-        self._options = _Options(lines, self._effects_in)
+        self._effects = _Effects()
+        self._options = _Options(lines, self._effects)
         self._plain: dict[str, Operand] = {}
-        self._fields: dict[str, Callable[[Any], Any]] = {
-            "syntax": _SYNTAXES.__getitem__,
-            "plus": _ROLES.__getitem__,
-            "keys": _roles_by_key,
-            "alone": frozenset,
-            "operands": self._operands_in,
-            "none": self._effects_in,
-            "effects": self._effects_in,
-            "anything": self._effects_in,
-            "stdin": _ROLES.__getitem__,
-            "modes": self._modes,
-            "commands": self._commands,
-        }
+        self._leaves: dict[int, Table] = {}
 
     def table(self, number: int, name: str) -> Table:
         """The table in line `number`, of the program or sub-command `name`."""
-        made = self._tables.get(number)
+        made = self._leaves.get(number)
         if made is not None:
-            return made if made.name == name else Table._make((name, *made[1:]))
+            return made if made.name == name else _new(Table, (name, *made[1:]))
         said, _ = _decode(self._lines[number])
-        for field in self._fields.keys() & said.keys():
-            said[field] = self._fields[field](said[field])
+        for field in _FIELDS.keys() & said.keys():
+            said[field] = _FIELDS[field](self, said[field])
         options = map(self._options.__getitem__, said.pop("options", ()))
         spellings = {spelling: option for option in options for spelling in option.names}
         longs = tuple(sorted([spelling for spelling in spellings if spelling[:2] == "--"]))
-        made = self._tables[number] = Table(name=name, options=spellings, longs=longs, **said)
+        made = Table(name=name, options=spellings, longs=longs, **said)
+        if made.commands is None:
+            self._leaves[number] = made
         return made
 
-    def _effects_in(self, text: str) -> tuple[Effect, ...]:
-        made = self._effects.get(text)
-        if made is None:
-            words = [each.partition(" ") for each in text.split("|")]
-            made = tuple([Effect(_KINDS[kind], path or None) for kind, _, path in words])
-            self._effects[text] = made
-        return made
+    def effects(self, said: str) -> tuple[Effect, ...]:
+        return self._effects[said]
 
-    def _operands_in(self, said: Sequence[str | Mapping[str, Any]]) -> tuple[Operand, ...]:
+    def operands(self, said: Sequence[str | Mapping[str, Any]]) -> tuple[Operand, ...]:
         return tuple([self._operand(each) for each in said])
+
+    def modes(self, said: Sequence[Mapping[str, Any]]) -> tuple[Mode, ...]:
+        return tuple([self._mode(each) for each in said])
+
+    def commands(self, said: Mapping[str, int]) -> Commands:
+        return Commands(said, self)
 
     def _operand(self, said: str | Mapping[str, Any]) -> Operand:
         if not isinstance(said, str):
             return self._operand(said["role"])._replace(
                 unless=frozenset(said["unless"]),
                 given=frozenset(said["given"]),
-                effects=self._effects_in(said["effects"]),
-                absent=self._effects_in(said["absent"]),
+                effects=self._effects[said["effects"]],
+                absent=self._effects[said["absent"]],
             )
         made = self._plain.get(said)
         if made is None:
             made = self._plain[said] = Operand(_ROLES[said.rstrip("*")], said[-1] == "*")
         return made
 
-    def _modes(self, said: Sequence[Mapping[str, Any]]) -> tuple[Mode, ...]:
-        return tuple([self._mode(each) for each in said])
-
     def _mode(self, said: Mapping[str, Any]) -> Mode:
         operands, none, effects = said["operands"], said["none"], said["effects"]
         return Mode(
             frozenset(said["given"]),
             unless=frozenset(said["unless"]),
-            operands=None if operands is None else self._operands_in(operands),
-            none=None if none is None else self._effects_in(none),
-            effects=None if effects is None else self._effects_in(effects),
+            operands=None if operands is None else self.operands(operands),
+            none=None if none is None else self._effects[none],
+            effects=None if effects is None else self._effects[effects],
             values={
                 name: tuple([_ROLES[role] for role in roles])
                 for name, roles in said["values"].items()
@@ -168,18 +163,37 @@ class Reader:
             input=said["input"],
         )
 
-    def _commands(self, said: Mapping[str, int]) -> Commands:
-        return Commands(said, self)
+
+_FIELDS: Mapping[str, Callable[[Reader, Any], Any]] = {
+    "syntax": lambda _, said: _SYNTAXES[said],
+    "plus": lambda _, said: _ROLES[said],
+    "keys": lambda _, said: {key: _ROLES[role] for key, role in said.items()},
+    "alone": lambda _, said: frozenset(said),
+    "operands": Reader.operands,
+    "none": Reader.effects,
+    "effects": Reader.effects,
+    "anything": Reader.effects,
+    "stdin": lambda _, said: _ROLES[said],
+    "modes": Reader.modes,
+    "commands": Reader.commands,
+}
+
+
+class _Effects(dict[str, tuple[Effect, ...]]):
+    """Effects by the text that says them."""
+
+    def __missing__(self, said: str) -> tuple[Effect, ...]:
+        words = [each.partition(" ") for each in said.split("|")] if said else []
+        made = self[said] = tuple([Effect(_KINDS[kind], path or None) for kind, _, path in words])
+        return made
 
 
 class _Options(dict[int, Option]):
     """Options by the number of their line."""
 
-    def __init__(
-        self, lines: Sequence[str], effects_in: Callable[[str], tuple[Effect, ...]]
-    ) -> None:
+    def __init__(self, lines: Sequence[str], effects: _Effects) -> None:
         self._lines = lines
-        self._effects_in = effects_in
+        self._effects = effects
         self._meanings: dict[str, tuple[Any, ...]] = {"": Option(())[1:]}
 
     def __missing__(self, number: int) -> Option:
@@ -187,7 +201,7 @@ class _Options(dict[int, Option]):
         meaning = self._meanings.get(said)
         if meaning is None:
             meaning = self._meanings[said] = self._meaning(*said.split("\t"))
-        option = self[number] = Option._make((tuple(names.split(",")), *meaning))
+        option = self[number] = _new(Option, (tuple(names.split(",")), *meaning))
         return option
 
     def _meaning(
@@ -203,12 +217,8 @@ class _Options(dict[int, Option]):
         return (
             tuple([_ROLES[role] for role in values.split(",")]) if values else (),
             _ROLES[attached] if attached else None,
-            self._effects_in(effects),
+            self._effects[effects],
             _ROLES[operands] if operands else None,
             because,
             bool(follows),
         )
-
-
-def _roles_by_key(said: Mapping[str, str]) -> Mapping[str, Role]:
-    return {key: _ROLES[role] for key, role in said.items()}

@@ -63,12 +63,9 @@ class Tables:
         Raises:
             TableError: One is wrong.
         """
-        for builtin, source in ((False, self.programs), (True, self.builtins)):
-            waiting = []
-            for name in source.names():
-                table = self.get(name, builtin=builtin)
-                if table is not None and table.name == name:
-                    waiting.append(table)
+        for source in (self.programs, self.builtins):
+            made = [(name, source.make(name)) for name in source.names()]
+            waiting = [table for name, table in made if table is not None and table.name == name]
             while waiting:
                 commands = waiting.pop().commands
                 if commands is not None:

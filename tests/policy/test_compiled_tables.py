@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -121,6 +123,20 @@ def test_sub_commands_are_a_mapping() -> None:
     assert table.commands.get("zwei") is None
     assert table.commands["eins"].name == "eins"
     assert table.commands["eins"] is table.commands["eins"]
+
+
+def test_tables_that_nobody_needs_are_gone_at_once(files: Mapping[str, Mapping[str, Any]]) -> None:
+    tables = compiled_tables(compile_tables(files))
+    tables.check()
+    assert tables.get("git") is not None
+    gone = weakref.ref(tables.programs)
+    parts_gone = weakref.ref(tables.programs._reader)  # type: ignore[attr-defined]
+    gc.disable()
+    try:
+        del tables
+        assert (gone(), parts_gone()) == (None, None)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
