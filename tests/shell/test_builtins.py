@@ -27,8 +27,8 @@ class Nowhere:
         return self._real.get(path, path)
 
     def status(self, path: str, *, follow: bool) -> os.stat_result | None:
-        del path, follow
-        return None
+        del follow
+        return os.stat("/") if path in self._real else None
 
     def access(self, path: str, mode: int) -> bool:
         del path, mode
@@ -85,7 +85,7 @@ def test_status(words: Sequence[str], status: int) -> None:
 
 
 def test_cd_goes_by_the_words_of_a_path_and_notes_where_it_was() -> None:
-    places = Nowhere({"/src/link": "/elsewhere"})
+    places = Nowhere({"/src/tree": "", "/src/x": "", "/src/link": "/elsewhere"})
     done = _do("cd", "--", "../x/../link", places=places)
     assert done.status == 0
     assert done.state.cwd == "/src/link"
@@ -95,6 +95,21 @@ def test_cd_goes_by_the_words_of_a_path_and_notes_where_it_was() -> None:
         "OLDPWD": "/src/tree",
     }
     assert BUILTINS["pwd"](["-P"], done.state, places).out == b"/elsewhere\n"
+
+
+@pytest.mark.parametrize("target", ["x/../y", "/src/tree/x/../y"])
+def test_cd_goes_by_links_where_words_lead_nowhere(target: str) -> None:
+    written = "/src/tree/x/../y"
+    done = _do("cd", target, places=Nowhere({"/src/tree/x": "", written: "/elsewhere/y"}))
+    assert (done.status, done.state.cwd, done.state.foreseen) == (0, "/elsewhere/y", False)
+    further = BUILTINS["cd"](["/src"], done.state, Nowhere({"/src": ""}))
+    assert (further.state.cwd, further.state.foreseen) == ("/src", False)
+
+
+def test_cd_takes_back_only_what_is_there() -> None:
+    places = Nowhere({"/src/tree": "", "/src/tree/y": ""})
+    missing = "cd: x/../y: No such file or directory"
+    assert _do("cd", "x/../y", places=places) == Done(STATE, 1, error=missing)
 
 
 def test_cd_that_fails_changes_nothing() -> None:
