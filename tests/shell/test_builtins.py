@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
+from agent_exec.runtime.places import RealPlaces
 from agent_exec.shell.builtins import BUILTINS
 from agent_exec.shell.builtins.state import Done, ShellState
 
@@ -115,6 +117,23 @@ def test_cd_takes_back_only_what_is_there() -> None:
 def test_cd_that_fails_changes_nothing() -> None:
     assert _do("cd", "x") == Done(STATE, 1, error="cd: x: No such file or directory")
     assert _do("cd", "x", "y") == Done(STATE, 1, error="cd: too many arguments")
+
+
+def test_command_says_what_bash_would_run(tmp_path: Path) -> None:
+    for folder, name, mode in (("one", "a", 0o644), ("two", "a", 0o755), ("two", "b", 0o644)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).touch(mode)
+    (tmp_path / "two" / "c").mkdir()
+    state = ShellState(str(tmp_path), {"PATH": f"{tmp_path}/one:{tmp_path}/two//:/nosuch"})
+
+    def said(*names: str) -> tuple[int, list[str]]:
+        done = BUILTINS["command"](["-v", *names], state, RealPlaces())
+        return done.status, done.out.decode().splitlines()
+
+    assert said("a", "b", "c", "d") == (0, [f"{tmp_path}/two//a", f"{tmp_path}/two//b"])
+    assert said("two/a", "./two/b", "two", "nosuch/a") == (0, ["two/a"])
+    assert said("cd", "if", "command") == (0, ["cd", "if", "command"])
+    assert said("d", "c") == (1, [])
 
 
 def test_exit_gives_its_number_or_the_last_status() -> None:

@@ -508,6 +508,11 @@ cd dirlink; pwd -P
 cd dirlink && ls
 cd dirlink/deeper; pwd
 cd dirlink/..; pwd; ls | head -1
+command -v ls cd if nosuch { [[ time sub; echo $?
+command -v nosuch || echo none; command -v nosuch sub . ; echo $?
+command -v ./run.sh ./noexec.sh ./sub ./nosuch sub/tool; echo $?
+command -v git >/dev/null 2>&1 && echo there
+command -v ls | cat; ! command -v nosuch; echo $?
 cd nosuch/..; echo $?; pwd
 cd sub/nosuch/../deeper && pwd
 cd a.txt/..; echo $?; cd a.txt/../sub; echo $?
