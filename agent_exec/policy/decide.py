@@ -132,7 +132,7 @@ def _reasons(
 ) -> tuple[str, ...]:
     """Those of the commands that gave the verdict, without repetition."""
     if len(rulings) == 1 and rulings[0].verdict is verdict:
-        return tuple(dict.fromkeys(because))[:_MOST_REASONS]
+        return tuple(because if len(because) == 1 else dict.fromkeys(because))[:_MOST_REASONS]
     decisive = [
         reason for ruling in rulings if ruling.verdict is verdict for reason in ruling.because
     ]
@@ -154,13 +154,16 @@ def _rule(
         above = above_ceiling(policy.sandbox, effects)
         if above is not None and verdict is not Verdict.DENY:
             verdict, rules, because = Verdict.DENY, (), (f"{shown(found)}: {above}",)
-    command, of, name, *_ = found
+    command, of, name, _, _, _, _, _ = found
+    done = found.effects
+    if len(effects) > len(done):
+        done = tuple([seen.effect for seen in effects])
     return Ruling(
         command.argv,
         None if program is None else program.path,
         of,
         verdict,
-        tuple([seen.effect for seen in effects]),
+        done,
         rules,
         because,
         variables,

@@ -14,6 +14,7 @@ from agent_exec.policy.table import Option, Role, Syntax, Table
 
 _FALSE = frozenset({"false", "False", "FALSE", "f", "F", "0"})
 _TRUE = frozenset({"true", "True", "TRUE", "t", "T", "1"})
+_NONE: frozenset[str] = frozenset()
 _NUMBER = re.compile(r"-[0-9]+")
 _POSIX, _SINGLE, _WORDS = Syntax.POSIX, Syntax.SINGLE, Syntax.WORDS
 
@@ -40,6 +41,8 @@ class Parsed(NamedTuple):
     @property
     def names(self) -> frozenset[str]:
         """First names of the options that were given."""
+        if not self.options:
+            return _NONE
         return frozenset([given.option.names[0] for given in self.options if not given.negated])
 
 
@@ -94,10 +97,10 @@ class _Parser:
         if self._negates:
             self._contradictions()
         return Parsed(
-            tuple(self._options),
-            tuple(self._operands),
-            tuple(self._assignments),
-            tuple(self._unknown),
+            tuple(self._options) if self._options else (),
+            tuple(self._operands) if self._operands else (),
+            tuple(self._assignments) if self._assignments else (),
+            tuple(self._unknown) if self._unknown else (),
             self._ended_at,
         )
 
