@@ -20,6 +20,8 @@ from agent_exec.policy.tables import Tables
 from agent_exec.shell.reading import Reading, Scope, read
 from agent_exec.shell.unwrap import SHELLS, ShellCall, read_call, scope_inside, unwrap
 
+# The constructor of a named tuple takes twice as long.
+_new = tuple.__new__
 MOST_LEVELS = 16
 """Of commands inside commands; deeper ones are unknown."""
 MOST_COMMANDS = 10_000
@@ -88,7 +90,8 @@ class _Walk:
             around.append(Effect(EffectKind.UNKNOWN, because=_TOO_MANY))
         if around:
             effects = (*effects, *around)
-        self.found.append(Analysed(command, of, name, effects, rest, own, plain, closed))
+        analysed = (command, of, name, effects, rest, own, plain, closed)
+        self.found.append(_new(Analysed, analysed))
         if too_deep:
             return
         for inner in inside:

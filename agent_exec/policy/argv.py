@@ -13,6 +13,8 @@ from agent_exec.policy.options import Parsed, parse
 from agent_exec.policy.roles import MEANINGS, ON_PATH
 from agent_exec.policy.table import Mode, Operand, Option, Role, Table
 
+# The constructor of a named tuple takes twice as long.
+_new = tuple.__new__
 _NO_MODE = Mode(frozenset())
 _TOO_MANY = (None,)
 _DATA = Role.DATA
@@ -44,6 +46,10 @@ def meaning_of(
 class _Meaning:
     """Collects what one command means."""
 
+    rest = 1
+    _directory: str | None = None
+    _follows = False
+
     def __init__(self, command: Command, names: tuple[str, ...] | None) -> None:
         self._command = command
         self._names = names
@@ -53,21 +59,19 @@ class _Meaning:
         self._texts: list[str] = []
         self._plain: list[str] = []
         self._closed: list[str] = []
-        self._directory: str | None = None
-        self._follows = False
-        self.rest = 1
 
     def total(self) -> Meaning:
         if self._follows:
             paths = [each.path for each in self._done if each.kind is EffectKind.READ]
             self._closed += [path for path in paths if path is not None]
-        return Meaning(
+        found = (
             tuple(self._done),
             tuple(self._run) if self._run else (),
             tuple(self._texts) if self._texts else (),
             tuple(self._plain) if self._plain else (),
             tuple(self._closed) if self._closed else (),
         )
+        return _new(Meaning, found)
 
     def read(self, table: Table, start: int) -> tuple[str, ...]:
         """Words from `start` on, by `table`. The name of what they are the arguments of."""
@@ -444,7 +448,7 @@ def _place(
         from_end = n_operands - 1 - place
         if from_end < n_after and place >= min(repeated, n_operands - n_after):
             return len(specs) - 1 - from_end
-    return place if place < repeated else repeated
+    return min(place, repeated)
 
 
 def _overridden(role: Role, override: Role | None) -> Role:

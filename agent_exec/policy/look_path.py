@@ -34,10 +34,11 @@ def real_path(path: str, known: str = "/", eyes: Eyes | None = None) -> str:
         path_resolution(7); proc(5), /proc/self, /proc/pid/cwd, /proc/pid/fd.
     """
     link = _link if eyes is None else eyes.link
-    real, below = "", path
+    whole = path
+    real = ""
     if known != "/" and path.startswith(f"{known}/"):
-        real, below = known, path[len(known) :]
-    left = below.split("/")
+        real, path = known, path[len(known) + 1 :]
+    left = path.split("/")
     left.reverse()
     links = 0
     while left:
@@ -55,7 +56,7 @@ def real_path(path: str, known: str = "/", eyes: Eyes | None = None) -> str:
         if here.startswith("/proc/"):
             return f"{NOWHERE}{'/'.join([here, *reversed(left)])}"
         if links > _MOST_LINKS:
-            return normal(path)
+            return normal(whole)
         if target.startswith("/"):
             real = ""
         left.extend(reversed(target.split("/")))

@@ -7,27 +7,24 @@ directory; code that nobody knows beforehand gets the worktree.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
+from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.rights import Rights
-from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.coverage import Seen
+from agent_exec.policy.facts import Program
+from agent_exec.policy.git_harden import is_git
 from agent_exec.policy.paths import Places
 from agent_exec.policy.policy import SandboxSettings
 
+# The constructor of a named tuple takes twice as long, and three times by names.
+_new = tuple.__new__
 _READ = EffectKind.READ
 
 
-class Granted(NamedTuple):
-    """What one command, inner ones included, was granted."""
-
-    program: str | None
-    """Absolute; None: it is none, or nobody has found it."""
-    effects: Sequence[Seen]
-    git: bool = False
-    """Is it git?"""
-    opened: bool = False
-    """Are the files of its redirections opened by us?"""
+Granted: TypeAlias = tuple[Analysed, Program | None, Sequence[Seen]]
+"""What one command was granted: the command, its program, and everything that it does."""
 
 
 def above_ceiling(settings: SandboxSettings, effects: Iterable[Seen]) -> str | None:
@@ -42,25 +39,26 @@ def above_ceiling(settings: SandboxSettings, effects: Iterable[Seen]) -> str | N
     return None
 
 
-def rights_of(settings: SandboxSettings, granted: Sequence[Granted]) -> Rights:
+def rights_of(settings: SandboxSettings, granted: Sequence[Granted], *, direct: bool) -> Rights:
     """The rights of a command of a call.
 
     Args:
         settings: Floor and ceiling.
         granted: To it, and to every command inside.
+        direct: Do we start it, and so open the files of its redirections?
     """
     programs: dict[str, None] = {}
     reads: list[str] = []
     others: list[Seen] = []
-    for program, effects, git, opened in granted:
+    for found, program, effects in granted:
         if program is not None:
-            programs[program] = None
-        if git:
+            programs[program.path] = None
+        if is_git(found):
             reads += settings.git
         for seen in effects:
             (kind, _, _, because), real, _, own = seen
             # Whoever opens a file hands it on: no right is needed to use it.
-            if opened and not own and because == "a redirection":
+            if not own and because == "a redirection" and direct and found.of is None:
                 continue
             if kind is _READ:
                 reads += real
@@ -70,10 +68,9 @@ def rights_of(settings: SandboxSettings, granted: Sequence[Granted]) -> Rights:
         return _Made(settings, programs, reads, others).rights()
     read = _readable(settings, reads)
     attributes = settings.write != ()
-    # By name it takes three times as long to make them.
-    return Rights(
-        read, settings.write, (), (), (), tuple(programs), settings.tmp, False, attributes
-    )
+    tmp, ran = settings.tmp, tuple(programs)
+    rights = (read, settings.write, (), (), (), ran, tmp, False, attributes, False, False)
+    return _new(Rights, rights)
 
 
 def _readable(settings: SandboxSettings, paths: Iterable[str]) -> tuple[str, ...]:
