@@ -33,12 +33,13 @@ def real_path(path: str, known: str = "/", eyes: Eyes | None = None) -> str:
     Source:
         path_resolution(7); proc(5), /proc/self, /proc/pid/cwd, /proc/pid/fd.
     """
-    link = _link if eyes is None else eyes.link
-    whole = path
-    real = ""
+    real, below = "", path[1:]
     if known != "/" and path.startswith(f"{known}/"):
-        real, path = known, path[len(known) + 1 :]
-    left = path.split("/")
+        real, below = known, path[len(known) + 1 :]
+    if eyes is not None and eyes.is_straight(real, below):
+        return path
+    link = _link if eyes is None else eyes.link
+    left = below.split("/")
     left.reverse()
     links = 0
     while left:
@@ -56,7 +57,7 @@ def real_path(path: str, known: str = "/", eyes: Eyes | None = None) -> str:
         if here.startswith("/proc/"):
             return f"{NOWHERE}{'/'.join([here, *reversed(left)])}"
         if links > _MOST_LINKS:
-            return normal(whole)
+            return normal(path)
         if target.startswith("/"):
             real = ""
         left.extend(reversed(target.split("/")))
