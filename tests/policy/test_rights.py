@@ -102,6 +102,12 @@ def test_a_real_shell_has_those_of_all_its_commands(worktree: Path) -> None:
     assert "/etc/shadow" in decision.rights.read
 
 
+def test_a_real_shell_opens_the_files_of_redirections_itself(worktree: Path) -> None:
+    decision = Bench("default", worktree).judge("kill -0 $$ > /elsewhere/g")
+    assert decision.rights is not None
+    assert decision.rights.make == ("/elsewhere/g",)
+
+
 def test_a_redirection_inside_a_shell_that_is_run_needs_a_right(worktree: Path) -> None:
     found = rights("timeout 5 bash -c 'echo x > g'", worktree)
     assert found.make == (f"{worktree}/g",)
