@@ -82,6 +82,18 @@ def test_a_path_that_was_granted_outside_is_readable(worktree: Path) -> None:
     assert rights("cat link", worktree).read[-1] == str(outside)
 
 
+def test_only_git_may_read_its_settings_at_home(worktree: Path) -> None:
+    settings = f"{worktree.parent}/home/.gitconfig"
+    assert settings in rights("git status", worktree).read
+    assert settings in rights("timeout 5 git status", worktree).read
+    assert settings not in rights("cat f", worktree).read
+
+
+def test_a_path_that_leads_every_process_elsewhere_gives_no_right(worktree: Path) -> None:
+    found = rights("cat /proc/self/cwd/x f", worktree)
+    assert all(path.startswith("/") for path in found.read)
+
+
 def test_commands_inside_share_the_rights_of_the_outer_one(worktree: Path) -> None:
     found = rights("timeout 5 env rm f", worktree)
     assert found.remove == (f"{worktree}/f",)
