@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from agent_exec.policy.look_program import Programs
 from agent_exec.policy.options import parse
 
 
-def named_tuples(value: object) -> Iterator[tuple[object, ...]]:
+def named_tuples(value: object) -> Iterator[Any]:
     """Those in `value`, itself and whatever is inside."""
     if isinstance(value, tuple):
         if hasattr(value, "_fields"):

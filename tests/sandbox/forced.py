@@ -81,8 +81,8 @@ class Forced:
     def reader(self, program: str) -> Rights:
         """Those of a command that was judged to read only."""
         found = Analysed(Command((program,), None), None, (os.path.basename(program),), ())
-        granted = [(found, Program(program, program, None), [])]
-        return rights_of(self.policy.sandbox, granted, direct=True)
+        granted = (found, Program(program, program, None), [])
+        return rights_of(self.policy.sandbox, [granted], direct=True)
 
     def find(self, name: str) -> str:
         """The program that a command with this first word would run."""
