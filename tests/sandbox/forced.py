@@ -33,7 +33,7 @@ from agent_exec.model.request import Command
 from agent_exec.model.rights import Rights
 from agent_exec.policy.facts import Program
 from agent_exec.policy.load import load_policy
-from agent_exec.policy.rights import rights_of
+from agent_exec.policy.rights import Granted, rights_of
 from agent_exec.runtime.enforcing import enforced_by, make_sandbox
 from agent_exec.runtime.environment import SearchPath
 from agent_exec.runtime.resolve import find_program
@@ -81,7 +81,7 @@ class Forced:
     def reader(self, program: str) -> Rights:
         """Those of a command that was judged to read only."""
         found = Analysed(Command((program,), None), None, (os.path.basename(program),), ())
-        granted = (found, Program(program, program, None), [])
+        granted: Granted = (found, Program(program, program, None), [])
         return rights_of(self.policy.sandbox, [granted], direct=True)
 
     def find(self, name: str) -> str:
