@@ -44,7 +44,7 @@ from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.renewal import Updates
 from agent_exec.runtime.runner import Runner
 from agent_exec.runtime.script_outline import script_outline_of
-from agent_exec.runtime.select import select_engine, select_witness
+from agent_exec.runtime.select import select_engine, select_straight, select_witness
 from agent_exec.runtime.spelling import call_of, stages_of, text_call_of, words_of
 from agent_exec.runtime.tracing import Tracing
 from agent_exec.sandbox.available import names
@@ -129,7 +129,7 @@ class ExecTool:
     ) -> None:
         # Before the engine is made, which nobody would close.
         witness = select_witness()
-        self._checker = Checker(_absolute("worktree", worktree), policy, witness)
+        self._checker = Checker(_absolute("worktree", worktree), policy, witness, select_straight())
         self.worktree = self._checker.worktree
         policy = self._policy = self._checker.policy
         hot_after = _given(hot_after, policy.templates.hot_after)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
-from agent_exec.model.request import Command, Source
+from agent_exec.model.request import Command, FileUse, Source
 from agent_exec.policy.analyse import MOST_COMMANDS, MOST_LEVELS, analyse
 from agent_exec.policy.load_tables import load_tables
 from agent_exec.policy.table import Syntax, Table
@@ -344,6 +344,19 @@ def test_a_variable_of_a_wrapper_is_judged_with_the_command_inside() -> None:
     assert outer.command.variables == ()
     assert inner.command.variables == (("GIT_PAGER", "x"), ("LANG", "C"))
     assert EffectKind.EXECUTE in kinds([inner])
+
+
+def test_what_is_around_a_command_is_judged_though_its_words_do_nothing() -> None:
+    written = FileUse(EffectKind.WRITE, "out")
+    for command, kind in (
+        (Command(("true",), None, files=(written,)), EffectKind.WRITE),
+        (Command(("true",), None, variables=(("LD_PRELOAD", "x"),)), EffectKind.EXECUTE),
+        (Command(("true",), None, terminal=True), EffectKind.UNKNOWN),
+        (Command(("true",), None, certain=False), EffectKind.UNKNOWN),
+    ):
+        (found,) = analyse([command], SHIPPED, cwd="/w", variables={})
+        assert kinds([found]) == {kind}
+        assert found.own == 0
 
 
 def test_words_that_nobody_knows_go_to_the_command_inside() -> None:
