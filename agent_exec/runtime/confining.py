@@ -14,10 +14,10 @@ from agent_exec.model.result import ToolResult
 from agent_exec.model.rights import Rights
 from agent_exec.runtime.boxed import Boxed, outcome_of
 from agent_exec.runtime.denials import Withheld, denials
+from agent_exec.runtime.outline import TMPDIR, Words
 from agent_exec.sandbox.profile import Cell, Sandbox
 from agent_exec.sandbox.protected import Looks, changes
 
-_TMPDIR = b"TMPDIR="
 _MOST_NAMED = 5
 
 
@@ -73,48 +73,44 @@ class Confining:
         """
         if rights is None or self._sandbox is None:
             return None
-        name = os.fsdecode(executable.path or b"")
+        sandbox = self._sandbox
         try:
-            cell = self._entered(self._sandbox)
+            cell = self._cell or self._entered(sandbox)
             made = cell.confinement(rights, executable)
         except OSError as error:
-            raise LaunchError(name or argv[0], Step.SANDBOX, error.errno or errno.EIO) from None
+            raise LaunchError(executable.name, Step.SANDBOX, error.errno or errno.EIO) from None
         self._made = made
         self._ran_code |= rights.code
         if rights.write and self._before is None:
-            self._before = self._sandbox.protected.look()
-        self._withheld.append(Withheld(argv, name, rights, self._sandbox.box is not None))
+            self._before = sandbox.protected.look()
+        self._withheld.append(Withheld(argv, executable.name, rights, sandbox.box is not None))
         return made
 
     def environment(
         self,
         rights: Rights | None,
         executable: Executable,
-        words: tuple[bytes, ...],
-        *,
-        own: bool,
+        words: Words,
+        mark: bytes,
     ) -> tuple[bytes, ...]:
-        """The same words with TMPDIR, where a stage with `rights` has a temp directory.
+        """The environment of a stage: with TMPDIR, where it has a temp directory by `rights`.
 
         Args:
             rights: Of the stage.
             executable: What it becomes.
-            words: Of its environment.
-            own: Does the call itself set TMPDIR? Then it stays.
+            words: All but the mark, and TMPDIR where the call does not set it itself.
+            mark: Of the call.
 
         Raises:
             LaunchError: As `confinement`.
         """
-        if rights is None or self._sandbox is None or own or not rights.tmp:
-            return words
+        if words.own_tmpdir or rights is None or self._sandbox is None or not rights.tmp:
+            return (*words.all, mark)
         try:
-            tmp = self._entered(self._sandbox).tmp_for(rights, executable)
+            tmp = (self._cell or self._entered(self._sandbox)).tmp_for(rights, executable)
         except OSError as error:
             raise LaunchError("a temp directory", Step.SANDBOX, error.errno or errno.EIO) from None
-        return (
-            *[word for word in words if not word.startswith(_TMPDIR)],
-            _TMPDIR + os.fsencode(tmp),
-        )
+        return (*words.others, mark, TMPDIR + tmp)
 
     def explained(self, result: ToolResult, cwd: str) -> ToolResult:
         """`result` with notices of what was refused to its stages."""

@@ -13,7 +13,6 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 
 from agent_exec.errors import LaunchError, Step, TemplateError
-from agent_exec.model.action import Action
 from agent_exec.model.decision import Grant
 from agent_exec.model.outcome import Ended, LauncherName, Outcome, StageOutcome
 from agent_exec.model.plan import CallPlan, SpawnPlan, Stdio, Survivors
@@ -253,7 +252,6 @@ class ScriptRun:
         directory = self._ready.work_in()
         out = call.stdout if stdout is None else stdout
         out_rest, err_rest = self.output.rest()
-        changes_to = Action.fchdir(directory.fd)
         dies = settings.survivors is Survivors.KILL
         stages: list[SpawnPlan] = []
         for program in programs:
@@ -263,7 +261,7 @@ class ScriptRun:
                     executable,
                     program.found.words,
                     program.envp,
-                    (*program.actions, changes_to),
+                    (*program.actions, *directory.actions),
                     session=True,
                     reset_signals=True,
                     die_with_parent=dies,

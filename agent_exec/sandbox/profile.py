@@ -15,10 +15,11 @@ from agent_exec.named_tuple import NamedTuple
 from agent_exec.sandbox.access import Floor, Places, access_to_tmp, accesses, find_floor
 from agent_exec.sandbox.box import Box
 from agent_exec.sandbox.core import Core
-from agent_exec.sandbox.limits import Bounds, rlimits, threads_of_user
+from agent_exec.sandbox.kinds import Kind, Kinds
+from agent_exec.sandbox.limits import Bounds, Rlimits, threads_of_user
 from agent_exec.sandbox.programs import started_with
 from agent_exec.sandbox.protected import Protected
-from agent_exec.sandbox.rule_sets import Key, RuleSet, RuleSets, Wanted
+from agent_exec.sandbox.rule_sets import RuleSet, RuleSets, Wanted
 from agent_exec.sandbox.slots import Slot, Slots
 from agent_exec.sandbox.tmp import TmpFolders
 
@@ -73,6 +74,8 @@ class Sandbox:
         self._filters: dict[tuple[bool, bool], Filter] = {}
         self._counted: tuple[float, int | None] = (float("-inf"), None)
         self._lock = threading.Lock()
+        self._rlimits = Rlimits(bounds)
+        self.kinds = Kinds()
         self.rule_sets = RuleSets(max(enforced.landlock, 1), core)
         self.slots = Slots(TmpFolders(*tmp_folders), core.is_empty)
 
@@ -86,19 +89,19 @@ class Sandbox:
         if self.box is not None:
             self.box.close()
 
-    def rule_set(self, slot: Slot, rights: Rights, executable: Executable) -> RuleSet | None:
+    def rule_set(
+        self, slot: Slot, kind: Kind, rights: Rights, executable: Executable
+    ) -> RuleSet | None:
         """The one of `slot` for `rights`; None without Landlock. Raises as `RuleSets.make`."""
         if not self._enforced.landlock:
             return None
-        key = _key(rights, executable)
-        program = os.fsdecode(executable.path or b"")
-        return slot.rule_set(
-            key,
-            self.rule_sets.is_right,
-            lambda: self.rule_sets.make(
-                key, slot.tmp, executable.fd, lambda: self._wanted(rights, program)
-            ),
-        )
+        kept = slot.rule_set(kind, self.rule_sets.is_right)
+        if kept is None:
+            kept = self.rule_sets.make(
+                kind, slot.tmp, executable.fd, lambda: self._wanted(rights, executable.name)
+            )
+            slot.add(kind, kept)
+        return kept
 
     def confinement(
         self, rights: Rights, rule_set: RuleSet | None, timeout_s: float | None
@@ -107,7 +110,7 @@ class Sandbox:
         return Confinement(
             landlock=None if rule_set is None else rule_set.fd,
             filter=self._filter(rights),
-            rlimits=rlimits(self.bounds, timeout_s=timeout_s, running=self._running()),
+            rlimits=self._rlimits.of(timeout_s, self._running()),
         )
 
     def _wanted(self, rights: Rights, program: str) -> Wanted:
@@ -161,13 +164,16 @@ class Cell:
         self._boxed = 0
         self._left = False
 
-    def tmp_for(self, rights: Rights, executable: Executable) -> str:
+    def tmp_for(self, rights: Rights, executable: Executable) -> bytes:
         """Its temp directory, for a stage with these rights: absolute, without links.
 
         Raises:
             OSError: It cannot be had.
         """
-        return self._slot_for(rights, executable).tmp
+        slot = self._slot
+        if slot is None:
+            slot = self._take(self._sandbox.kinds.of(rights, executable))
+        return slot.tmp_bytes
 
     def confinement(self, rights: Rights, executable: Executable) -> Confinement:
         """What a child of the call that becomes `executable` does to itself.
@@ -215,31 +221,14 @@ class Cell:
 
     def _rule_set(self, rights: Rights, executable: Executable) -> tuple[RuleSet | None, str]:
         """With the temp directory that it names."""
-        slot = self._slot_for(rights, executable)
-        return self._sandbox.rule_set(slot, rights, executable), slot.tmp
+        kind = self._sandbox.kinds.of(rights, executable)
+        slot = self._slot
+        if slot is None:
+            slot = self._take(kind)
+        return self._sandbox.rule_set(slot, kind, rights, executable), slot.tmp
 
-    def _slot_for(self, rights: Rights, executable: Executable) -> Slot:
+    def _take(self, kind: Kind) -> Slot:
         """The one slot of the call, chosen by its first stage."""
         assert not self._left, "nobody would give it back"
-        if self._slot is None:
-            self._slot = self._sandbox.slots.take(_key(rights, executable))
-        return self._slot
-
-
-def _key(rights: Rights, executable: Executable) -> Key:
-    """What a rule set is for.
-
-    Programs are in it by what they are now: rights are to files, and an update replaces these.
-    """
-    program, identity = os.fsdecode(executable.path or b""), executable.identity
-    others = [_file(each) for each in rights.programs if each != program]
-    return (rights, program, identity.dev, identity.ino, *others)
-
-
-def _file(path: str) -> tuple[int, int] | None:
-    """Which file is there now."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+        self._slot = taken = self._sandbox.slots.take(kind)
+        return taken

@@ -45,33 +45,52 @@ class LineMaker:
         self._where = f'"worktree":{self._json(worktree)},"policy":{self._json(policy)}'
         # By the identity of its decision, which calls that are the same share.
         self._kept: dict[int, _Kept] = {}
+        self._endings: dict[tuple[object, ...], str] = {}
         self._second = (-1, "")
 
     def line(self, record: CallRecord, result: ToolResult, asked_by: str | None, pid: int) -> bytes:
         """All there is to say of a call. Outputs are not in it."""
-        stages, times = result.stages, record.times()
-        launcher = quoted(stages[0].launcher) if stages else "null"
-        templates = ",".join(
-            ["null" if each.template is None else quoted(each.template) for each in stages]
-        )
-        recreated = ",".join(
-            ["null" if each.because is None else self._json(each.because) for each in stages]
-        )
         answer = "null" if record.answer is None else self._json(record.answer.to_json())
         error = "null" if result.error is None else self._json(result.error)
-        status = "null" if result.status is None else result.status
-        held_by = "null" if result.held_by is None else f"[{','.join(map(quoted, result.held_by))}]"
         who = "null" if asked_by is None else self._json(asked_by)
+        decide, wait, run = record.times()
         return (
             f'{{"v":{VERSION},"time":"{self._iso(record.began)}",'
             f'"id":{quoted(result.id or record.id)},{self._beginning(record)},"answer":{answer},'
-            f'"ended":{quoted(result.ended)},"status":{status},"launcher":{launcher},'
-            f'"templates":[{templates}],"recreated":[{recreated}],"held_by":{held_by},'
+            f"{self._ending(result)},"
             f'"bytes":{{"stdout":{result.stdout.size},"stderr":{result.stderr.size}}},'
-            f'"error":{error},"times":{{"decide_ms":{times.decide:.3f},'
-            f'"wait_ms":{times.wait:.3f},"run_ms":{times.run:.3f}}},'
+            f'"error":{error},'
+            f'"times":{{"decide_ms":{decide:.3f},"wait_ms":{wait:.3f},"run_ms":{run:.3f}}},'
             f'"asked_by":{who},{self._where},"pid":{pid}}}'
         ).encode()
+
+    def _ending(self, result: ToolResult) -> str:
+        """How it has ended, and with what: there are few ways."""
+        stages = result.stages
+        way = (
+            *(result.ended, result.status, result.held_by),
+            *[(each.launcher, each.template, each.because) for each in stages],
+        )
+        known = self._endings.get(way)
+        if known is not None:
+            return known
+        launcher = quoted(stages[0].launcher) if stages else "null"
+        templates = ["null" if each.template is None else quoted(each.template) for each in stages]
+        recreated = [
+            "null" if each.because is None else self._json(each.because) for each in stages
+        ]
+        status = "null" if result.status is None else result.status
+        held_by = "null" if result.held_by is None else f"[{','.join(map(quoted, result.held_by))}]"
+        text = (
+            f'"ended":{quoted(result.ended)},"status":{status},"launcher":{launcher},'
+            f'"templates":[{",".join(templates)}],"recreated":[{",".join(recreated)}],'
+            f'"held_by":{held_by}'
+        )
+        if len(text) <= _LONGEST_KEPT:
+            self._endings[way] = text
+            for oldest in list(self._endings)[:-_MOST_KEPT]:
+                self._endings.pop(oldest, None)
+        return text
 
     def _beginning(self, record: CallRecord) -> str:
         call, decision = record.call, record.decision
