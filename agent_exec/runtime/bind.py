@@ -104,9 +104,10 @@ class Bound:
         for lease in self.leases:
             lease.release()
         self.confining.leave(ran=ran)
-        for file in (self.stdout_file, self.stderr_file):
-            if file is not None:
-                file.close(keep=ran)
+        if self.stdout_file is not None:
+            self.stdout_file.close(keep=ran)
+        if self.stderr_file is not None:
+            self.stderr_file.close(keep=ran)
         self._directory = None
 
     def _plan(self) -> CallPlan:

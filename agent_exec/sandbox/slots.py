@@ -111,7 +111,11 @@ class Slots:
         Raises:
             OSError: As `TmpFolders.make`.
         """
-        while (slot := self._pop(kind)) is not None:
+        while kind in self._free:
+            with self._lock:
+                slot = self._out(kind, -1) if kind in self._free else None
+            if slot is None:
+                break
             if self._tmp.owns(slot.tmp):
                 return slot
             slot.close()
@@ -149,10 +153,6 @@ class Slots:
         with self._lock:
             spare = self._spare.pop() if self._spare else ""
         return spare if self._tmp.owns(spare) else self._tmp.make()
-
-    def _pop(self, kind: Key | None) -> Slot | None:
-        with self._lock:
-            return self._out(kind, -1) if kind in self._free else None
 
     def _push(self, slot: Slot) -> None:
         """Those not used for longest give way."""

@@ -22,6 +22,14 @@ _LONGEST_KEPT = 16384
 _to_json = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 
 
+# How the call was sent and judged, and how it has ended, are pieces of their own.
+_LINE = (
+    f'{{"v":{VERSION},"time":"%s","id":%s,%s,"answer":%s,%s,'
+    '"bytes":{"stdout":%d,"stderr":%d},"error":%s,'
+    '"times":{"decide_ms":%.3f,"wait_ms":%.3f,"run_ms":%.3f},"asked_by":%s,%s,"pid":%d}'
+)
+
+
 class _Kept(NamedTuple):
     """What the line of a call begins with; the same call will have the same."""
 
@@ -53,16 +61,21 @@ class LineMaker:
         answer = "null" if record.answer is None else self._json(record.answer.to_json())
         error = "null" if result.error is None else self._json(result.error)
         who = "null" if asked_by is None else self._json(asked_by)
-        decide, wait, run = record.times()
-        return (
-            f'{{"v":{VERSION},"time":"{self._iso(record.began)}",'
-            f'"id":{quoted(result.id or record.id)},{self._beginning(record)},"answer":{answer},'
-            f"{self._ending(result)},"
-            f'"bytes":{{"stdout":{result.stdout.size},"stderr":{result.stderr.size}}},'
-            f'"error":{error},'
-            f'"times":{{"decide_ms":{decide:.3f},"wait_ms":{wait:.3f},"run_ms":{run:.3f}}},'
-            f'"asked_by":{who},{self._where},"pid":{pid}}}'
-        ).encode()
+        line = _LINE % (
+            self._iso(record.began),
+            quoted(result.id or record.id),
+            self._beginning(record),
+            answer,
+            self._ending(result),
+            result.stdout.size,
+            result.stderr.size,
+            error,
+            *record.times(),
+            who,
+            self._where,
+            pid,
+        )
+        return line.encode()
 
     def _ending(self, result: ToolResult) -> str:
         """How it has ended, and with what: there are few ways."""
