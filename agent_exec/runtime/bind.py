@@ -50,13 +50,14 @@ class Settings(NamedTuple):
 class Bound:
     """A plan that can be run, and what it holds until `release`."""
 
+    stdout_file: OutputFile | None = None
+    stderr_file: OutputFile | None = None
+    _directory: Directory | None = None
+
     def __init__(self, grant: Grant, settings: Settings) -> None:
         self.grant = grant
         self.leases: list[Lease] = []
-        self.stdout_file: OutputFile | None = None
-        self.stderr_file: OutputFile | None = None
         self._settings = settings
-        self._directory: Directory | None = None
         self._mark = settings.environment.mark(grant.request.id)
         timeout_s = grant.request.call.timeout_s
         self.confining = Confining(

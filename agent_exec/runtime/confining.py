@@ -30,23 +30,25 @@ class Confining:
         survivors: What becomes of what it leaves running.
     """
 
+    # Most calls change few of these: set here, they are not set for each call.
+    _cell: Cell | None = None
+    _alone = True
+    _in_use = False
+    _ran_code = False
+    _before: Looks | None = None
+    """Protected files, before the first stage that could write them."""
+    _boxed: Sequence[Boxed | None] = ()
+    _made: Confinement | None = None
+    """Of the last stage; of one tool all are of one kind."""
+    _contained: bool | None = None
+
     def __init__(
         self, sandbox: Sandbox | None, timeout_s: float | None, survivors: Survivors
     ) -> None:
         self._sandbox = sandbox
         self._timeout_s = timeout_s
         self._survivors = survivors
-        self._cell: Cell | None = None
-        self._alone = True
-        self._in_use = False
-        self._ran_code = False
         self._withheld: list[Withheld] = []
-        self._before: Looks | None = None
-        """Protected files, before the first stage that could write them."""
-        self._boxed: list[Boxed | None] = []
-        self._made: Confinement | None = None
-        """Of the last stage; of one tool all are of one kind."""
-        self._contained: bool | None = None
 
     @property
     def held_by(self) -> tuple[str, ...] | None:
@@ -149,7 +151,8 @@ class Confining:
         if sandbox is None or sandbox.box is None:
             return tuple(stages)
         cell = self._entered(sandbox)
-        self._boxed = boxed = []
+        boxed: list[Boxed | None] = []
+        self._boxed = boxed
         made = []
         for stage, granted in zip(stages, rights, strict=True):
             told = None

@@ -159,13 +159,15 @@ class Cell:
     Of one thread at a time.
     """
 
+    # Most calls change few of these: set here, they are not set for each call.
+    _slot: Slot | None = None
+    _notes: Slot | None = None
+    _boxed = 0
+    _left = False
+
     def __init__(self, sandbox: Sandbox, timeout_s: float | None) -> None:
         self._sandbox = sandbox
         self._timeout_s = timeout_s
-        self._slot: Slot | None = None
-        self._notes: Slot | None = None
-        self._boxed = 0
-        self._left = False
 
     def tmp_for(self, rights: Rights, executable: Executable) -> bytes:
         """Its temp directory, for a stage with these rights: absolute, without links.
@@ -173,9 +175,7 @@ class Cell:
         Raises:
             OSError: It cannot be had.
         """
-        slot = self._slot
-        if slot is None:
-            slot = self._take(self._sandbox.kinds.of(rights, executable))
+        slot = self._slot or self._take(self._sandbox.kinds.of(rights, executable))
         return slot.tmp_bytes
 
     def confinement(self, rights: Rights, executable: Executable) -> Confinement:
@@ -186,8 +186,11 @@ class Cell:
         Raises:
             OSError: A temp directory or a rule set cannot be had.
         """
-        rule_set, _ = self._rule_set(rights, executable)
-        return self._sandbox.confinement(rights, rule_set, self._timeout_s)
+        sandbox = self._sandbox
+        kind = sandbox.kinds.of(rights, executable)
+        slot = self._slot or self._take(kind)
+        rule_set = sandbox.rule_set(slot, kind, rights, executable)
+        return sandbox.confinement(rights, rule_set, self._timeout_s)
 
     def boxed(self, stage: SpawnPlan, rights: Rights) -> tuple[SpawnPlan, str]:
         """A confined stage, to be run in bubblewrap; and the file that says what became of it.
@@ -198,14 +201,16 @@ class Cell:
         """
         box = self._sandbox.box
         assert box is not None, "who asks has looked"
-        rule_set, tmp = self._rule_set(rights, stage.executable)
+        kind = self._sandbox.kinds.of(rights, stage.executable)
+        slot = self._slot or self._take(kind)
+        rule_set = self._sandbox.rule_set(slot, kind, rights, stage.executable)
         assert rule_set is not None, "without Landlock there is no box"
         if self._notes is None:
             self._notes = self._sandbox.slots.take(None)
         told = f"{self._notes.tmp}/{self._boxed}"
         self._boxed += 1
         os.close(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        return box.plan(stage, rights, rule_set, tmp=tmp, told=told), told
+        return box.plan(stage, rights, rule_set, tmp=slot.tmp, told=told), told
 
     def leave(self, *, alone: bool, in_use: bool = False) -> None:
         """Give everything back, empty the temp directory. Idempotent.
@@ -221,14 +226,6 @@ class Cell:
         if self._slot is not None:
             slots.give_back(self._slot, again=alone, in_use=in_use)
         self._notes = self._slot = None
-
-    def _rule_set(self, rights: Rights, executable: Executable) -> tuple[RuleSet | None, str]:
-        """With the temp directory that it names."""
-        kind = self._sandbox.kinds.of(rights, executable)
-        slot = self._slot
-        if slot is None:
-            slot = self._take(kind)
-        return self._sandbox.rule_set(slot, kind, rights, executable), slot.tmp
 
     def _take(self, kind: Kind) -> Slot:
         """The one slot of the call, chosen by its first stage."""

@@ -22,6 +22,11 @@ class CallRecord:
         span: That of the call, where somebody traces.
     """
 
+    decision: Decision | None = None
+    answer: Answer | None = None
+    _decided_s = 0.0
+    _waited_s = 0.0
+
     def __init__(
         self,
         call: ToolCall,
@@ -35,10 +40,6 @@ class CallRecord:
         self.span = span
         self.began = time.time()
         self._began = time.perf_counter()
-        self._waited_s = 0.0
-        self._decided_s = 0.0
-        self.decision: Decision | None = None
-        self.answer: Answer | None = None
 
     def decided(self, decision: Decision) -> None:
         """The first time; later ones are part of the wait for an answer."""
