@@ -191,6 +191,10 @@ class Limits(NamedTuple):
     tail_bytes: int = 512 * 1024
     """Last bytes kept of each output."""
 
+    def for_time(self, timeout_s: float) -> Limits:
+        """The same with another `timeout_s`: what nearly every call makes, in a step."""
+        return Limits(timeout_s, *self[1:])
+
 
 class Spill(NamedTuple):
     """Where the whole of an output goes, beside the part that is kept in memory.

@@ -128,9 +128,7 @@ class Bound:
             Stdio.CAPTURE if call.stdout is None else call.stdout,
             Stdio.CAPTURE if call.stderr is None else call.stderr,
             *spills,
-            settings.limits
-            if call.timeout_s is None
-            else settings.limits._replace(timeout_s=call.timeout_s),
+            settings.limits if call.timeout_s is None else settings.limits.for_time(call.timeout_s),
             settings.survivors,
             self._mark,
         )

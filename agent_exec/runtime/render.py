@@ -50,8 +50,6 @@ def render(
         unreaped=outcome.unreaped,
         duration_ms=round(outcome.duration_s * 1000, 3),
         notices=request.notices
-        if stdout_file is None and stderr_file is None
-        else request.notices
         + what_files_lack(outcome.stdout, outcome.stderr, stdout_file, stderr_file),
         held_by=held_by,
     )
@@ -95,6 +93,8 @@ def what_files_lack(
     stdout: Captured, stderr: Captured, stdout_file: str | None, stderr_file: str | None
 ) -> tuple[str, ...]:
     """Notices of output files that have not all."""
+    if stdout_file is None and stderr_file is None:
+        return ()
     lacks = []
     for file, captured in ((stdout_file, stdout), (stderr_file, stderr)):
         written = len(captured.head) + captured.dropped + len(captured.tail)
