@@ -111,11 +111,7 @@ class Slots:
         Raises:
             OSError: As `TmpFolders.make`.
         """
-        while kind in self._free:
-            with self._lock:
-                slot = self._out(kind, -1) if kind in self._free else None
-            if slot is None:
-                break
+        while (slot := self._pop(kind)) is not None:
             if self._tmp.owns(slot.tmp):
                 return slot
             slot.close()
@@ -154,6 +150,11 @@ class Slots:
             spare = self._spare.pop() if self._spare else ""
         return spare if self._tmp.owns(spare) else self._tmp.make()
 
+    def _pop(self, kind: Key | None) -> Slot | None:
+        with self._lock:
+            free = self._free.get(kind)
+            return None if free is None else self._out(kind, free, -1)
+
     def _push(self, slot: Slot) -> None:
         """Those not used for longest give way."""
         given_way: tuple[Slot, ...] = ()
@@ -177,15 +178,14 @@ class Slots:
         given_way = []
         while self._size > self._most:
             oldest = min(self._free, key=lambda kind: self._free[kind][0].given_back)
-            given_way.append(self._out(oldest, 0))
+            given_way.append(self._out(oldest, self._free[oldest], 0))
         # To remove a directory and make another one takes longer than to make a rule set.
         self._spare += [each.tmp for each in given_way]
         return tuple(given_way)
 
-    def _out(self, kind: Key | None, place: int) -> Slot:
-        slots = self._free[kind]
-        slot = slots.pop(place)
-        if not slots:
+    def _out(self, kind: Key | None, free: list[Slot], place: int) -> Slot:
+        slot = free.pop(place)
+        if not free:
             del self._free[kind]
         self._size -= slot.counted
         return slot
