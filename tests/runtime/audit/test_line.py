@@ -49,7 +49,7 @@ def test_lines_of_one_maker_are_those_of_a_new_one(results: list[ToolResult]) ->
     used = maker()
     for result in results:
         record = CallRecord(ToolCall(stages=(("x",),)), result.id)
-        record.times = lambda: (1.0, 2.0, 3.0)  # type: ignore[method-assign, assignment, return-value]
+        record.times = lambda: (1.0, 2.0, 3.0)  # type: ignore[method-assign]
         line = used.line(record, result, None, 1)
         assert line == maker().line(record, result, None, 1)
         told = json.loads(line)
