@@ -68,7 +68,7 @@ def test_a_file_that_somebody_else_has_filled_is_full(folder: Path) -> None:
         writer.close()
     sizes = [os.stat(path).st_size for path in files_of(str(folder))]
     assert len(sizes) == 3
-    assert max(sizes) < 2 * 100
+    assert max(sizes) < 150, "one more record than there was room for, at most"
 
 
 def test_more_than_ten_files_of_a_day_stay_in_order(folder: Path) -> None:
