@@ -15,16 +15,17 @@ from agent_exec.policy.git_harden import git_folder, is_git
 from agent_exec.policy.look_git import look_git
 from agent_exec.policy.look_path import real_names, real_path
 from agent_exec.policy.look_program import Programs
+from agent_exec.regex import regex
 
 # The constructor of a named tuple takes twice as long.
 _new = tuple.__new__
 # What xargs splits at, or takes for quotes; also at every other blank of any locale.
-_NOT_PLAIN = re.compile(r"[\s'\"\\]")
+_NOT_PLAIN = regex(r"[\s'\"\\]")
 _DELETE = EffectKind.DELETE
 _MOST_NAMES = 50_000
 _MOST_MATCHES = 4096
 # Which characters one stands for depends on the locale of who expands it: any will do.
-_BRACKETS = re.compile(r"\[[!^]?\]?[^\]/]*\]")
+_BRACKETS = regex(r"\[[!^]?\]?[^\]/]*\]")
 
 
 def look(

@@ -6,9 +6,11 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
+from agent_exec.regex import regex
+
 _KEYS = "pem|key|p12|pfx|jks|keystore|kdbx|ppk|asc|gpg|ovpn|tfstate"
 # Compared without regard to case: a file system may have none.
-_SECRET_NAMES = re.compile(
+_SECRET_NAMES = regex(
     rf"\.env.*|.*\.env|.*\.({_KEYS})"
     r"|(id|ssh_host)_(rsa|dsa|ecdsa|ed25519)(_sk)?(_key)?|[._]netrc|\.npmrc|\.yarnrc\.yml|\.pypirc"
     r"|\.pgpass|\.my\.cnf|\.htpasswd|\.git-credentials|\.dockercfg|\.vault-token|\.boto|\.s3cfg"
@@ -25,7 +27,7 @@ _BEGINS = (
 )
 _ENDINGS = frozenset({"env", "json", *_KEYS.split("|")})
 # Published beside the real one, without its values.
-_NO_SECRET = re.compile(
+_NO_SECRET = regex(
     r"(\.env[._-](example|sample|template|dist|defaults?|schema)|.*\.pub)", re.IGNORECASE
 )
 _FOLDERS = (
@@ -35,7 +37,7 @@ _FOLDERS = (
     *(".m2/settings.xml", ".gradle/gradle.properties", "run/secrets", "etc/ssl/private"),
     *("agent_exec/approvals", "agent_exec/audit", "agent_exec/secrets"),
 )
-_SECRET_FOLDERS = re.compile(
+_SECRET_FOLDERS = regex(
     rf"(?:^|/)(?:{'|'.join(map(re.escape, _FOLDERS))})(?:/|$)"
     r"|^/proc/[^/]+/(?:environ|mem|maps|cmdline|auxv|fd(?:/|$))",
     re.IGNORECASE,

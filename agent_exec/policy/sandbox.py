@@ -123,9 +123,8 @@ def _roots(words: Iterable[str], named: Mapping[str, tuple[str, ...]]) -> tuple[
     for word in words:
         found += named.get(word) or (os.path.realpath(os.path.expanduser(word)),)
     first = tuple(dict.fromkeys(found))
-    return tuple(
-        [each for each in first if not any(each != o and is_beneath(each, o) for o in first)]
-    )
+    below = tuple(["/" if each == "/" else f"{each}/" for each in first])
+    return tuple([each for each in first if each == "/" or not each.startswith(below)])
 
 
 def _at_home(paths: Iterable[str]) -> tuple[str, ...]:

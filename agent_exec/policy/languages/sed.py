@@ -7,17 +7,16 @@ cannot end where it ends is unknown. Source: compile_program in sed/compile.c, 4
 
 from __future__ import annotations
 
-import re
-
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.policy.meaning import Meaning, on, unknown
+from agent_exec.regex import regex
 
 _BLANK = " \t"
 _SPACE = " \t\n\v\f\r"
 # As most are; what is said of them below takes many times as long.
-_PLAIN_SCRIPT = re.compile(r"(?:(?:[0-9]+|\$)(?:,(?:[0-9]+|\$))?)?[=dDFgGhHnNpPxz]")
-_NUMBER = re.compile(r"[0-9]+")
-_LABEL = re.compile(r"[ \t]*([A-Za-z0-9_.:-]*)")
+_PLAIN_SCRIPT = regex(r"(?:(?:[0-9]+|\$)(?:,(?:[0-9]+|\$))?)?[=dDFgGhHnNpPxz]")
+_NUMBER = regex(r"[0-9]+")
+_LABEL = regex(r"[ \t]*([A-Za-z0-9_.:-]*)")
 _PLAIN = "=dDFgGhHnNpPzx"
 _MAY_HAVE_NUMBER = "qQlL"
 _TEXT = "aic"

@@ -35,7 +35,7 @@ UNKNOWN = [
 ]  # fmt: skip
 
 
-@given(st.from_regex(_PLAIN_SCRIPT, fullmatch=True))
+@given(st.from_regex(_PLAIN_SCRIPT.pattern, fullmatch=True))
 def test_what_is_plain_does_nothing_when_read_sign_by_sign(text: str) -> None:
     assert read_script(text) == Meaning()
 
