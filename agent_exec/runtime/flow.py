@@ -209,7 +209,8 @@ class Flow:
             return grant
 
     def _done(self, record: CallRecord, result: ToolResult) -> None:
-        self._end_span(record, result)
+        if record.span is not None:
+            self._end_span(record, result)
         if self._log is not None:
             self._log.write(record, result)
 

@@ -116,7 +116,7 @@ class Forced:
             "HOME": "/nothing",
             "LC_ALL": "C.UTF-8",
             "TERM": "dumb",
-            "TMPDIR": cell.tmp_for(rights, lease.template.executable),
+            "TMPDIR": os.fsdecode(cell.tmp_for(rights, lease.template.executable)),
             **(env or {}),
         }
         try:
