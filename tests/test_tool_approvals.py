@@ -317,6 +317,21 @@ def test_redirections_do_not_follow_a_link_out_that_the_text_has_made(
     assert "what it has become is not allowed: echo writes" in result.error
 
 
+def test_cd_by_a_link_that_the_text_has_made_has_what_follows_judged_again(
+    worktree: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    (outside / "dir").mkdir(parents=True)
+    (outside / "private").mkdir()
+    (outside / "private" / "a").write_text("private\n")
+    (worktree / "links.tar").write_bytes(_links({"d": str(outside / "dir")}))
+    for last in ("cat a", "cat <a", "echo b >b", "[ -e a ] && cat <&0"):
+        result = run(worktree, f"tar xf links.tar && cd d/../private && {last}", Person(ONCE))
+        assert result.error is not None
+        assert "what it has become is not allowed" in result.error
+    assert result.stdout.head == ""
+
+
 def _links(targets: dict[str, str]) -> bytes:
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w") as archive:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 EXIT_NOT_RUN = 125
 EXIT_INTERRUPTED = 130
+EXIT_UNREAD = 141
+"""Whoever read its output has gone, as of a program that SIGPIPE ends."""
 _SELDOM = 50_000
 """Objects made since the last look for cycles."""
 
@@ -80,6 +82,10 @@ def main(
         sys.exit(EXIT_NOT_RUN)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # What is left of the output would raise again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
+        sys.exit(EXIT_UNREAD)
 
 
 def _leave(status: int) -> NoReturn:
@@ -88,6 +94,8 @@ def _leave(status: int) -> NoReturn:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 stream.flush()
+    except BrokenPipeError:
+        os._exit(EXIT_UNREAD)
     except OSError:
         # Python says what it has to say to that.
         sys.exit(status)

@@ -9,7 +9,11 @@ from agent_exec.policy.policy import Policy
 
 
 def shown(found: Analysed) -> str:
-    return " ".join(found.name) or "a redirection"
+    """A command by the name that it was called by, which is one of several in its table."""
+    if not found.name:
+        return "a redirection"
+    called = found.command.argv[0].rpartition("/")[2]
+    return " ".join([called, *[word for word in found.name[1:] if word[:1] != "("]])
 
 
 _VERBS = {

@@ -119,11 +119,13 @@ def _rewritten(decision: Decision, asked: HostCommand) -> HostRuling | None:
     if moved is None or len(moves) > 1 or moved["rest"].rstrip().endswith("&"):
         return None
     folder = moved["folder"].strip("'\"")
-    where = os.path.normpath(os.path.join(asked.cwd, folder))  # as `cd` does, without -P
+    named = os.path.join(asked.cwd, folder)
+    where = os.path.normpath(named)  # as `cd` does, without -P
     # Only where `cd` is sure to work does it not matter which operator comes after it.
     if decision.commands[0].argv[-1] != folder or not os.access(where, os.X_OK):
         return None
-    if not os.path.isdir(where):
+    # Nor does it take back with dots a directory that is not there.
+    if not os.path.isdir(where) or not os.path.isdir(named):
         return None
     run = _run(asked, moved["rest"])
     return HostRuling(

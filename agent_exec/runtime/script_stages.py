@@ -121,6 +121,8 @@ class ScriptStages:
         if not argv:
             return said.result(argv, 0)
         if argv[0] in BUILTINS:
+            if not self.state.foreseen and self._judge(simple, argv, None, scope) is None:
+                return said.result(argv, 1)
             return (yield from self._builtin(argv, said, alone=len(pipeline.commands) == 1))
         needs = self._judged.get(argv)
         found = self._find(argv, needs, holds)
@@ -181,11 +183,12 @@ class ScriptStages:
         argv: tuple[str, ...],
         scope: Scope,
     ) -> int:
-        """The file of a redirection. A link that leads out of the worktree is judged again."""
+        """The file of a redirection. What nobody has foreseen is judged again."""
         cwd, worktree = self.state.cwd, self._settings.cache.worktree
         named = os.path.join(cwd, name)
         real = os.path.realpath(named)  # of the name as it is: dots after a link mean its target's
-        if real != normal(named) and not is_beneath(real, worktree):
+        outside = real != normal(named) and not is_beneath(real, worktree)
+        if outside or not self.state.foreseen:
             files = tuple([FileUse(kind, name) for kind in FILE_USES[operator]])
             if self._judge(simple, argv or (":",), None, scope, files) is None:
                 raise RefusedError
@@ -261,6 +264,8 @@ class ScriptStages:
     def _change(self, state: ShellState) -> None:
         if state.cwd != self.state.cwd:
             self._directory = None
+        if not state.foreseen:
+            self._judged = {}
         if state.variables is not self.state.variables:
             self._extra = {
                 name: value

@@ -17,7 +17,7 @@ from agent_exec.shell.needs_bash import NeedsBash
 # Of bash 5.3 and all before it that are in use.
 ALWAYS_BASH = frozenset(
     {
-        *(".", "alias", "bg", "bind", "break", "builtin", "caller", "command", "compgen"),
+        *(".", "alias", "bg", "bind", "break", "builtin", "caller", "compgen"),
         *("complete", "compopt", "continue", "declare", "dirs", "disown", "enable", "eval"),
         *("exec", "fc", "fg", "getopts", "hash", "help", "history", "jobs", "kill", "let"),
         *("local", "logout", "mapfile", "popd", "pushd", "read", "readarray", "readonly"),
@@ -101,6 +101,14 @@ def _cd(arguments: Sequence[Field], scope: Scope) -> None:
 def _pwd(arguments: Sequence[Field], _scope: Scope) -> None:
     if _literals("pwd", arguments) not in ([], ["-L"], ["-P"]):
         raise NeedsBash("an odd form of pwd", 0)
+
+
+def _command(arguments: Sequence[Field], scope: Scope) -> None:
+    option, *names = _literals("command", arguments) or [""]
+    if option != "-v" or not names or any(not name or name[0] in "-%" for name in names):
+        raise NeedsBash("command, but for command -v", 0)
+    if any(not folder.startswith("/") for folder in scope.variables.get("PATH", "").split(":")):
+        raise NeedsBash("a PATH that depends on the directory", 0)
 
 
 def _exit(arguments: Sequence[Field], _scope: Scope) -> None:
@@ -239,6 +247,7 @@ _FORMS: dict[str, Callable[[Sequence[Field], Scope], None]] = {
     ":": _anything,
     "[": _bracket,
     "cd": _cd,
+    "command": _command,
     "echo": _echo,
     "exit": _exit,
     "export": _export,

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from agent_exec.named_tuple import NamedTuple
+
+
+class Way(NamedTuple):
+    """Of ``cd``."""
+
+    end: str
+    """The directory, absolute, that becomes the current one."""
+    taken_back: tuple[str, ...]
+    """The directories that ``..`` takes back. bash goes this way only where all of them are."""
+
 
 def may_enter(target: str) -> bool:
     """Is where ``cd TARGET`` goes certain, if it goes there at all?"""
@@ -9,15 +20,19 @@ def may_enter(target: str) -> bool:
     return bool(target) and not target.startswith(("-", "//"))
 
 
-def logical(cwd: str, target: str) -> str:
-    """The directory, absolute, that ``cd TARGET`` makes the current one.
-
-    ``..`` takes back a name, even that of a link.
-    """
-    names: list[str] = [] if target.startswith("/") else cwd.strip("/").split("/")
+def logical(cwd: str, target: str) -> Way:
+    """The way of ``cd TARGET``. ``..`` takes back a name, even that of a link."""
+    names = [] if target.startswith("/") else [name for name in cwd.split("/") if name]
+    taken_back = []
     for name in target.split("/"):
         if name == "..":
-            del names[-1:]
+            if names:
+                taken_back.append(_path(names))
+                names.pop()
         elif name not in ("", "."):
             names.append(name)
-    return "/" + "/".join(name for name in names if name)
+    return Way(_path(names), tuple(taken_back))
+
+
+def _path(names: list[str]) -> str:
+    return "/" + "/".join(names)

@@ -236,7 +236,7 @@ def _outcomes(
             if len(words) > 1:
                 return [(place, _FALSE)]
             target = words[0] if words else scope.variables["HOME"]
-            entered = _Place(logical(place.cwd, target), place.exported)
+            entered = _Place(logical(place.cwd, target).end, place.exported)
             return [(entered, _TRUE), (place, _FALSE)]
         case ("export", *words):
             exported = dict(place.exported)

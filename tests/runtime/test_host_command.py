@@ -58,6 +58,7 @@ def test_what_may_run_is_rewritten(worktree: Path, command: str, rewritten: str)
         pytest.param("cd sub && cd .. && ls", id="two"),
         pytest.param("cd sub && ls &", id="in-the-background"),
         pytest.param("cd sub || ls", id="or"),
+        pytest.param("cd not-there/../sub && ls", id="through-what-is-not-there"),
     ],
 )
 def test_what_moves_the_hosts_shell_is_left_to_it(worktree: Path, command: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 from agent_exec.shell.builtin_forms import ALWAYS_BASH, is_builtin
 from agent_exec.shell.reading import Scope, read
 
-SCOPE = Scope.of_call({"HOME": "/h", "LC_ALL": "C.UTF-8", "A": "1", "E": "é"}, "/w")
+VARIABLES = {"HOME": "/h", "LC_ALL": "C.UTF-8", "A": "1", "E": "é"}
+SCOPE = Scope.of_call({**VARIABLES, "PATH": "/usr/bin:/bin"}, "/w")
 OURS = (":", "[", "cd", "echo", "exit", "export", "false", "printf", "pwd", "test", "true")
 
 
@@ -45,6 +46,7 @@ OURS = (":", "[", "cd", "echo", "exit", "export", "false", "printf", "pwd", "tes
         ),
         *("printf '%s' *.py", "printf -- '%s' x", "printf '%s'", "printf '%d'", "printf x y"),
         *("a; printf '%d\\n' $?", "printf '%s é' é"),
+        *("command -v ls", "command -v ls nosuch ./x", "command -v 'l s' if cd"),
     ],
 )
 def test_a_simple_form_runs_without_bash(text: str) -> None:
@@ -106,7 +108,15 @@ def test_a_simple_form_runs_without_bash(text: str) -> None:
         ),
         *("printf '%'", "printf '%y'", "printf '%ld' 1", "printf '%+s' x", "printf '%.d' 1"),
         *("printf -x", "printf '%d' \"'a\"", "printf '\\8'", 'a; printf "%$?d" 1'),
-        *("A=2 echo x", "A=2 cd d", "A=2 true"),
+        *("A=2 echo x", "A=2 cd d", "A=2 true", "A=2 command -v ls"),
+        *("command", "command ls", "command -v", "command -V ls", "command -pv ls", "command -v *"),
+        *(
+            "command -v -- ls",
+            "command -v ls ''",
+            "command -v %1",
+            "a; command -v $?",
+            "command -p ls",
+        ),
     ],
 )
 def test_an_odd_form_needs_bash(text: str) -> None:
@@ -129,3 +139,9 @@ def test_every_builtin_of_bash_is_known() -> None:
     ).stdout
     assert [name for name in said.split() if not is_builtin(name)] == []
     assert [name for name in OURS if name not in said.split()] == []
+
+
+@pytest.mark.parametrize("path", [None, "", "bin:/usr/bin", "/usr/bin:", "~/bin"])
+def test_what_a_path_of_relative_directories_leads_to_is_left_to_bash(path: str | None) -> None:
+    variables = VARIABLES if path is None else {**VARIABLES, "PATH": path}
+    assert read("command -v ls", Scope.of_call(variables, "/w")).script is None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
+from agent_exec.runtime.places import RealPlaces
 from agent_exec.shell.builtins import BUILTINS
 from agent_exec.shell.builtins.state import Done, ShellState
 
@@ -27,8 +29,8 @@ class Nowhere:
         return self._real.get(path, path)
 
     def status(self, path: str, *, follow: bool) -> os.stat_result | None:
-        del path, follow
-        return None
+        del follow
+        return os.stat("/") if path in self._real else None
 
     def access(self, path: str, mode: int) -> bool:
         del path, mode
@@ -85,7 +87,7 @@ def test_status(words: Sequence[str], status: int) -> None:
 
 
 def test_cd_goes_by_the_words_of_a_path_and_notes_where_it_was() -> None:
-    places = Nowhere({"/src/link": "/elsewhere"})
+    places = Nowhere({"/src/tree": "", "/src/x": "", "/src/link": "/elsewhere"})
     done = _do("cd", "--", "../x/../link", places=places)
     assert done.status == 0
     assert done.state.cwd == "/src/link"
@@ -97,9 +99,41 @@ def test_cd_goes_by_the_words_of_a_path_and_notes_where_it_was() -> None:
     assert BUILTINS["pwd"](["-P"], done.state, places).out == b"/elsewhere\n"
 
 
+@pytest.mark.parametrize("target", ["x/../y", "/src/tree/x/../y"])
+def test_cd_goes_by_links_where_words_lead_nowhere(target: str) -> None:
+    written = "/src/tree/x/../y"
+    done = _do("cd", target, places=Nowhere({"/src/tree/x": "", written: "/elsewhere/y"}))
+    assert (done.status, done.state.cwd, done.state.foreseen) == (0, "/elsewhere/y", False)
+    further = BUILTINS["cd"](["/src"], done.state, Nowhere({"/src": ""}))
+    assert (further.state.cwd, further.state.foreseen) == ("/src", False)
+
+
+def test_cd_takes_back_only_what_is_there() -> None:
+    places = Nowhere({"/src/tree": "", "/src/tree/y": ""})
+    missing = "cd: x/../y: No such file or directory"
+    assert _do("cd", "x/../y", places=places) == Done(STATE, 1, error=missing)
+
+
 def test_cd_that_fails_changes_nothing() -> None:
     assert _do("cd", "x") == Done(STATE, 1, error="cd: x: No such file or directory")
     assert _do("cd", "x", "y") == Done(STATE, 1, error="cd: too many arguments")
+
+
+def test_command_says_what_bash_would_run(tmp_path: Path) -> None:
+    for folder, name, mode in (("one", "a", 0o644), ("two", "a", 0o755), ("two", "b", 0o644)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).touch(mode)
+    (tmp_path / "two" / "c").mkdir()
+    state = ShellState(str(tmp_path), {"PATH": f"{tmp_path}/one:{tmp_path}/two//:/nosuch"})
+
+    def said(*names: str) -> tuple[int, list[str]]:
+        done = BUILTINS["command"](["-v", *names], state, RealPlaces())
+        return done.status, done.out.decode().splitlines()
+
+    assert said("a", "b", "c", "d") == (0, [f"{tmp_path}/two//a", f"{tmp_path}/two//b"])
+    assert said("two/a", "./two/b", "two", "nosuch/a") == (0, ["two/a"])
+    assert said("cd", "if", "command") == (0, ["cd", "if", "command"])
+    assert said("d", "c") == (1, [])
 
 
 def test_exit_gives_its_number_or_the_last_status() -> None:

@@ -508,6 +508,21 @@ cd dirlink; pwd -P
 cd dirlink && ls
 cd dirlink/deeper; pwd
 cd dirlink/..; pwd; ls | head -1
+command -v ls cd if nosuch { [[ time sub; echo $?
+command -v nosuch || echo none; command -v nosuch sub . ; echo $?
+command -v ./run.sh ./noexec.sh ./sub ./nosuch sub/tool; echo $?
+command -v git >/dev/null 2>&1 && echo there
+command -v ls | cat; ! command -v nosuch; echo $?
+cd nosuch/..; echo $?; pwd
+cd sub/nosuch/../deeper && pwd
+cd a.txt/..; echo $?; cd a.txt/../sub; echo $?
+cd closed/..; pwd; cd closed/x/..; echo $?
+cd dangling/..; pwd; cd loop/..; pwd
+cd /..; pwd; cd ../..; pwd
+cd sub/up/../deeper; pwd; cd up/..; pwd
+cd etc/../usr; pwd; echo "$PWD $OLDPWD"; cd bin && pwd; cd ..; pwd
+cd etc/../usr && ls -d bin; [ -d bin ]; echo $?
+cd dirlink && cd ../src && pwd; cd ../nosuch; pwd
 cd dirlink && cd .. && pwd
 cd dirlink && /bin/pwd
 cd dirlink && ls ..

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent_exec.bench.machine import Machine
+from agent_exec.bench.written import heading, verdict, write_figures
 
 FORMAT = 1
 """Of the JSON; another number when a field changes its meaning or goes."""
@@ -42,20 +42,16 @@ class PolicyBenchReport:
 
 def render_table(report: PolicyBenchReport) -> str:
     """A table for people, the targets in its last column."""
-    machine = report.machine
     lines = [
-        f"{machine.cpu}, {machine.kernel}, {machine.python}; load {report.load:.2f}",
+        heading(report.machine, report.load),
         "",
         f"{'what':<48} {'median':>10} {'p95':>10}  target",
     ]
-    for figure in report.figures:
-        target = ""
-        if figure.target is not None:
-            target = f"{figure.target:g} {'met' if figure.is_met else 'MISSED'}"
-        lines.append(
-            f"{figure.name:<48} {figure.median:>7.1f} {figure.unit} "
-            f"{figure.p95:>7.1f} {figure.unit}  {target}".rstrip()
-        )
+    lines += [
+        f"{figure.name:<48} {figure.median:>7.1f} {figure.unit} "
+        f"{figure.p95:>7.1f} {figure.unit}  {verdict(figure)}".rstrip()
+        for figure in report.figures
+    ]
     return "\n".join(lines)
 
 
@@ -65,10 +61,5 @@ def write_json(report: PolicyBenchReport, path: Path) -> None:
     Raises:
         OSError: `path` cannot be written.
     """
-    shown = {
-        "format": FORMAT,
-        "machine": asdict(report.machine),
-        "load": report.load,
-        "figures": [{**asdict(figure), "met": figure.is_met} for figure in report.figures],
-    }
-    path.write_text(json.dumps(shown, indent=2) + "\n", "utf-8")
+    about = {"format": FORMAT, "load": report.load}
+    write_figures(path, about, report.machine, report.figures)

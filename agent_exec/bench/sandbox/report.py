@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent_exec.bench.machine import Machine
+from agent_exec.bench.written import heading, verdict, write_figures
 
 FORMAT = 1
 """Of the JSON; another number when a field changes its meaning or goes."""
@@ -49,16 +49,13 @@ class SandboxBenchReport:
 
 def render_table(report: SandboxBenchReport) -> str:
     """A table for people, the targets in its last column."""
-    machine = report.machine
     lines = [
-        f"{machine.cpu}, {machine.kernel}, {machine.python}; load {report.load:.2f}",
+        heading(report.machine, report.load),
         "",
         f"{'in flight':>9}  {'what':<18} {'us':>7}  {'x without':>9}  {'quartiles':<11}  how",
     ]
     for figure in report.figures:
-        target = ""
-        if figure.target is not None:
-            target = f" (target {figure.target:g}: {'met' if figure.is_met else 'MISSED'})"
+        target = "" if figure.target is None else f" (target {verdict(figure)})"
         low, high = figure.quartiles
         lines.append(
             f"{figure.in_flight:>9}  {figure.name:<18} {figure.launch_us:>7.0f}  "
@@ -73,11 +70,5 @@ def write_json(report: SandboxBenchReport, path: Path) -> None:
     Raises:
         OSError: `path` cannot be written.
     """
-    shown = {
-        "format": FORMAT,
-        "machine": asdict(report.machine),
-        "load": report.load,
-        "missing": list(report.missing),
-        "figures": [{**asdict(figure), "met": figure.is_met} for figure in report.figures],
-    }
-    path.write_text(json.dumps(shown, indent=2) + "\n", "utf-8")
+    about = {"format": FORMAT, "load": report.load, "missing": report.missing}
+    write_figures(path, about, report.machine, report.figures)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from agent_exec.shell.builtins.lookup import look_up
 from agent_exec.shell.builtins.places import change_directory, print_directory
 from agent_exec.shell.builtins.question import bracket, question
 from agent_exec.shell.builtins.state import Done, Places, ShellState
@@ -33,6 +34,7 @@ BUILTINS: Mapping[str, Builtin] = {
     ":": _succeed,
     "[": bracket,
     "cd": change_directory,
+    "command": look_up,
     "echo": echo,
     "exit": _leave,
     "export": export,

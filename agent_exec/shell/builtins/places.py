@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 
 from agent_exec.shell.builtins.state import Done, Places, ShellState
@@ -16,13 +17,28 @@ def change_directory(words: Sequence[str], state: ShellState, places: Places) ->
     if len(words) > 1:
         return Done(state, 1, error="cd: too many arguments")
     target = words[0] if words else state.variables["HOME"]
-    cwd = logical(state.cwd, target)
-    # bash asks chdir(2) for the path without its dots, and for what was written if that fails.
-    error = places.enter(cwd)
-    if error:
-        return Done(state, 1, error=f"cd: {target}: {os.strerror(error)}")
+    way = logical(state.cwd, target)
+    error = 0
+    if all(_is_folder(each, places) for each in (*way.taken_back, way.end)):
+        error = places.enter(way.end)
+        if not error:
+            return _entered(way.end, state, foreseen=state.foreseen)
+    # bash asks chdir(2) then for the path as it was written, which may lead elsewhere by links.
+    written = os.path.join(state.cwd, target)
+    other = places.enter(written)
+    if not other:
+        return _entered(places.real(written), state, foreseen=False)
+    return Done(state, 1, error=f"cd: {target}: {os.strerror(error or other)}")
+
+
+def _is_folder(path: str, places: Places) -> bool:
+    status = places.status(path, follow=True)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def _entered(cwd: str, state: ShellState, *, foreseen: bool) -> Done:
     variables = {**state.variables, "OLDPWD": state.cwd, "PWD": cwd}
-    return Done(state._replace(cwd=cwd, variables=variables), 0)
+    return Done(state._replace(cwd=cwd, variables=variables, foreseen=foreseen), 0)
 
 
 def print_directory(words: Sequence[str], state: ShellState, places: Places) -> Done:

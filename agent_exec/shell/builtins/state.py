@@ -18,6 +18,8 @@ class ShellState(NamedTuple):
     """The environment of its children."""
     status: int = 0
     """``$?``."""
+    foreseen: bool = True
+    """Is `cwd` where the words of the text lead? Not where links do."""
 
 
 class Places(Protocol):

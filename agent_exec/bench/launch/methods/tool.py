@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 
 from agent_exec.bench.launch.drive import AsyncLaunch
@@ -32,7 +33,10 @@ class _Calls:
 
     def __init__(self, bench: Workbench) -> None:
         self.holds = ExitStack()
-        self._tool = self.holds.enter_context(ExecTool(bench.worktree, policy="open"))
+        # Recorded as a user's calls are, but not among them.
+        audit = os.path.join(os.path.dirname(bench.worktree), "audit")
+        tool = ExecTool(bench.worktree, policy="open", audit=audit)
+        self._tool = self.holds.enter_context(tool)
 
     def asynchronous(self, program: Program) -> AsyncLaunch:
         """For `OnAsyncio` and `OnTrio`."""
