@@ -22,7 +22,6 @@ struct ax_task {
     struct ax_port *port;   /* NULL: run by ax_engine_run() */
     pthread_cond_t *waiter; /* of an ax_engine_run() that left it to the threads */
     bool delivered;         /* to the waiter */
-    bool late;              /* its outputs are not watched yet; counted in n_late */
     atomic_int stop;      /* enum ax_cause asked for from outside, or 0 */
     uint32_t generation;
     size_t *living; /* of the thread of ours that started it, or NULL; see thread_main() */

@@ -22,8 +22,6 @@ ax_set_timer(int timer_fd, uint64_t at)
     timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-enum { MOST_TURNS = 8 };
-
 /* The timer only ever moves earlier here; it is set anew when it rings. `timer_fd` is its
  * number in the table of the calling thread. */
 void
@@ -35,18 +33,14 @@ ax_ring_no_later(struct ax_engine *engine, uint64_t at, int timer_fd)
     }
 }
 
-/* When to begin to watch the outputs of a task that starts now. What is over before that has
- * woken nobody but at its end; what fills a pipe before that waits. So it is when the program may
- * have had a processor for AX_SHORT, beside the others that are as young; and it is now, where the
- * task that ended last would have waited. */
+/* When to begin to watch the outputs of a task that starts now; UINT64_MAX: at once. What is over
+ * before that has woken nobody but at its end; what fills a pipe before that waits. Where calls
+ * wait for processors, nobody sleeps who could be woken, and where the task that ended last would
+ * have waited, the next one may as well. */
 uint64_t
 ax_late(const struct ax_engine *engine, uint64_t now)
 {
-    size_t turns = 1 + engine->n_late / engine->n_cpus;
-
-    if (engine->loud)
-        return now;
-    return now + AX_SHORT * (uint64_t)(turns < MOST_TURNS ? turns : MOST_TURNS);
+    return engine->loud || engine->n_active > engine->n_cpus ? UINT64_MAX : now + AX_SHORT;
 }
 
 void

@@ -10,7 +10,7 @@ enum {
     MOST_THREADS = 64,
     STACK_POOL = 32,
     AX_LAUNCH_PATIENCE = 20000000, /* ns until a launch counts as hanging */
-    AX_SHORT = 1000000, /* ns that a program may have had a processor for: see ax_late() */
+    AX_SHORT = 1000000, /* ns that outputs are left alone for: see ax_late() */
 };
 
 struct stuck {
@@ -64,7 +64,6 @@ struct ax_engine {
     uint64_t timer_at; /* when timer_fd rings, UINT64_MAX: not */
     uint64_t watch_at; /* when the first outputs are to be watched; no later than they are */
     uint64_t wakes_at; /* when the leader wakes by itself; 0: it is awake, or there is none */
-    size_t n_late;     /* tasks whose outputs are not watched yet, run() included */
     size_t n_cpus;
     bool loud; /* the last task that ended said more than goes into a pipe */
     _Atomic uint64_t next_ticket;

@@ -231,8 +231,6 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
     ax_remove_launching(engine, task);
     if (task->job.phase == AX_RUNNING)
         ax_job_watch_late(&task->job, ax_late(engine, ax_now()));
-    task->late = task->job.watch_at != UINT64_MAX;
-    engine->n_late += task->late;
     if (engine->n_stacks < STACK_POOL) {
         engine->stacks[engine->n_stacks++] = stack;
         stack.base = NULL;
@@ -252,7 +250,6 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
     pthread_mutex_lock(&engine->lock);
     ax_remember_stuck(engine, &task->job, engine->wake_fd);
     engine->here[place] = NULL;
-    engine->n_late -= task->late;
     engine->loud = ax_job_is_loud(&task->job);
     ax_release_slot(engine);
     if (engine->queue_first != NULL)

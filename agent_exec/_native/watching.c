@@ -110,20 +110,14 @@ watch_late(struct ax_engine *engine, struct ax_task *task)
     if (at < engine->wakes_at)
         return; /* the leader is asleep, and would have to be woken */
     ax_job_watch_late(&task->job, at);
-    task->late = task->job.watch_at != UINT64_MAX;
-    engine->n_late += task->late;
     if (task->job.watch_at < engine->watch_at)
         engine->watch_at = task->job.watch_at;
 }
 
 /* When to look at a task again. With the lock held, by the leader. */
 static void
-look_again(struct ax_engine *engine, struct ax_task *task)
+look_again(struct ax_engine *engine, const struct ax_task *task)
 {
-    if (task->late && task->job.watch_at == UINT64_MAX) {
-        task->late = false;
-        engine->n_late--;
-    }
     if (task->job.watch_at < engine->watch_at)
         engine->watch_at = task->job.watch_at;
     ax_ring_no_later(engine, task->job.deadline, engine->own_timer_fd);
@@ -136,7 +130,8 @@ wait_how_long(struct ax_engine *engine)
     uint64_t now, until = engine->watch_at;
 
     engine->wakes_at = UINT64_MAX;
-    if (until == UINT64_MAX && engine->n_launching == 0)
+    if (until == UINT64_MAX &&
+        (engine->n_launching == 0 || engine->n_active > engine->n_cpus))
         return -1;
     now = ax_now();
     /* What is being launched will want to be looked at; unless that hangs. */
@@ -195,8 +190,7 @@ leave_slot(struct ax_engine *engine, size_t slot)
 
     engine->slots[slot] = NULL;
     engine->n_watched--;
-    engine->n_late -= task->late;
-    if (engine->n_late == 0)
+    if (engine->n_watched == 0)
         engine->watch_at = UINT64_MAX;
     ax_task_end(engine, task);
 }
