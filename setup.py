@@ -69,15 +69,27 @@ def native_extensions(system: str, machine: str, root: Path) -> list[Extension]:
 
 
 def compile_policies(folder: Path) -> dict[str, object]:
-    """What stands in the YAML files of `folder`, by file name; see policy/load_tables.py."""
+    """What stands in the YAML files of `folder`, by policy; see policy/load.py."""
     return {
-        path.name: yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        path.stem: yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         for path in sorted(folder.glob("*.yaml"))
     }
 
 
+def compile_tools(folder: Path) -> str:
+    """What stands in the YAML files of `folder`; see policy/compiled_tables.py."""
+    # A build does not find what it builds by itself.
+    sys.path.insert(0, str(Path(__file__).parent))
+    try:
+        from agent_exec.policy.compile_tables import compile_tables  # noqa: PLC0415
+        from agent_exec.policy.load_tables import read_tables  # noqa: PLC0415
+    finally:
+        sys.path.pop(0)
+    return compile_tables(read_tables(str(folder)))
+
+
 class BuildWithPolicies(build_py):
-    """Installs ``policies/`` as ``agent_exec/policies``, with all of it in two files of JSON.
+    """Installs ``policies/`` as ``agent_exec/policies``, with all of it in two files more.
 
     YAML takes longer to read than a whole check may.
     """
@@ -92,15 +104,9 @@ def add_policies(target: Path) -> None:
     """Put ``policies/`` into the folder `target`, and what was compiled of it."""
     root = Path(__file__).parent / "policies"
     shutil.copytree(root, target, dirs_exist_ok=True)
-    policies = {
-        name.removesuffix(".yaml"): content for name, content in compile_policies(root).items()
-    }
-    _write_json(target / "policies.json", policies)
-    _write_json(target / "tools.json", compile_policies(root / "tools"))
-
-
-def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
+    policies = json.dumps(compile_policies(root), ensure_ascii=False, separators=(",", ":"))
+    (target / "policies.json").write_text(policies, "utf-8")
+    (target / "tools.txt").write_text(compile_tools(root / "tools"), "utf-8")
 
 
 class PlatformWheel(bdist_wheel):

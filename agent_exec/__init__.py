@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from agent_exec.model.result import Output, StageResult, ToolResult
     from agent_exec.policy.policy import Policy
     from agent_exec.runtime.approvals.asking import Approver
+    from agent_exec.runtime.call_options import CallOptions
     from agent_exec.runtime.sessions.handle import BackgroundSession
-    from agent_exec.runtime.spelling import CallOptions
     from agent_exec.schema.question import question_text
     from agent_exec.template.cache import CacheStats
     from agent_exec.tool import ExecTool
@@ -120,7 +120,7 @@ _HOMES = {
     "BackendResult": "agent_exec.backend",
     "BackgroundSession": "agent_exec.runtime.sessions.handle",
     "CacheStats": "agent_exec.template.cache",
-    "CallOptions": "agent_exec.runtime.spelling",
+    "CallOptions": "agent_exec.runtime.call_options",
     "CallRejected": "agent_exec.errors",
     "Child": "agent_exec.model.child",
     "Chunk": "agent_exec.backend",

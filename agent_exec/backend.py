@@ -19,8 +19,8 @@ from agent_exec.errors import AgentExecError, Closed, InvalidCall
 from agent_exec.model.call import ToolCall
 from agent_exec.model.result import ToolResult
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.runtime.call_options import CallOptions
 from agent_exec.runtime.refusal import not_run
-from agent_exec.runtime.spelling import CallOptions
 from agent_exec.tool import ExecTool
 
 _CHUNK_BYTES = 64 * 1024

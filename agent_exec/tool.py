@@ -29,6 +29,7 @@ from agent_exec.runtime.audit.log import AuditLog
 from agent_exec.runtime.audit.writer import AuditWriter
 from agent_exec.runtime.background import Background
 from agent_exec.runtime.bind import Settings
+from agent_exec.runtime.call_options import CallOptions
 from agent_exec.runtime.checker import Checker
 from agent_exec.runtime.deciding import Deciding
 from agent_exec.runtime.enforcing import enforced_by, make_sandbox
@@ -43,8 +44,8 @@ from agent_exec.runtime.refusal import not_run
 from agent_exec.runtime.renewal import Updates
 from agent_exec.runtime.runner import Runner
 from agent_exec.runtime.script_outline import script_outline_of
-from agent_exec.runtime.select import select_engine, select_witness
-from agent_exec.runtime.spelling import CallOptions, call_of, stages_of, text_call_of, words_of
+from agent_exec.runtime.select import select_engine, select_straight, select_witness
+from agent_exec.runtime.spelling import call_of, stages_of, text_call_of, words_of
 from agent_exec.runtime.tracing import Tracing
 from agent_exec.sandbox.available import names
 from agent_exec.sandbox.profile import Enforced
@@ -128,7 +129,7 @@ class ExecTool:
     ) -> None:
         # Before the engine is made, which nobody would close.
         witness = select_witness()
-        self._checker = Checker(_absolute("worktree", worktree), policy, witness)
+        self._checker = Checker(_absolute("worktree", worktree), policy, witness, select_straight())
         self.worktree = self._checker.worktree
         policy = self._policy = self._checker.policy
         hot_after = _given(hot_after, policy.templates.hot_after)

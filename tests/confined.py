@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent_exec.model.confinement import Filter
-from agent_exec.sandbox import seccomp
+from agent_exec.sandbox import filters
 
 _CREATE_RULESET, _ADD_RULE, _GET_VERSION, _PATH_BENEATH = 444, 445, 1, 1
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
@@ -21,7 +21,7 @@ ALL_OF_VERSION_1 = 0x1FFF
 
 def make_filter(*, write: bool = False, network: bool = False) -> Filter:
     """A filter of its own: no other has its secret."""
-    maker = seccomp.filter_maker()
+    maker = filters.filter_maker()
     assert maker is not None
     return maker(write, network, 7)
 

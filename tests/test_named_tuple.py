@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import typing
+from typing import Any
 
 import pytest
 
@@ -48,6 +50,61 @@ def test_a_named_tuple_is_that_of_typing() -> None:
     assert value._replace(third="c")._asdict() == {"first": 7, "second": (), "third": "c"}
     for again in (pickle.loads(pickle.dumps(value)), copy.copy(value)):
         assert (type(again), again) == (Ours, value)
+
+
+def test_values_are_made_as_typing_makes_them() -> None:
+    """Before `__new__` was compiled, and after it."""
+
+    class Late(NamedTuple):
+        first: int
+        second: str = "b"
+
+        def __str__(self) -> str:
+            return f"{self.first} of {type(self).__name__}"
+
+    class Below(Late):
+        """Made before any of the class above."""
+
+        __slots__ = ()
+
+    assert str(Below(1)) == "1 of Below"
+    assert type(Late(1)) is Late
+    for _ in range(30):
+        assert Late(1) == Late(first=1) == Late(1, "b") == Late(second="b", first=1) == (1, "b")
+    assert Late(second="c", first=1) == (1, "c")
+    assert Late._make([1, "c"]) == (1, "c")
+    with pytest.raises(TypeError, match="Expected 2 arguments, got 1"):
+        Late._make([1])
+    with pytest.raises(TypeError, match="third"):
+        Late(1)._replace(third=3)  # type: ignore[call-arg]
+    with pytest.raises(AttributeError):
+        Late(1).first = 2  # type: ignore[misc]
+    assert str(inspect.signature(Late.__new__)) == "(_cls, first: 'int', second: 'str' = 'b')"
+
+
+@pytest.mark.parametrize("made_before", [0, 30])
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        pytest.param((), {}, id="none"),
+        pytest.param((), {"second": "b"}, id="not-the-first"),
+        pytest.param((1, "b", 3), {}, id="too-many"),
+        pytest.param((1,), {"third": 3}, id="no-such-field"),
+        pytest.param((1,), {"first": 1}, id="twice"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused(
+    words: tuple[Any, ...], named: dict[str, Any], made_before: int
+) -> None:
+    class Fresh(NamedTuple):
+        first: int
+        second: str = "b"
+
+    for number in range(made_before):
+        Fresh(number)
+    with pytest.raises(TypeError, match=r"Fresh\.__new__\(\)"):
+        Fresh(*words, **named)
+    assert Fresh(1) == (1, "b")
 
 
 def test_a_default_may_not_stand_before_none() -> None:

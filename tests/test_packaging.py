@@ -13,6 +13,7 @@ import pytest
 
 import agent_exec
 from agent_exec import cli
+from agent_exec.policy.compile_tables import compile_tables
 from agent_exec.policy.load_tables import read_tables
 
 ROOT = Path(__file__).parents[1]
@@ -76,14 +77,12 @@ def test_data_is_installed_with_the_code(installed: Distribution) -> None:
 def test_policies_are_installed_as_they_stand_and_compiled(installed: Distribution) -> None:
     folder = ROOT / "policies"
     written = {f"agent_exec/{path.relative_to(ROOT)}" for path in folder.rglob("*.*")}
-    compiled = {"agent_exec/policies/policies.json", "agent_exec/policies/tools.json"}
+    compiled = {"agent_exec/policies/policies.json", "agent_exec/policies/tools.txt"}
     assert {file for file in files_of(installed) if file.startswith("agent_exec/policies/")} == (
         written | compiled
     )
-    made = json.loads(
-        Path(str(installed.locate_file("agent_exec/policies/tools.json"))).read_text()
-    )
-    assert made == read_tables(str(folder / "tools"))
+    made = Path(str(installed.locate_file("agent_exec/policies/tools.txt"))).read_text("utf-8")
+    assert made == compile_tables(read_tables(str(folder / "tools")))
 
 
 def test_sources_of_the_c_core_are_not_installed(installed: Distribution) -> None:

@@ -22,9 +22,11 @@ from daemon_host import home_in
 from agent_exec.cli.commands import app
 from agent_exec.cli.plain_help import plain_help
 from agent_exec.model.effect import EffectKind
+from agent_exec.policy import load_tables
+from agent_exec.policy.compiled_tables import Reader
 from agent_exec.policy.environment import make_environment
-from agent_exec.policy.load_tables import load_tables
 from agent_exec.policy.table_source import make_table
+from agent_exec.policy.written_tables import written_tables
 
 SETUP = Path(__file__).parents[1] / "setup.py"
 
@@ -36,6 +38,7 @@ SLOW = frozenset(
         *("subprocess", "tempfile", "tree_sitter", "typer", "urllib.parse", "uuid", "yaml"),
         *("click", "ipaddress", "platform", "random"),
         *("agent_exec.policy.file", "agent_exec.policy.examples", "agent_exec.policy.read_file"),
+        *("agent_exec.policy.table_source", "agent_exec.policy.written_tables"),
         *(f"agent_exec.policy.languages.{name}" for name in ("awk", "find", "jq", "sed", "xargs")),
     }
 )
@@ -210,19 +213,42 @@ def test_cycles_are_looked_for_as_usual_where_a_process_may_live_long(
     assert done.stderr.decode().split() == [str(usual)]
 
 
-def test_no_table_is_made_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_written_table_is_made_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
     def counted(name: str, *rest: Any, **named: Any) -> Any:
         made.append(name)
         return make_table(name, *rest, **named)
 
-    monkeypatch.setattr("agent_exec.policy.tables.make_table", counted)
-    tables = load_tables()
+    monkeypatch.setattr("agent_exec.policy.written_tables.make_table", counted)
+    tables = written_tables({"own.yaml": {"a": {"also": ["b"]}, "c": {}}})
     assert made == []
+    for name in ("a", "b", "a"):
+        assert tables.get(name) is not None
+    assert made == ["a"]
+
+
+def test_no_line_of_compiled_tables_is_read_before_it_is_asked_for(
+    installed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(reader: Reader, number: int, name: str) -> Any:
+        read.append(name)
+        return table(reader, number, name)
+
+    table = Reader.table
+    monkeypatch.setattr(Reader, "table", counted)
+    monkeypatch.setattr(load_tables, "shipped", lambda: installed)
+    tables = load_tables.load_tables()
+    assert read == []
     for _ in range(2):
-        assert tables.get("ls") is not None
-    assert made == ["ls"]
+        git = tables.get("git")
+        assert git is not None
+        assert git.commands is not None
+        assert "log" in git.commands
+        assert git.commands.get("log") is not None
+    assert read == ["git", "log"]
 
 
 @pytest.mark.parametrize(

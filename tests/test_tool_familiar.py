@@ -238,6 +238,9 @@ def test_each_call_has_an_id_and_a_justification_of_its_own(
         pytest.param(ToolCall((("a",),)), ToolCall(command="a"), id="text"),
         pytest.param(ToolCall((("a",),)), ToolCall((("a",),), cwd="x"), id="cwd"),
         pytest.param(ToolCall((("a",),)), ToolCall((("a",),), env={"X": "1"}), id="env"),
+        pytest.param(
+            ToolCall((("a",),), env={"X": "2"}), ToolCall((("a",),), env={"X": "1"}), id="value"
+        ),
         pytest.param(ToolCall((("a",),)), ToolCall((("a",),), stdout_file="f"), id="file"),
         pytest.param(ToolCall((("a",),)), ToolCall((("a",),), stdout=3), id="stdout"),
         pytest.param(

@@ -96,6 +96,14 @@ def test_a_call_that_sets_tmpdir_itself_keeps_it(tree: Path) -> None:
     assert f"TMPDIR={tree}\n" in result.stdout.head
 
 
+def test_the_temp_directory_takes_the_place_of_one_that_the_policy_sets(tree: Path) -> None:
+    rule = policy(tree.parent, f"env: {{set: {{TMPDIR: {tree}}}}}")
+    with ExecTool(tree, policy=rule, launcher="vfork") as tool:
+        for result in (tool.run_sync(["printenv"]), tool.run_shell_sync("printenv; true")):
+            [line] = [each for each in result.stdout.head.split("\n") if "TMPDIR=" in each]
+            assert "/agent_exec/tmp/" in line
+
+
 SECRETS = {
     "private-key": "cat {home}/.ssh/id_ed25519",
     "environ-of-the-parent": "cat /proc/{pid}/environ",

@@ -119,3 +119,35 @@ ax_still_so(const char *glances, size_t size)
     }
     return true;
 }
+
+/* ax_is_straight - are there only plain names in a path, and no link among what they name?
+ *
+ * Borrows   `path`, written to meanwhile. Names are looked at from `begin` on, which is where
+ *           one begins.
+ * Ensures   False also where there are dots or no name; true where a name is of nothing, or of
+ *           what cannot be looked at.
+ * GIL       Not needed.
+ */
+bool
+ax_is_straight(char *path, size_t begin)
+{
+    char *name = path + begin;
+
+    for (;;) {
+        char *end = strchrnul(name, '/'), after = *end, target;
+        size_t size = (size_t)(end - name);
+        bool is_link;
+
+        if (size == 0 || (size == 1 && name[0] == '.') ||
+            (size == 2 && name[0] == '.' && name[1] == '.'))
+            return false;
+        *end = '\0';
+        is_link = readlink(path, &target, 1) >= 0;
+        *end = after;
+        if (is_link)
+            return false;
+        if (after == '\0')
+            return true;
+        name = end + 1;
+    }
+}

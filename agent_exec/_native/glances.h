@@ -6,5 +6,6 @@
 #include <stddef.h>
 
 bool ax_still_so(const char *glances, size_t size);
+bool ax_is_straight(char *path, size_t begin);
 
 #endif

@@ -7,6 +7,7 @@
 #include "rule_set.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 struct module_state {
@@ -466,6 +467,52 @@ native_still_so(PyObject *Py_UNUSED(module), PyObject *glances)
     return PyBool_FromLong(so);
 }
 
+/* `text` as the kernel is given it, with a NUL, in `room` bytes at `into`. Its size; -1 when
+ * that is no name or does not fit, or with an exception. */
+static Py_ssize_t
+put_name(PyObject *text, char *into, size_t room)
+{
+    PyObject *name = PyUnicode_EncodeFSDefault(text);
+    Py_ssize_t size;
+    char *bytes;
+
+    if (name == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+            PyErr_Clear();
+        return -1;
+    }
+    if (PyBytes_AsStringAndSize(name, &bytes, &size) < 0)
+        size = -1;
+    else if ((size_t)size >= room || strlen(bytes) != (size_t)size)
+        size = -1;
+    else
+        memcpy(into, bytes, (size_t)size + 1);
+    Py_DECREF(name);
+    return size;
+}
+
+static PyObject *
+native_is_straight(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *folder, *names;
+    char path[PATH_MAX];
+    Py_ssize_t begin;
+    bool straight = false;
+
+    if (!PyArg_ParseTuple(args, "UU:is_straight", &folder, &names))
+        return NULL;
+    begin = put_name(folder, path, sizeof path - 1);
+    if (begin >= 0) {
+        path[begin++] = '/';
+        if (put_name(names, path + begin, sizeof path - (size_t)begin) >= 0) {
+            Py_BEGIN_ALLOW_THREADS
+            straight = ax_is_straight(path, (size_t)begin);
+            Py_END_ALLOW_THREADS
+        }
+    }
+    return PyErr_Occurred() ? NULL : PyBool_FromLong(straight);
+}
+
 static PyObject *
 native_make_rule_set(PyObject *Py_UNUSED(module), PyObject *args)
 {
@@ -572,6 +619,8 @@ static PyMethodDef native_functions[] = {
      "Which system call made the last child of spawn()."},
     {"still_so", native_still_so, METH_O,
      "Has every question that launch/glances.py packed the answer that it had?"},
+    {"is_straight", native_is_straight, METH_VARARGS,
+     "is_straight(folder, names): are there only plain names, beneath a folder, and no links?"},
     {"make_rule_set", native_make_rule_set, METH_VARARGS,
      "make_rule_set(attribute, rules, of_files, pinned, pinned_access) -> (fd, places)."},
     {"rules_hold", native_rules_hold, METH_VARARGS,

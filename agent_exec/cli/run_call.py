@@ -15,8 +15,8 @@ from agent_exec.model.decision import Route
 from agent_exec.model.outcome import Ended
 from agent_exec.model.result import ToolResult
 from agent_exec.runtime.approvals.asking import Approver
+from agent_exec.runtime.call_options import CallOptions
 from agent_exec.runtime.refusal import not_run
-from agent_exec.runtime.spelling import CallOptions
 from agent_exec.tool import ExecTool
 
 EXIT_TIMEOUT = 124

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import select
 import socket
 import struct
 
 from agent_exec.errors import DaemonError
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.regex import regex
 from agent_exec.runtime.environment import is_mark
 
 _CREDENTIALS = struct.Struct("iII")
 _PEERPIDFD = 77  # SO_PEERPIDFD, Linux 6.5; <asm-generic/socket.h>
 _MOST_ANCESTORS = 256
 # docs/concepts/launcher.md: OURS/agent_exec-PID-START-RANDOM/
-_CALL_CGROUP = re.compile(rb"/agent_exec-\d+-")
+_CALL_CGROUP = regex(rb"/agent_exec-\d+-")
 
 
 class Kin(NamedTuple):

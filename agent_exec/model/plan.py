@@ -85,9 +85,13 @@ class Executable:
     """
 
     __slots__ = (
-        *("__weakref__", "called", "credentials", "execfd", "fd", "identity", "path"),
+        *("__weakref__", "name", "called", "credentials", "execfd", "fd", "identity", "path"),
         *("script",),
     )
+    _VALUES = __slots__[2:]
+
+    name: str
+    """What to call it in a message: its path, or words for a descriptor."""
 
     fd: int
     path: bytes | None
@@ -122,12 +126,14 @@ class Executable:
         put(self, "credentials", credentials)
         put(self, "execfd", execfd)
         put(self, "called", called)
+        number = fd if execfd is None else execfd
+        put(self, "name", f"descriptor {number}" if path is None else os.fsdecode(path))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name} of an executable does not change")
 
     def _values(self) -> tuple[object, ...]:
-        return tuple([getattr(self, name) for name in self.__slots__[1:]])
+        return tuple([getattr(self, name) for name in self._VALUES])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Executable) and self._values() == other._values()
@@ -137,15 +143,8 @@ class Executable:
 
     def but(self, **changes: Any) -> Executable:  # noqa: ANN401 - as those of __init__
         """The same, with other values for some of its fields."""
-        kept: dict[str, Any] = dict(zip(self.__slots__[1:], self._values(), strict=True))
+        kept: dict[str, Any] = dict(zip(self._VALUES, self._values(), strict=True))
         return Executable(**kept | changes)
-
-    @property
-    def name(self) -> str:
-        """What to call it in a message: its path, or words for a descriptor."""
-        if self.path is not None:
-            return os.fsdecode(self.path)
-        return f"descriptor {self.fd if self.execfd is None else self.execfd}"
 
 
 class SpawnPlan(NamedTuple):
@@ -191,6 +190,10 @@ class Limits(NamedTuple):
     """First bytes kept of each output."""
     tail_bytes: int = 512 * 1024
     """Last bytes kept of each output."""
+
+    def for_time(self, timeout_s: float) -> Limits:
+        """The same with another `timeout_s`: what nearly every call makes, in a step."""
+        return Limits(timeout_s, *self[1:])
 
 
 class Spill(NamedTuple):

@@ -18,8 +18,10 @@ from agent_exec.policy.listers import names_listed
 from agent_exec.policy.meaning import Inner, Meaning
 from agent_exec.policy.tables import Tables
 from agent_exec.shell.reading import Reading, Scope, read
-from agent_exec.shell.unwrap import ShellCall, read_call, scope_inside, unwrap
+from agent_exec.shell.unwrap import SHELLS, ShellCall, read_call, scope_inside, unwrap
 
+# The constructor of a named tuple takes twice as long.
+_new = tuple.__new__
 MOST_LEVELS = 16
 """Of commands inside commands; deeper ones are unknown."""
 MOST_COMMANDS = 10_000
@@ -68,25 +70,28 @@ class _Walk:
             self._say_too_many()
             return
         index = len(self.found)
-        shell = None if command.builtin else unwrap(command.argv, command.patterns)
+        argv, _, _, variables, files, patterns, _, _, builtin, certain, _, terminal = command
+        named = argv[0].rpartition("/")[2] if argv else ""
+        shell = unwrap(argv, patterns) if named in SHELLS and not builtin else None
         if shell is not None:
             self._add_shell(command, shell, of, level)
             return
-        name, rest, meaning = self._meaning(command, of)
+        name, rest, meaning = self._meaning(command, named, of)
         effects, inside, texts, plain, closed = meaning
         if inside:
             runs = [Effect(EffectKind.EXECUTE, argv=inner.argv) for inner in inside]
             effects = (*effects, *runs)
         own = len(effects)
-        around = self._around(command)
-        if not command.certain:
+        around = self._around(command) if files or variables or terminal else []
+        if not certain:
             around.append(Effect(EffectKind.UNKNOWN, because="only bash knows all of its words"))
         too_deep = level == MOST_LEVELS and (inside or texts)
         if too_deep:
             around.append(Effect(EffectKind.UNKNOWN, because=_TOO_MANY))
         if around:
             effects = (*effects, *around)
-        self.found.append(Analysed(command, of, name, effects, rest, own, plain, closed))
+        analysed = (command, of, name, effects, rest, own, plain, closed)
+        self.found.append(_new(Analysed, analysed))
         if too_deep:
             return
         for inner in inside:
@@ -160,10 +165,11 @@ class _Walk:
         siblings = (found for found in reversed(self.found) if found.of == of)
         return names_listed(list(islice(siblings, _LONGEST_LISTER))[::-1])
 
-    def _meaning(self, command: Command, of: int | None) -> tuple[tuple[str, ...], int, Meaning]:
+    def _meaning(
+        self, command: Command, name: str, of: int | None
+    ) -> tuple[tuple[str, ...], int, Meaning]:
         if not command.argv:
             return (), 0, Meaning()  # redirections alone
-        name = command.argv[0].rpartition("/")[2]
         table = self._tables.get(name, builtin=command.builtin)
         if table is None and name != command.argv[0]:
             because = "a program that is named by its path, of which nobody has said more"

@@ -13,6 +13,8 @@ from agent_exec.policy.options import Parsed, parse
 from agent_exec.policy.roles import MEANINGS, ON_PATH
 from agent_exec.policy.table import Mode, Operand, Option, Role, Table
 
+# The constructor of a named tuple takes twice as long.
+_new = tuple.__new__
 _NO_MODE = Mode(frozenset())
 _TOO_MANY = (None,)
 _DATA = Role.DATA
@@ -44,6 +46,10 @@ def meaning_of(
 class _Meaning:
     """Collects what one command means."""
 
+    rest = 1
+    _directory: str | None = None
+    _follows = False
+
     def __init__(self, command: Command, names: tuple[str, ...] | None) -> None:
         self._command = command
         self._names = names
@@ -53,21 +59,19 @@ class _Meaning:
         self._texts: list[str] = []
         self._plain: list[str] = []
         self._closed: list[str] = []
-        self._directory: str | None = None
-        self._follows = False
-        self.rest = 1
 
     def total(self) -> Meaning:
         if self._follows:
             paths = [each.path for each in self._done if each.kind is EffectKind.READ]
             self._closed += [path for path in paths if path is not None]
-        return Meaning(
+        found = (
             tuple(self._done),
-            tuple(self._run),
-            tuple(self._texts),
-            tuple(self._plain),
-            tuple(self._closed),
+            tuple(self._run) if self._run else (),
+            tuple(self._texts) if self._texts else (),
+            tuple(self._plain) if self._plain else (),
+            tuple(self._closed) if self._closed else (),
         )
+        return _new(Meaning, found)
 
     def read(self, table: Table, start: int) -> tuple[str, ...]:
         """Words from `start` on, by `table`. The name of what they are the arguments of."""
@@ -114,8 +118,9 @@ class _Meaning:
         for word in parsed.unknown:
             self._say_unknown(f"nobody has said what {word} does")
         override: Role | None = None
+        patterns = self._command.patterns
         for option, values, negated in parsed.options:
-            names, _, _, effects, operands, because, follows = option
+            names, roles, attachable, effects, operands, because, follows = option
             if override is None:
                 override = operands
             if negated:
@@ -126,14 +131,16 @@ class _Meaning:
                 self._effects(effects, because)
             if not values:
                 continue
-            roles = mode.values.get(names[0])
-            if roles is None:
-                roles = _roles(option)
+            if mode is not _NO_MODE and names[0] in mode.values:
+                roles = mode.values[names[0]]
+            elif not roles and attachable is not None:
+                roles = (attachable,)
             for (index, word), role in zip(values, roles, strict=False):
-                # Whatever --include=*.py matches begins with --include=, too.
-                attached = word != self._argv[index]
-                if index in self._command.patterns and not (attached and role in _READ_AT_MOST):
-                    self._say_unknown(f"a glob is the value of {names[0]}")
+                if index in patterns:
+                    # Whatever --include=*.py matches begins with --include=, too.
+                    attached = word != self._argv[index]
+                    if not (attached and role in _READ_AT_MOST):
+                        self._say_unknown(f"a glob is the value of {names[0]}")
                 if role is _DATA:
                     continue
                 self._word(_named(word, role, table), role, because or f"the value of {names[0]}")
@@ -182,10 +189,9 @@ class _Meaning:
         if patterns:
             globs = [place for place, (index, _) in enumerate(operands) if index in patterns]
         repeated = _repeated(specs)
+        known = not globs and more is None
         taken: list[Operand] = []
-        place = -1
-        for index, word in operands:
-            place += 1
+        for place, (index, word) in enumerate(operands):
             if (
                 index in patterns
                 and _may_be_option(index, word, parsed)
@@ -193,12 +199,12 @@ class _Meaning:
             ):
                 self._say_unknown(f"{word} may match names that are options")
             reached: Sequence[Operand | None]
-            if globs or more is not None:
-                reached = _reached(specs, repeated, place, len(operands), globs, more=more)
-            else:
+            if known:
                 at = _place(specs, repeated, place, len(operands))
                 reached = _TOO_MANY if at is None else (specs[at],)
-            if None in reached:
+            else:
+                reached = _reached(specs, repeated, place, len(operands), globs, more=more)
+            if reached[-1] is None:
                 self._say_unknown(f"one operand too many: {word}")
             if len(reached) > 1:
                 self._say_unknown(f"what {word} is depends on what globs match")
@@ -378,18 +384,17 @@ def _mode(table: Table, parsed: Parsed, stdin: Source) -> Mode:
 
 
 def _present(operands: Sequence[Operand], parsed: Parsed) -> Sequence[Operand]:
+    present = []
+    names: frozenset[str] | None = None
     for operand in operands:
-        if operand.unless or operand.given:
-            break
-    else:
-        return operands
-    names = parsed.names
-    return [
-        operand
-        for operand in operands
-        if operand.unless.isdisjoint(names)
-        and (not operand.given or not operand.given.isdisjoint(names))
-    ]
+        _, _, unless, given, _, _ = operand
+        if unless or given:
+            if names is None:
+                names = parsed.names
+            if not unless.isdisjoint(names) or (given and given.isdisjoint(names)):
+                continue
+        present.append(operand)
+    return present
 
 
 def _reached(
@@ -401,7 +406,7 @@ def _reached(
     *,
     more: tuple[str, ...] | None,
 ) -> list[Operand | None]:
-    """What the operand at `place` may be; None: one too many.
+    """What the operand at `place` may be; None, which comes last: one too many.
 
     A glob stands for one word or more. So an operand with no glob before it has its number
     from the start, and one with no glob from it on has its number from the end. `globs` are
@@ -423,8 +428,8 @@ def _reached(
 
 def _repeated(specs: Sequence[Operand]) -> int | None:
     """The place of the first that repeats."""
-    for at, (_, repeats, *_) in enumerate(specs):
-        if repeats:
+    for at, spec in enumerate(specs):
+        if spec.repeats:
             return at
     return None
 
@@ -439,9 +444,10 @@ def _place(
     if repeated is None:
         return place if place < len(specs) else None
     n_after = len(specs) - 1 - repeated
-    from_end = n_operands - 1 - place
-    if from_end < n_after and place >= min(repeated, n_operands - n_after):
-        return len(specs) - 1 - from_end
+    if n_after:
+        from_end = n_operands - 1 - place
+        if from_end < n_after and place >= min(repeated, n_operands - n_after):
+            return len(specs) - 1 - from_end
     return min(place, repeated)
 
 

@@ -15,6 +15,7 @@ from itertools import pairwise
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.decision import Decision, Executor, Route, Ruling, Verdict, strictest
 from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.model.request import Command
 from agent_exec.model.rights import Rights
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.coverage import Seen, allows_command, covers, tightens
@@ -22,9 +23,11 @@ from agent_exec.policy.facts import Facts, Program, absolute
 from agent_exec.policy.git_harden import can_be_hardened, git_folder, hardening, is_git
 from agent_exec.policy.policy import Policy, Rule
 from agent_exec.policy.reasons import hint, says, shown
-from agent_exec.policy.rights import Granted, above_ceiling, rights_of
+from agent_exec.policy.rights import above_ceiling, rights_of
 from agent_exec.policy.seen import here_of, see
 
+# The constructor of a named tuple takes twice as long.
+_new = tuple.__new__
 # Programs of our own: a call of them would be judged by another policy than this.
 _OURSELVES = ("agent-exec",)
 _OURS = Executor.OURS
@@ -70,25 +73,22 @@ def decide(
     ours = executor is _OURS and direct
     confined = executor is _OURS and not sandbox.nothing_withheld
     rulings: list[Ruling] = []
+    verdicts: list[Verdict] = []
+    because: list[str] = []
     for family in _families(analysed):
         hardened = ours and can_be_hardened(family)
-        seen = []
         granted = []  # every effect of a command and of those inside, as if it may run
         for found in family:
             program, effects = see(policy, found, facts, cwd, executor, hardened=hardened)
-            path = None if program is None else program.path
-            seen.append((found, program, effects))
-            granted.append(Granted(path, effects, is_git(found), direct and found.of is None))
+            granted.append((found, program, effects))
         variables = _variables(family, facts, cwd) if hardened else ()
-        rights = rights_of(sandbox, granted) if confined else None
-        for found, program, effects in seen:
-            rulings.append(_rule(policy, found, program, effects, cwd, variables, rights))
+        rights = rights_of(sandbox, granted, direct=direct) if confined else None
+        for found, program, effects in granted:
+            ruling = _rule(policy, found, program, effects, cwd, variables, rights)
+            rulings.append(ruling)
+            verdicts.append(ruling.verdict)
+            because += ruling.because
             variables, rights = (), None  # of the whole family: the first has them
-    verdicts: list[Verdict] = []
-    because: list[str] = []
-    for ruling in rulings:
-        verdicts.append(ruling.verdict)
-        because += ruling.because
     if not direct or not complete:
         verdicts.append(policy.shell)
         why = f"it needs a real shell: {reason}"
@@ -99,10 +99,10 @@ def decide(
         verdicts.append(strictest(policy.default, Verdict.ASK))
         because.append("no command was found in it")
     verdict = strictest(*verdicts)
-    decision = Decision(verdict, route, reason, tuple(rulings), _reasons(rulings, verdict, because))
-    if confined and not direct:
-        return decision._replace(rights=_of_shell(policy, rulings))
-    return decision
+    reasons = _reasons(rulings, verdict, because)
+    rights = _of_shell(policy, rulings) if confined and not direct else None
+    decision = (verdict, route, reason, tuple(rulings), reasons, None, None, None, rights)
+    return _new(Decision, decision)
 
 
 def _of_shell(policy: Policy, rulings: Sequence[Ruling]) -> Rights:
@@ -110,7 +110,9 @@ def _of_shell(policy: Policy, rulings: Sequence[Ruling]) -> Rights:
     rights = [ruling.rights for ruling in rulings if ruling.rights is not None]
     if not rights:
         doubt = Effect(EffectKind.UNKNOWN, because="no command was found in it")
-        rights = [rights_of(policy.sandbox, [Granted(None, [Seen(doubt, (), None, own=True)])])]
+        nobody = Analysed(Command((), None), None, (), (doubt,))
+        granted = [(nobody, None, [Seen(doubt, (), None, own=True)])]
+        rights = [rights_of(policy.sandbox, granted, direct=False)]
     return reduce(Rights.united, rights)
 
 
@@ -132,7 +134,7 @@ def _reasons(
 ) -> tuple[str, ...]:
     """Those of the commands that gave the verdict, without repetition."""
     if len(rulings) == 1 and rulings[0].verdict is verdict:
-        return tuple(dict.fromkeys(because))[:_MOST_REASONS]
+        return tuple(because if len(because) == 1 else dict.fromkeys(because))[:_MOST_REASONS]
     decisive = [
         reason for ruling in rulings if ruling.verdict is verdict for reason in ruling.because
     ]
@@ -154,20 +156,14 @@ def _rule(
         above = above_ceiling(policy.sandbox, effects)
         if above is not None and verdict is not Verdict.DENY:
             verdict, rules, because = Verdict.DENY, (), (f"{shown(found)}: {above}",)
-    command, of, name, *_ = found
-    return Ruling(
-        command.argv,
-        None if program is None else program.path,
-        of,
-        verdict,
-        tuple([seen.effect for seen in effects]),
-        rules,
-        because,
-        variables,
-        name,
-        cwd if command.cwd is None else absolute(command.cwd, cwd),
-        rights,
-    )
+    command, of, name, _, _, _, _, _ = found
+    done = found.effects
+    if len(effects) > len(done):
+        done = tuple([seen.effect for seen in effects])
+    path = None if program is None else program.path
+    here = cwd if command.cwd is None else absolute(command.cwd, cwd)
+    ruling = (command.argv, path, of, verdict, done, rules, because, variables, name, here, rights)
+    return _new(Ruling, ruling)
 
 
 def _verdict(

@@ -7,7 +7,7 @@ from typing import Any
 
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.named_tuple import NamedTuple
-from agent_exec.policy.table_source import TableError
+from agent_exec.policy.table import TableError
 
 
 class Environment(NamedTuple):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import IntEnum
-from itertools import chain
+from itertools import accumulate, chain, islice, starmap
 from typing import TypeAlias
 
 from agent_exec.named_tuple import NamedTuple
@@ -47,6 +47,9 @@ class Glance(NamedTuple):
 Witness: TypeAlias = Callable[[], bool]
 """Is everything that was looked at still so? Never raises."""
 MakeWitness: TypeAlias = Callable[[tuple[Glance, ...]], Witness]
+IsStraight: TypeAlias = Callable[[str, str], bool]
+"""Of a directory (absolute, or empty for ``/``) and names beneath it, with slashes between them:
+is each a plain name, of no link? Those of nothing are; false also where that is not known."""
 
 
 class Eyes:
@@ -54,13 +57,19 @@ class Eyes:
 
     The questions of one judgement, not for several threads at once: whoever judges again looks
     with other eyes.
+
+    Args:
+        ask_straight: Asks of all names of a path at once, where there is what can.
     """
 
     __slots__ = (
-        *("_contents", "_executes", "_links", "_lost", "_own", "_real", "_statuses", "_told"),
+        *("_ask_straight", "_contents", "_executes", "_links", "_lost", "_own", "_real"),
+        *("_statuses", "_straight", "_told"),
     )
 
-    def __init__(self) -> None:
+    def __init__(self, ask_straight: IsStraight | None = None) -> None:
+        self._ask_straight = ask_straight
+        self._straight: list[tuple[str, str]] = []
         self._links: dict[str, str | None] = {}
         self._executes: dict[str, bool] = {}
         self._statuses: dict[str, os.stat_result | None] = {}
@@ -78,8 +87,12 @@ class Eyes:
         """
         if self._lost:
             return None
+        links = dict(self._links)
+        for path in chain.from_iterable(starmap(_each, self._straight)):
+            if links.setdefault(path, None) is not None:
+                return None  # it has become another meanwhile
         asked = (
-            *[Glance(Sight.LINK, path, target) for path, target in self._links.items()],
+            *[Glance(Sight.LINK, path, target) for path, target in links.items()],
             *[Glance(Sight.EXECUTE, path, int(may)) for path, may in self._executes.items()],
             *[Glance(Sight.STATUS, path, _kept(seen)) for path, seen in self._statuses.items()],
             *[Glance(Sight.OWN_STATUS, path, _kept(seen)) for path, seen in self._own.items()],
@@ -110,6 +123,14 @@ class Eyes:
         except OSError:
             links[path] = target = None
         return target
+
+    def is_straight(self, folder: str, names: str) -> bool:
+        """See `IsStraight`. True: it is as if `link` had been asked of each, and said no."""
+        ask = self._ask_straight
+        if ask is None or not ask(folder, names):
+            return False
+        self._straight.append((folder, names))
+        return True
 
     def may_execute(self, path: str) -> bool:
         """As `os.access` with X_OK."""
@@ -177,6 +198,11 @@ def is_still_so(glances: tuple[Glance, ...]) -> bool:
         return all(_ASK[glance.sight](glance.path) == glance.answer for glance in glances)
     except ValueError:
         return False
+
+
+def _each(folder: str, names: str) -> Iterator[str]:
+    """The path of each of `names`."""
+    return islice(accumulate(names.split("/"), "{}/{}".format, initial=folder), 1, None)
 
 
 def _link(path: str) -> str | None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 
-_SECTION = re.compile(r"\[[ \t]*([A-Za-z0-9.-]+)(?:[ \t]+\"((?:[^\"\\\n]|\\.)*)\"[ \t]*|[ \t]*)\]")
-_NAME = re.compile(r"([A-Za-z][A-Za-z0-9-]*)[ \t]*(=?)")
+from agent_exec.regex import regex
+
+_SECTION = regex(r"\[[ \t]*([A-Za-z0-9.-]+)(?:[ \t]+\"((?:[^\"\\\n]|\\.)*)\"[ \t]*|[ \t]*)\]")
+_NAME = regex(r"([A-Za-z][A-Za-z0-9-]*)[ \t]*(=?)")
 _BLANK = " \t\r\n"
 _ESCAPES = {"n": "\n", "t": "\t", "b": "\b", '"': '"', "\\": "\\"}
 MOST_BYTES = 1024 * 1024

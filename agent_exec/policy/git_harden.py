@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
 from agent_exec.policy.facts import GitFacts, absolute
+from agent_exec.regex import regex
 
 # A program that git takes for a failure; were it not there, that would be one, too.
 _FAILS = "/bin/false"
@@ -40,8 +41,8 @@ _PLAIN = (
     ("GIT_NO_LAZY_FETCH", "1"),
     ("GIT_ALLOW_PROTOCOL", ""),
 )
-_FILTER = re.compile(r"filter\.(.*)\.(?:clean|smudge|process|required)", re.DOTALL)
-_TEXTCONV = re.compile(r"diff\.(.*)\.(?:textconv|cachetextconv)", re.DOTALL)
+_FILTER = regex(r"filter\.(.*)\.(?:clean|smudge|process|required)", re.DOTALL)
+_TEXTCONV = regex(r"diff\.(.*)\.(?:textconv|cachetextconv)", re.DOTALL)
 # Global options whose value is the next word; "--git-dir" and "--config-env" may also have it
 # behind an equals sign.
 _WITH_VALUE = frozenset(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import takewhile
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.request import Source
+from agent_exec.regex import regex
 
 _LISTS = frozenset({"find", "fd", "fdfind"})
 # Its names begin with what it was told to begin at, even a dot.
@@ -28,13 +28,13 @@ _OF_LS_FILES = frozenset(
     }
 )
 # Print one column of their input.
-_COLUMN = re.compile(
+_COLUMN = regex(
     r"(?:NR *[=<>]+ *[0-9]+ *)?\{ *print +\$(?:[0-9]+|NF)(?: *, *\$(?:[0-9]+|NF))* *;? *\}"
 )
-_SHORT = re.compile(r"-[A-Za-z0-9]+")
-_CUT = re.compile(r"-d ?|-f ?[-0-9,]*|[0-9][-0-9,]*| ")
+_SHORT = regex(r"-[A-Za-z0-9]+")
+_CUT = regex(r"-d ?|-f ?[-0-9,]*|[0-9][-0-9,]*| ")
 # What find prints so is names, numbers and times, with blanks and the like between.
-_FORMAT = re.compile(r"(?:%[-+ 0-9.]*(?:[pfPsbkmMniugUGdy]|[TAC][@+A-Za-z])|\\[nt0]|[ \t,:;|_])*")
+_FORMAT = regex(r"(?:%[-+ 0-9.]*(?:[pfPsbkmMniugUGdy]|[TAC][@+A-Za-z])|\\[nt0]|[ \t,:;|_])*")
 # Print numbers, hashes and times, and the names that they were given.
 _TELL_OF_FILES = frozenset(
     {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
 
+from agent_exec.policy.compiled_tables import compiled_tables
 from agent_exec.policy.tables import Tables
 
-COMPILED = "tools.json"
+COMPILED = "tools.txt"
 """All of ``tools/*.yaml`` in one file; made when the wheel is built, for YAML is slow to read."""
 
 
@@ -39,12 +39,11 @@ def load_tables() -> Tables:
     compiled = os.path.join(folder, COMPILED)
     if os.path.isfile(compiled):
         with open(compiled, "rb") as file:
-            files = json.load(file)
-    else:
-        files = read_tables(os.path.join(folder, "tools"))
-    builtins = files.pop("builtins.yaml", {})
-    environment = files.pop("environment.yaml", {})
-    return Tables(files, builtins, environment)
+            return compiled_tables(file.read().decode())
+    # An installation has the compiled tables.
+    from agent_exec.policy.written_tables import written_tables  # noqa: PLC0415
+
+    return written_tables(read_tables(os.path.join(folder, "tools")))
 
 
 def read_tables(folder: str) -> dict[str, Mapping[str, Any]]:
@@ -53,7 +52,6 @@ def read_tables(folder: str) -> dict[str, Mapping[str, Any]]:
     Raises:
         TableError: One is no YAML or no mapping, or has a key twice or one that is no string.
     """
-    # An installation has the compiled tables.
     from agent_exec.policy.read_tables import read_table_file  # noqa: PLC0415
 
     files = {}

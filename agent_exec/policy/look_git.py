@@ -11,7 +11,6 @@ setup_git_directory_gently_1().
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 
@@ -19,10 +18,11 @@ from agent_exec.policy import git_config, git_index
 from agent_exec.policy.eyes import Eyes
 from agent_exec.policy.facts import GitFacts
 from agent_exec.policy.git_keys import is_answered, names_a_file
+from agent_exec.regex import regex
 
 _MOST_LEVELS = 100
 _MOST_REPOSITORIES = 200
-_HEAD = re.compile(rb"ref:\s*refs/|[0-9a-f]{40}")
+_HEAD = regex(rb"ref:\s*refs/|[0-9a-f]{40}")
 _EXPANDED = ("~", "%", ":")
 """What paths in a configuration begin with that are not what they say."""
 _OBJECT_FORMAT = "extensions.objectformat"

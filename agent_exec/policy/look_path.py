@@ -33,10 +33,12 @@ def real_path(path: str, known: str = "/", eyes: Eyes | None = None) -> str:
     Source:
         path_resolution(7); proc(5), /proc/self, /proc/pid/cwd, /proc/pid/fd.
     """
-    link = _link if eyes is None else eyes.link
-    real, below = "", path
+    real, below = "", path[1:]
     if known != "/" and path.startswith(f"{known}/"):
-        real, below = known, path[len(known) :]
+        real, below = known, path[len(known) + 1 :]
+    if eyes is not None and eyes.is_straight(real, below):
+        return path
+    link = _link if eyes is None else eyes.link
     left = below.split("/")
     left.reverse()
     links = 0

@@ -6,6 +6,8 @@ from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.request import Source
 from agent_exec.named_tuple import NamedTuple
 
+# The constructor of a named tuple takes twice as long.
+_new = tuple.__new__
 # Named by many commands. To read or to write them concerns no file that the call does not
 # show; to run them is to run what nobody knows yet, and to delete them is what it says.
 _STREAMS = frozenset({"-", "/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr"})
@@ -47,7 +49,7 @@ def unknown(because: str) -> Meaning:
 def on(kind: EffectKind, path: str | None, because: str = "") -> tuple[Effect, ...]:
     """An effect on a path; none where the path is no file."""
     if path not in _STREAMS or kind is EffectKind.DELETE:
-        return (Effect(kind, path, None, because),)
+        return (_new(Effect, (kind, path, None, because)),)
     if kind is EffectKind.EXECUTE and path != "/dev/null":
         return (Effect(kind, because=because or "runs what its input says"),)
     return ()

@@ -5,16 +5,17 @@ Source: getopt_long(3); POSIX.1-2017, XBD 12.2, Utility Syntax Guidelines.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Sequence
 
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.table import Option, Role, Syntax, Table
 
+# The constructor of a named tuple takes twice as long.
+_new = tuple.__new__
 _FALSE = frozenset({"false", "False", "FALSE", "f", "F", "0"})
 _TRUE = frozenset({"true", "True", "TRUE", "t", "T", "1"})
-_NUMBER = re.compile(r"-[0-9]+")
+_NONE: frozenset[str] = frozenset()
 _POSIX, _SINGLE, _WORDS = Syntax.POSIX, Syntax.SINGLE, Syntax.WORDS
 
 
@@ -40,6 +41,8 @@ class Parsed(NamedTuple):
     @property
     def names(self) -> frozenset[str]:
         """First names of the options that were given."""
+        if not self.options:
+            return _NONE
         return frozenset([given.option.names[0] for given in self.options if not given.negated])
 
 
@@ -49,6 +52,9 @@ def parse(table: Table, argv: Sequence[str], start: int = 1) -> Parsed:
 
 
 class _Parser:
+    _ended_at: int | None = None
+    _negates = False
+
     def __init__(self, table: Table, argv: Sequence[str], start: int) -> None:
         self._table = table
         self._argv = argv
@@ -57,8 +63,6 @@ class _Parser:
         self._operands: list[tuple[int, str]] = []
         self._assignments: list[tuple[str, str]] = []
         self._unknown: list[str] = []
-        self._ended_at: int | None = None
-        self._negates = False
 
     def run(self) -> Parsed:
         table, argv = self._table, self._argv
@@ -85,7 +89,7 @@ class _Parser:
             elif word == "--":
                 self._at += 1
                 self._ended_at = self._at
-            elif numeric and _NUMBER.fullmatch(word):
+            elif numeric and word[1:].isdecimal() and word.isascii():
                 self._at += 1
             elif word in options:  # as most are spelled
                 self._take(options[word], None, self._at)
@@ -93,13 +97,14 @@ class _Parser:
                 self._option(word)
         if self._negates:
             self._contradictions()
-        return Parsed(
-            tuple(self._options),
-            tuple(self._operands),
-            tuple(self._assignments),
-            tuple(self._unknown),
+        read = (
+            tuple(self._options) if self._options else (),
+            tuple(self._operands) if self._operands else (),
+            tuple(self._assignments) if self._assignments else (),
+            tuple(self._unknown) if self._unknown else (),
             self._ended_at,
         )
+        return _new(Parsed, read)
 
     def _contradictions(self) -> None:
         """Where one option takes another back, what counts is the program's own affair."""
@@ -243,21 +248,20 @@ class _Parser:
 
     def _take(self, option: Option, attached: str | None, index: int) -> None:
         """An option and its values, of which the first may be attached."""
-        self._at = index + 1
-        if attached is None and not option.values:
-            self._options.append(Given(option))
-            return
+        at, argv, wanted = index + 1, self._argv, option.values
         values: list[tuple[int, str]] = []
         if attached is not None:
             values.append((index, attached))
-        wanted = len(option.values)
-        while len(values) < wanted:
-            if self._at == len(self._argv):
-                self._unknown.append(f"{self._argv[index]} without its value")
-                return
-            values.append((self._at, self._argv[self._at]))
-            self._at += 1
-        self._options.append(Given(option, tuple(values)))
+            wanted = wanted[1:]
+        for _ in wanted:
+            if at == len(argv):
+                self._unknown.append(f"{argv[index]} without its value")
+                break
+            values.append((at, argv[at]))
+            at += 1
+        else:
+            self._options.append(_new(Given, (option, tuple(values), False)))
+        self._at = at
 
     def _reject(self, word: str) -> None:
         self._unknown.append(word)

@@ -6,9 +6,12 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
+from agent_exec.regex import regex
+
+_KEYS = "pem|key|p12|pfx|jks|keystore|kdbx|ppk|asc|gpg|ovpn|tfstate"
 # Compared without regard to case: a file system may have none.
-_SECRET_NAMES = re.compile(
-    r"\.env.*|.*\.env|.*\.(pem|key|p12|pfx|jks|keystore|kdbx|ppk|asc|gpg|ovpn|tfstate)"
+_SECRET_NAMES = regex(
+    rf"\.env.*|.*\.env|.*\.({_KEYS})"
     r"|(id|ssh_host)_(rsa|dsa|ecdsa|ed25519)(_sk)?(_key)?|[._]netrc|\.npmrc|\.yarnrc\.yml|\.pypirc"
     r"|\.pgpass|\.my\.cnf|\.htpasswd|\.git-credentials|\.dockercfg|\.vault-token|\.boto|\.s3cfg"
     r"|\.?credentials(\.(json|toml|db|ya?ml|xml|csv|tfrc\.json))?|rclone\.conf|auth\.json"
@@ -16,8 +19,15 @@ _SECRET_NAMES = re.compile(
     r"|g?shadow-?|sudoers|\.(bash|zsh|python|psql|mysql|node_repl)_history",
     re.IGNORECASE,
 )
+# Every name that the expression fits begins with one of these, or ends in one of those. It has
+# to be asked of few names, and takes several times as long as to see that.
+_BEGINS = (
+    *(".", "_netrc", "id_", "ssh_host_", "credentials", "rclone.", "auth.", "secret"),
+    *("shadow", "gshadow", "sudoers"),
+)
+_ENDINGS = frozenset({"env", "json", *_KEYS.split("|")})
 # Published beside the real one, without its values.
-_NO_SECRET = re.compile(
+_NO_SECRET = regex(
     r"(\.env[._-](example|sample|template|dist|defaults?|schema)|.*\.pub)", re.IGNORECASE
 )
 _FOLDERS = (
@@ -27,7 +37,7 @@ _FOLDERS = (
     *(".m2/settings.xml", ".gradle/gradle.properties", "run/secrets", "etc/ssl/private"),
     *("agent_exec/approvals", "agent_exec/audit", "agent_exec/secrets"),
 )
-_SECRET_FOLDERS = re.compile(
+_SECRET_FOLDERS = regex(
     rf"(?:^|/)(?:{'|'.join(map(re.escape, _FOLDERS))})(?:/|$)"
     r"|^/proc/[^/]+/(?:environ|mem|maps|cmdline|auxv|fd(?:/|$))",
     re.IGNORECASE,
@@ -38,18 +48,29 @@ _LAST_OF_FOLDERS = frozenset(folder.rpartition("/")[2] for folder in _FOLDERS)
 
 def is_secret(real: str) -> bool:
     """Does a file of this name hold what nobody should read by the way?"""
-    if _may_be_beneath_secrets(real) and _SECRET_FOLDERS.search(real) is not None:
+    return _may_be_secret(real) and _is_secret(real)
+
+
+def _is_secret(real: str) -> bool:
+    if _SECRET_FOLDERS.search(real) is not None:
         return True
     name = real.rpartition("/")[2]
     return _SECRET_NAMES.fullmatch(name) is not None and _NO_SECRET.fullmatch(name) is None
 
 
-def _may_be_beneath_secrets(real: str) -> bool:
-    """Has the expression to be asked? It takes several times as long as this."""
+def _may_be_secret(real: str) -> bool:
+    """Have the expressions to be asked?"""
     if not real.isascii() or "\n" in real:  # other letters fold, and a line may end
         return True
     lowered = real.lower()
-    return lowered.startswith("/proc/") or not _LAST_OF_FOLDERS.isdisjoint(lowered.split("/"))
+    parts = lowered.split("/")
+    name = parts[-1]
+    return (
+        name.startswith(_BEGINS)
+        or name.rpartition(".")[2] in _ENDINGS
+        or lowered.startswith("/proc/")
+        or not _LAST_OF_FOLDERS.isdisjoint(parts)
+    )
 
 
 class Places:
@@ -60,6 +81,12 @@ class Places:
     def __init__(self, folders: Iterable[str]) -> None:
         self._themselves = frozenset(folders)
         self._beneath = tuple(f"{folder.rstrip('/')}/" for folder in self._themselves)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Places) and self._themselves == other._themselves
+
+    def __hash__(self) -> int:
+        return hash(self._themselves)
 
     def hold(self, path: str) -> bool:
         """Is `path` beneath one of them, or one of these itself?"""
@@ -143,15 +170,6 @@ def normal(path: str) -> str:
 def is_beneath(path: str, folder: str) -> bool:
     """Is `path` in `folder`, or `folder` itself? Both absolute, without links."""
     return path == folder or path.startswith("/" if folder == "/" else f"{folder}/")
-
-
-def is_beneath_any(path: str, folders: tuple[str, ...]) -> bool:
-    """Is `path` in one of `folders`, or one of these itself?"""
-    if path.startswith(folders):  # most are in none of them, which one comparison tells
-        for folder in folders:
-            if is_beneath(path, folder):
-                return True
-    return False
 
 
 def make_path_set(words: Iterable[str], named: Mapping[str, tuple[str, ...]]) -> PathSet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent_exec.model.decision import Verdict
 from agent_exec.model.effect import EffectKind
 from agent_exec.named_tuple import NamedTuple
-from agent_exec.policy.paths import PathSet
+from agent_exec.policy.paths import PathSet, Places
 
 Pattern = tuple[frozenset[str], ...]
 """Of a command: for each word, what it may be."""
@@ -77,6 +77,8 @@ class SandboxSettings(NamedTuple):
 
     read: tuple[str, ...]
     """Always readable."""
+    readable: Places
+    """The same."""
     write: tuple[str, ...]
     """Always writable, but for a temp directory."""
     tmp: bool

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from agent_exec.policy.table_source import TableError
+from agent_exec.policy.table import TableError
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

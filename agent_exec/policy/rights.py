@@ -7,27 +7,24 @@ directory; code that nobody knows beforehand gets the worktree.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
+from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.rights import Rights
-from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.coverage import Seen
-from agent_exec.policy.paths import is_beneath_any
+from agent_exec.policy.facts import Program
+from agent_exec.policy.git_harden import is_git
+from agent_exec.policy.paths import Places
 from agent_exec.policy.policy import SandboxSettings
 
+# The constructor of a named tuple takes twice as long, and three times by names.
+_new = tuple.__new__
 _READ = EffectKind.READ
 
 
-class Granted(NamedTuple):
-    """What one command, inner ones included, was granted."""
-
-    program: str | None
-    """Absolute; None: it is none, or nobody has found it."""
-    effects: Sequence[Seen]
-    git: bool = False
-    """Is it git?"""
-    opened: bool = False
-    """Are the files of its redirections opened by us?"""
+Granted: TypeAlias = tuple[Analysed, Program | None, Sequence[Seen]]
+"""What one command was granted: the command, its program, and everything that it does."""
 
 
 def above_ceiling(settings: SandboxSettings, effects: Iterable[Seen]) -> str | None:
@@ -42,59 +39,86 @@ def above_ceiling(settings: SandboxSettings, effects: Iterable[Seen]) -> str | N
     return None
 
 
-def rights_of(settings: SandboxSettings, granted: Sequence[Granted]) -> Rights:
+def rights_of(settings: SandboxSettings, granted: Sequence[Granted], *, direct: bool) -> Rights:
     """The rights of a command of a call.
 
     Args:
         settings: Floor and ceiling.
         granted: To it, and to every command inside.
+        direct: Do we start it, and so open the files of its redirections?
     """
-    made = _Made(settings)
-    for program, effects, git, opened in granted:
+    programs: dict[str, None] = {}
+    reads: list[str] = []
+    others: list[Seen] = []
+    for found, program, effects in granted:
         if program is not None:
-            made.programs[program] = None
-        if git:
-            made.read(settings.git)
+            programs[program.path] = None
+        if is_git(found):
+            reads += settings.git
         for seen in effects:
             (kind, _, _, because), real, _, own = seen
             # Whoever opens a file hands it on: no right is needed to use it.
-            if opened and not own and because == "a redirection":
+            if not own and because == "a redirection" and direct and found.of is None:
                 continue
             if kind is _READ:
-                made.read(real)
+                reads += real
             else:
-                made.add(seen)
-    return made.rights()
+                others.append(seen)
+    if others:
+        return _Made(settings, programs, reads, others).rights()
+    read = _readable(settings, reads)
+    attributes = settings.write != ()
+    tmp, ran = settings.tmp, tuple(programs)
+    rights = (read, settings.write, (), (), (), ran, tmp, False, attributes, False, False)
+    return _new(Rights, rights)
+
+
+def _readable(settings: SandboxSettings, paths: Iterable[str]) -> tuple[str, ...]:
+    """What is always readable, and `paths`."""
+    always = settings.readable
+    more: dict[str, None] = {}
+    for path in paths:
+        if not always.hold(path) and path[:1] == "/":
+            more[path] = None
+    return (*settings.read, *more) if more else settings.read
 
 
 class _Made:
-    _only_reads = True
+    """The rights of what does not only read.
+
+    Args:
+        settings: Floor and ceiling.
+        programs: That are run.
+        reads: Paths, made longer here.
+        others: Effects that are no reads.
+    """
+
     _code = _attributes = _network = _signal = _installs = _writes_anywhere = False
 
-    def __init__(self, settings: SandboxSettings) -> None:
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        programs: Iterable[str],
+        reads: list[str],
+        others: Iterable[Seen],
+    ) -> None:
         self._settings = settings
-        self._more: dict[str, None] = {}
+        self._programs = tuple(programs)
+        self._reads = reads
         self._make: dict[str, None] = {}
         self._remove: dict[str, None] = {}
         self._execute: dict[str, None] = {}
-        self.programs: dict[str, None] = {}
+        for seen in others:
+            self._add(seen)
 
-    def read(self, paths: Iterable[str]) -> None:
-        readable = self._settings.read
-        for path in paths:
-            if path[:1] == "/" and not is_beneath_any(path, readable):
-                self._more[path] = None
-
-    def add(self, seen: Seen) -> None:
-        """What is not just read."""
-        self._only_reads = False
+    def _add(self, seen: Seen) -> None:
         kind = seen.effect.kind
         if kind is EffectKind.WRITE:
             self._attributes = True
             self._make.update(dict.fromkeys(filter(_is_absolute, seen.real)))
             self._writes_anywhere |= not seen.real
         elif kind is EffectKind.DELETE:
-            self.read(seen.real)
+            self._reads += seen.real
             self._remove.update(dict.fromkeys(filter(_is_absolute, seen.real)))
             self._writes_anywhere |= not seen.real
         elif kind is EffectKind.EXECUTE:
@@ -115,36 +139,29 @@ class _Made:
 
     def rights(self) -> Rights:
         settings = self._settings
-        tmp, attributes = settings.tmp, settings.write != ()
-        programs = tuple(self.programs)
-        # By name it takes three times as long to make them.
-        if self._only_reads:
-            read = (*settings.read, *self._more) if self._more else settings.read
-            write = settings.write
-            return Rights(read, write, (), (), (), programs, tmp, False, attributes)
+        attributes = self._attributes or settings.write != ()
         if self._code:
-            self.read(settings.git)
+            self._reads += settings.git
         more: tuple[str, ...] = ()
         if self._code or self._writes_anywhere:
             attributes = True
             more = settings.worktree
         if self._writes_anywhere or self._installs or (self._code and self._network):
             more = (*more, *settings.caches)
-        read = (*settings.read, *self._more)
+        read = _readable(settings, self._reads)
         write = tuple(dict.fromkeys((*settings.write, *more)))
         make = _outside(self._make, write) if self._make else ()
         remove = _outside(self._remove, write) if self._remove else ()
-        execute, code, signal = tuple(self._execute), self._code, self._signal
-        attributes = attributes or self._attributes
-        network = self._network and settings.network
+        execute, network = tuple(self._execute), self._network and settings.network
         return Rights(
-            *(read, write, make, remove, execute, programs, tmp),
-            *(code, attributes, network, signal),
+            *(read, write, make, remove, execute, self._programs, settings.tmp),
+            *(self._code, attributes, network, self._signal),
         )
 
 
 def _outside(paths: Iterable[str], folders: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple([path for path in paths if not is_beneath_any(path, folders)])
+    inside = Places(folders)
+    return tuple([path for path in paths if not inside.hold(path)])
 
 
 def _is_absolute(path: str) -> bool:

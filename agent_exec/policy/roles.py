@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from agent_exec.model.effect import Effect, EffectKind
@@ -10,10 +9,11 @@ from agent_exec.policy.git_keys import git_key, is_harmless
 from agent_exec.policy.languages import TEXT_LANGUAGES
 from agent_exec.policy.meaning import Inner, Meaning, on, unknown
 from agent_exec.policy.table import Role
+from agent_exec.regex import regex
 
 # With one of these no name becomes that of a file with a meaning of its own.
 _SUFFIXES = frozenset({"", "~", ".bak", ".bkp", ".backup", ".old", ".orig", ".save", ".tmp"})
-_PLAIN_LINE = re.compile(r"[A-Za-z0-9_@%+=:,./ \t-]*")
+_PLAIN_LINE = regex(r"[A-Za-z0-9_@%+=:,./ \t-]*")
 
 
 def _nothing(_word: str, _because: str) -> Meaning:

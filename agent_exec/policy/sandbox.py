@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from agent_exec.policy.paths import is_beneath
+from agent_exec.policy.paths import Places, is_beneath
 from agent_exec.policy.policy import SandboxSettings
 
 # Of the toolchains in a home directory, what holds no credentials and none of our state.
@@ -57,6 +57,7 @@ def build_sandbox(
     everywhere = "/" in read and "/" in _roots(write, places)
     return SandboxSettings(
         read=read,
+        readable=Places(read),
         write=_roots(write, places),
         tmp="tmp" in merged["write"],
         network=network,
@@ -122,9 +123,8 @@ def _roots(words: Iterable[str], named: Mapping[str, tuple[str, ...]]) -> tuple[
     for word in words:
         found += named.get(word) or (os.path.realpath(os.path.expanduser(word)),)
     first = tuple(dict.fromkeys(found))
-    return tuple(
-        [each for each in first if not any(each != o and is_beneath(each, o) for o in first)]
-    )
+    below = tuple(["/" if each == "/" else f"{each}/" for each in first])
+    return tuple([each for each in first if each == "/" or not each.startswith(below)])
 
 
 def _at_home(paths: Iterable[str]) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from agent_exec.policy.git_keys import is_harmless
 from agent_exec.policy.paths import is_protected
 from agent_exec.policy.policy import Policy
 
+# The constructor of a named tuple takes twice as long.
+_new = tuple.__new__
 _DELETE = EffectKind.DELETE
 _CHANGES = frozenset({EffectKind.WRITE, _DELETE})
 
@@ -39,7 +41,7 @@ def see(
     """
     command, _, _, effects, _, n_own, plain, closed = found
     here = cwd if command.cwd is None else absolute(command.cwd, cwd)
-    paths, entries, programs, *_ = facts
+    paths, entries, programs, has_plain_names, links, _ = facts
     program = None
     if command.argv and not command.builtin:
         program = programs.get(program_key(command.argv[0], here))
@@ -59,7 +61,7 @@ def see(
             real = (program.real,)
         else:
             real = paths.get(named, ())
-        seen.append(Seen(effect, real, named, left >= 0))
+        seen.append(_new(Seen, (effect, real, named, left >= 0)))
         if kind in _CHANGES:
             changes.append(seen[-1])
     if program is not None and program.distrusted is not None:
@@ -70,12 +72,12 @@ def see(
         because = f"{command.argv[0]} is not where programs are looked up"
         seen.append(_without_path(EffectKind.UNKNOWN, because))
     for folder in plain:
-        if not facts.plain.get(absolute(folder, here), False):
+        if not has_plain_names.get(absolute(folder, here), False):
             because = f"names of files beneath {folder} may be split into other words"
             seen.append(_without_path(EffectKind.UNKNOWN, because))
     for folder in closed:
         named = absolute(folder, here)
-        leads = facts.links.get(named, ())
+        leads = links.get(named, ())
         if not leads:
             because = f"links beneath {folder} may lead out of it"
             seen.append(_without_path(EffectKind.READ, because))

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from agent_exec.errors import PolicyError
 from agent_exec.model.effect import Effect
 from agent_exec.named_tuple import NamedTuple
+
+
+class TableError(PolicyError):
+    """A tool table is wrong; the message names the place in it."""
 
 
 class Syntax(StrEnum):

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from agent_exec.errors import PolicyError
 from agent_exec.model.effect import Effect, EffectKind
-from agent_exec.policy.table import Mode, Operand, Option, Role, Syntax, Table
+from agent_exec.policy.table import Mode, Operand, Option, Role, Syntax, Table, TableError
 
 _KEYS = frozenset(
     {
@@ -41,10 +40,6 @@ _DATA = (Role.DATA,)
 _KIND_WORDS = {each.value: each for each in EffectKind}
 
 _Member = TypeVar("_Member", Syntax, Role, EffectKind)
-
-
-class TableError(PolicyError):
-    """A tool table is wrong; the message names the place in it."""
 
 
 class Shared:

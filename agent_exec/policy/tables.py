@@ -2,53 +2,44 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Protocol
 
-from agent_exec.named_tuple import NamedTuple
-from agent_exec.policy.environment import Environment, make_environment
+from agent_exec.policy.environment import Environment
 from agent_exec.policy.table import Table
-from agent_exec.policy.table_source import Shared, TableError, make_table, names_of
+from agent_exec.regex import regex
 
-_VERSION = re.compile(r"-?[0-9]+(?:\.[0-9]+)*\Z")
+_VERSION = regex(r"-?[0-9]+(?:\.[0-9]+)*\Z")
 _LONGEST_NAME = 255  # NAME_MAX
 
 
-class Source(NamedTuple):
-    """What stands in a file under the name of a program."""
+class TableSource(Protocol):
+    """Where tables are made: of all programs, or of the builtins of a shell."""
 
-    name: str
-    table: Mapping[str, Any]
-    where: str
+    def names(self) -> Iterable[str]:
+        """Every name with a table."""
+
+    def versioned(self, name: str) -> bool:
+        """Does `name` with a version behind it mean the same?"""
+
+    def make(self, name: str) -> Table | None:
+        """The table of `name`; None when there is none. Names of one table get equal ones.
+
+        Raises:
+            TableError: It is wrong.
+        """
 
 
 class Tables:
-    """The tables of programs and of a shell's builtins, and the variables that they obey.
-
-    Args:
-        programs: Files of programs: file name -> program -> its table, as in the YAML.
-        builtins: The same of the builtins of a shell.
-        environment: The content of ``environment.yaml``.
-
-    Raises:
-        TableError: A program stands there twice. What else is wrong with a table is
-            found when it is first asked for; `check` asks for all.
-    """
+    """The tables of programs and of a shell's builtins, and the variables that they obey."""
 
     def __init__(
-        self,
-        programs: Mapping[str, Mapping[str, Any]],
-        builtins: Mapping[str, Any],
-        environment: Mapping[str, Any],
+        self, programs: TableSource, builtins: TableSource, environment: Environment
     ) -> None:
-        self._sources: dict[tuple[str, bool], Source] = {}
-        for file, tables in programs.items():
-            self._add(file, tables, builtin=False)
-        self._add("builtins.yaml", builtins, builtin=True)
+        self.programs = programs
+        self.builtins = builtins
         self._made: dict[tuple[str, bool], Table] = {}
-        self._shared = Shared()
-        self.environment: Environment = make_environment(environment, "environment.yaml")
+        self.environment = environment
 
     def get(self, name: str, *, builtin: bool = False) -> Table | None:
         """The table of the program (or builtin) `name`; None when there is none."""
@@ -56,7 +47,7 @@ class Tables:
         try:
             return self._made[key]
         except KeyError:
-            table = self._make(key)
+            table = self._make(name, self.builtins if builtin else self.programs)
             if table is not None:
                 # Two threads may both make it: they come out equal.
                 self._made[key] = table
@@ -64,38 +55,26 @@ class Tables:
 
     def names(self) -> tuple[str, ...]:
         """Every program with a table, sorted."""
-        return tuple(sorted(name for name, builtin in self._sources if not builtin))
+        return tuple(sorted(self.programs.names()))
 
     def check(self) -> None:
-        """Make every table.
+        """Make every table, those of sub-commands too.
 
         Raises:
             TableError: One is wrong.
         """
-        for (name, builtin), source in self._sources.items():
-            if source.name == name:
-                self.get(name, builtin=builtin)
+        for source in (self.programs, self.builtins):
+            made = [(name, source.make(name)) for name in source.names()]
+            waiting = [table for name, table in made if table is not None and table.name == name]
+            while waiting:
+                commands = waiting.pop().commands
+                if commands is not None:
+                    waiting += commands.values()
 
-    def _add(self, file: str, tables: Mapping[str, Any], *, builtin: bool) -> None:
-        for name, table in tables.items():
-            where = f"{file}: {name}"
-            source = Source(name, table, where)
-            for spelling in names_of(name, table, where):
-                if (spelling, builtin) in self._sources:
-                    other = self._sources[spelling, builtin].where
-                    raise TableError(f"{where}: {spelling} stands in {other} already")
-                self._sources[spelling, builtin] = source
-
-    def _make(self, key: tuple[str, bool]) -> Table | None:
-        name, builtin = key
-        source = self._sources.get(key)
-        if source is None:
-            if len(name) > _LONGEST_NAME:
-                return None
-            # python3.11, gcc-12: where the table says that such names mean the same.
-            source = self._sources.get((_VERSION.sub("", name), builtin))
-            if source is None or not source.table.get("versioned", False):
-                return None
-        if source.name != name:
-            return self.get(source.name, builtin=builtin)
-        return make_table(name, source.table, source.where, shared=self._shared)
+    def _make(self, name: str, source: TableSource) -> Table | None:
+        table = source.make(name)
+        if table is not None or len(name) > _LONGEST_NAME:
+            return table
+        # python3.11, gcc-12: where the table says that such names mean the same.
+        plain = _VERSION.sub("", name)
+        return source.make(plain) if source.versioned(plain) else None

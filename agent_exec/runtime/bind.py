@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 
 from agent_exec.errors import LaunchError, Step, TemplateError
-from agent_exec.model.action import Action
 from agent_exec.model.decision import Grant
 from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Spill, Stdio, Survivors
 from agent_exec.named_tuple import NamedTuple
@@ -51,13 +50,14 @@ class Settings(NamedTuple):
 class Bound:
     """A plan that can be run, and what it holds until `release`."""
 
+    stdout_file: OutputFile | None = None
+    stderr_file: OutputFile | None = None
+    _directory: Directory | None = None
+
     def __init__(self, grant: Grant, settings: Settings) -> None:
         self.grant = grant
         self.leases: list[Lease] = []
-        self.stdout_file: OutputFile | None = None
-        self.stderr_file: OutputFile | None = None
         self._settings = settings
-        self._directory: Directory | None = None
         self._mark = settings.environment.mark(grant.request.id)
         timeout_s = grant.request.call.timeout_s
         self.confining = Confining(
@@ -105,9 +105,10 @@ class Bound:
         for lease in self.leases:
             lease.release()
         self.confining.leave(ran=ran)
-        for file in (self.stdout_file, self.stderr_file):
-            if file is not None:
-                file.close(keep=ran)
+        if self.stdout_file is not None:
+            self.stdout_file.close(keep=ran)
+        if self.stderr_file is not None:
+            self.stderr_file.close(keep=ran)
         self._directory = None
 
     def _plan(self) -> CallPlan:
@@ -118,39 +119,37 @@ class Bound:
                 self.stdout_file = self._file("stdout")
             if call.stderr is None:
                 self.stderr_file = self._file("stderr")
+        spills: tuple[Spill | None, Spill | None] = (None, None)
+        if call.keep_output or settings.live is not None:
+            spills = self._spill(0, self.stdout_file), self._spill(1, self.stderr_file)
         return CallPlan(
             self._stages(self._cwd()),
             Stdio.NULL if request.stdin is None else request.stdin,
             Stdio.CAPTURE if call.stdout is None else call.stdout,
             Stdio.CAPTURE if call.stderr is None else call.stderr,
-            self._spill(0, self.stdout_file),
-            self._spill(1, self.stderr_file),
-            settings.limits
-            if call.timeout_s is None
-            else settings.limits._replace(timeout_s=call.timeout_s),
+            *spills,
+            settings.limits if call.timeout_s is None else settings.limits.for_time(call.timeout_s),
             settings.survivors,
             self._mark,
         )
 
-    def _stages(self, directory: int) -> tuple[SpawnPlan, ...]:
-        outline, confining = self._outline, self.confining
-        actions = (Action.fchdir(directory),)
+    def _stages(self, directory: Directory) -> tuple[SpawnPlan, ...]:
+        outline, confining, mark = self._outline, self.confining, self._mark
+        actions = directory.actions
         dies = self._settings.survivors is Survivors.KILL
         stages: list[SpawnPlan] = []
         for stage, lease in zip(outline.stages, self.leases, strict=True):
             executable, rights = lease.template.executable, stage.rights
-            confinement = confining.confinement(rights, executable, stage.argv)
-            words = (*stage.environment, self._mark)
             stages.append(
                 SpawnPlan(
                     executable,
                     stage.words,
-                    confining.environment(rights, executable, words, own=outline.own_tmpdir),
+                    confining.environment(rights, executable, stage.environment, mark),
                     actions,
                     session=True,
                     reset_signals=True,
                     die_with_parent=dies,
-                    confinement=confinement,
+                    confinement=confining.confinement(rights, executable, stage.argv),
                 )
             )
         call = self.grant.request.call
@@ -159,7 +158,7 @@ class Bound:
             stages = [on_terminal(stages[0], call.stdin)]
         return confining.boxed(stages, outline.rights)
 
-    def _cwd(self) -> int:
+    def _cwd(self) -> Directory:
         cwd = self.grant.request.cwd
         if cwd == self._settings.cache.worktree:
             self._directory = self._settings.cache.directory()
@@ -168,7 +167,7 @@ class Bound:
                 self._directory = Directory(cwd)
             except OSError as error:
                 raise LaunchError(cwd, Step.CWD, error.errno or errno.EIO) from None
-        return self._directory.fd
+        return self._directory
 
     def _spill(self, which: int, kept: OutputFile | None) -> Spill | None:
         live = self._settings.live

@@ -18,10 +18,10 @@ from agent_exec.sandbox import landlock
 from agent_exec.sandbox.access import Places
 from agent_exec.sandbox.available import best
 from agent_exec.sandbox.box import Box
+from agent_exec.sandbox.filters import filter_maker, why_no_filter
 from agent_exec.sandbox.limits import Bounds
 from agent_exec.sandbox.profile import Cell, Sandbox
 from agent_exec.sandbox.protected import Protected
-from agent_exec.sandbox.seccomp import filter_maker, why_no_filter
 from agent_exec.sandbox.told import read_told
 from agent_exec.template.template import Template
 

@@ -12,7 +12,7 @@ from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Executor, Route, Verdict, strictest
 from agent_exec.model.request import Command, ExecRequest
 from agent_exec.policy.decide import Planned
-from agent_exec.policy.eyes import Eyes, MakeWitness
+from agent_exec.policy.eyes import Eyes, IsStraight, MakeWitness
 from agent_exec.policy.judge import Judge
 from agent_exec.policy.load import load_policy
 from agent_exec.policy.load_tables import load_tables
@@ -32,6 +32,7 @@ class Checker:
         worktree: A directory.
         policy: A shipped name, the path of a file, or a `Policy`.
         witness: See `agent_exec.policy.look_program.Programs`.
+        ask_straight: See `agent_exec.policy.eyes.Eyes`.
 
     Raises:
         PolicyError: It is wrong, or not to be had.
@@ -43,6 +44,7 @@ class Checker:
         worktree: str | os.PathLike[str],
         policy: str | os.PathLike[str] | Policy,
         witness: MakeWitness | None = None,
+        ask_straight: IsStraight | None = None,
     ) -> None:
         self.worktree = os.path.realpath(worktree)
         if not os.path.isdir(self.worktree):
@@ -58,6 +60,7 @@ class Checker:
             os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()
         }
         self.environment = ChildEnvironment(variables, self.worktree)
+        self._ask_straight = ask_straight
         self._judge = Judge(
             policy,
             load_tables(),
@@ -65,6 +68,10 @@ class Checker:
             variables=self._variables,
             witness=witness,
         )
+
+    def eyes(self) -> Eyes:
+        """What looks for one judgement."""
+        return Eyes(self._ask_straight)
 
     def withheld_secrets(self) -> list[str]:
         """Values of variables that children do not get, and that look like secrets."""
@@ -136,7 +143,7 @@ class Checker:
             planned=Planned(route, request.needs_shell, request.complete, nothing),
             variables=request.call.env or {},
             executor=executor,
-            eyes=eyes,
+            eyes=self.eyes() if eyes is None else eyes,
         )
         if decision.verdict is Verdict.ALLOW and executor is Executor.OURS and self._unmet:
             lacks = ", ".join(self._unmet)

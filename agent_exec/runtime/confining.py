@@ -14,10 +14,10 @@ from agent_exec.model.result import ToolResult
 from agent_exec.model.rights import Rights
 from agent_exec.runtime.boxed import Boxed, outcome_of
 from agent_exec.runtime.denials import Withheld, denials
+from agent_exec.runtime.outline import TMPDIR, Words
 from agent_exec.sandbox.profile import Cell, Sandbox
 from agent_exec.sandbox.protected import Looks, changes
 
-_TMPDIR = b"TMPDIR="
 _MOST_NAMED = 5
 
 
@@ -30,23 +30,25 @@ class Confining:
         survivors: What becomes of what it leaves running.
     """
 
+    # Most calls change few of these: set here, they are not set for each call.
+    _cell: Cell | None = None
+    _alone = True
+    _in_use = False
+    _ran_code = False
+    _before: Looks | None = None
+    """Protected files, before the first stage that could write them."""
+    _boxed: Sequence[Boxed | None] = ()
+    _made: Confinement | None = None
+    """Of the last stage; of one tool all are of one kind."""
+    _contained: bool | None = None
+
     def __init__(
         self, sandbox: Sandbox | None, timeout_s: float | None, survivors: Survivors
     ) -> None:
         self._sandbox = sandbox
         self._timeout_s = timeout_s
         self._survivors = survivors
-        self._cell: Cell | None = None
-        self._alone = True
-        self._in_use = False
-        self._ran_code = False
         self._withheld: list[Withheld] = []
-        self._before: Looks | None = None
-        """Protected files, before the first stage that could write them."""
-        self._boxed: list[Boxed | None] = []
-        self._made: Confinement | None = None
-        """Of the last stage; of one tool all are of one kind."""
-        self._contained: bool | None = None
 
     @property
     def held_by(self) -> tuple[str, ...] | None:
@@ -73,48 +75,44 @@ class Confining:
         """
         if rights is None or self._sandbox is None:
             return None
-        name = os.fsdecode(executable.path or b"")
+        sandbox = self._sandbox
         try:
-            cell = self._entered(self._sandbox)
+            cell = self._cell or self._entered(sandbox)
             made = cell.confinement(rights, executable)
         except OSError as error:
-            raise LaunchError(name or argv[0], Step.SANDBOX, error.errno or errno.EIO) from None
+            raise LaunchError(executable.name, Step.SANDBOX, error.errno or errno.EIO) from None
         self._made = made
         self._ran_code |= rights.code
         if rights.write and self._before is None:
-            self._before = self._sandbox.protected.look()
-        self._withheld.append(Withheld(argv, name, rights, self._sandbox.box is not None))
+            self._before = sandbox.protected.look()
+        self._withheld.append(Withheld(argv, executable.name, rights, sandbox.box is not None))
         return made
 
     def environment(
         self,
         rights: Rights | None,
         executable: Executable,
-        words: tuple[bytes, ...],
-        *,
-        own: bool,
+        words: Words,
+        mark: bytes,
     ) -> tuple[bytes, ...]:
-        """The same words with TMPDIR, where a stage with `rights` has a temp directory.
+        """The environment of a stage: with TMPDIR, where it has a temp directory by `rights`.
 
         Args:
             rights: Of the stage.
             executable: What it becomes.
-            words: Of its environment.
-            own: Does the call itself set TMPDIR? Then it stays.
+            words: All but the mark, and TMPDIR where the call does not set it itself.
+            mark: Of the call.
 
         Raises:
             LaunchError: As `confinement`.
         """
-        if rights is None or self._sandbox is None or own or not rights.tmp:
-            return words
+        if words.own_tmpdir or rights is None or self._sandbox is None or not rights.tmp:
+            return (*words.all, mark)
         try:
-            tmp = self._entered(self._sandbox).tmp_for(rights, executable)
+            tmp = (self._cell or self._entered(self._sandbox)).tmp_for(rights, executable)
         except OSError as error:
             raise LaunchError("a temp directory", Step.SANDBOX, error.errno or errno.EIO) from None
-        return (
-            *[word for word in words if not word.startswith(_TMPDIR)],
-            _TMPDIR + os.fsencode(tmp),
-        )
+        return (*words.others, mark, TMPDIR + tmp)
 
     def explained(self, result: ToolResult, cwd: str) -> ToolResult:
         """`result` with notices of what was refused to its stages."""
@@ -153,7 +151,8 @@ class Confining:
         if sandbox is None or sandbox.box is None:
             return tuple(stages)
         cell = self._entered(sandbox)
-        self._boxed = boxed = []
+        boxed: list[Boxed | None] = []
+        self._boxed = boxed
         made = []
         for stage, granted in zip(stages, rights, strict=True):
             told = None

@@ -15,37 +15,36 @@ from agent_exec.model.result import ToolResult
 from agent_exec.model.rights import Rights
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.paths import is_beneath, normal
+from agent_exec.regex import regex
 from agent_exec.sandbox.limits import Bounds
 
-_REFUSED = re.compile(
+_REFUSED = regex(
     r"permission denied|operation not permitted|access denied|\bEACCES\b|\bEPERM\b"
     r"|PermissionError|invalid cross-device link|read-only file system|\bEROFS\b",
     re.IGNORECASE,
 )
-_READ_ONLY = re.compile(r"read-only file system|\bEROFS\b", re.IGNORECASE)
-_NETWORK = re.compile(
+_READ_ONLY = regex(r"read-only file system|\bEROFS\b", re.IGNORECASE)
+_NETWORK = regex(
     r"could ?n.t resolve|could not resolve|name resolution|name or service not known|getaddrinfo"
     r"|\bsocket\b|\bconnect|network is unreachable|unable to access 'https?:|EAI_AGAIN|ENOTFOUND"
     r"|newconnectionerror|netlink|cannot talk to rtnetlink|bus_open|docker daemon",
     re.IGNORECASE,
 )
-_MEMORY = re.compile(
+_MEMORY = regex(
     r"cannot allocate memory|out of memory|MemoryError|bad_alloc|\bENOMEM\b", re.IGNORECASE
 )
-_PROCESSES = re.compile(
+_PROCESSES = regex(
     r"fork.*resource temporarily unavailable|\bEAGAIN\b.*spawn|spawn.*\bEAGAIN\b"
     r"|can.t start new thread|pthread_create failed",
     re.IGNORECASE,
 )
 _QUOTES = "'\"`\u2018\u2019"
-_PATH = re.compile(
+_PATH = regex(
     rf"""[{_QUOTES}]([^{_QUOTES}\n]+)[{_QUOTES}]|(?:^|[\s:=(])((?:~|\.{{0,2}}/)[^\s:,;'")]+)"""
 )
-_NOT_FOUND = re.compile(r"no such file or directory|\bENOENT\b", re.IGNORECASE)
-_BEFORE = re.compile(
-    r"(?:^|:\s+)([^\s:][^:\n]*):\s+(?:permission denied|no such file)", re.IGNORECASE
-)
-_EXECUTES = re.compile(
+_NOT_FOUND = regex(r"no such file or directory|\bENOENT\b", re.IGNORECASE)
+_BEFORE = regex(r"(?:^|:\s+)([^\s:][^:\n]*):\s+(?:permission denied|no such file)", re.IGNORECASE)
+_EXECUTES = regex(
     r"(?:cannot|can't|could not|failed to) (?:exec|run|spawn)|\bexecv|\bexec\b.{0,40} failed",
     re.IGNORECASE,
 )

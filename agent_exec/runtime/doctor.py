@@ -29,7 +29,7 @@ from agent_exec.runtime.kill_tier import find_kill_tier
 from agent_exec.runtime.stage import Stage
 from agent_exec.sandbox import landlock
 from agent_exec.sandbox.available import tmp_folders
-from agent_exec.sandbox.seccomp import filter_maker, why_no_filter
+from agent_exec.sandbox.filters import filter_maker, why_no_filter
 from agent_exec.sandbox.tmp import TmpFolders
 from agent_exec.template.cache import HOT_AFTER, MAX_TEMPLATES, TemplateCache
 from agent_exec.template.template import Template

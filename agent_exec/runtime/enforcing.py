@@ -12,10 +12,10 @@ from agent_exec.policy.policy import Policy
 from agent_exec.sandbox.access import Places
 from agent_exec.sandbox.available import best, names, tmp_folders
 from agent_exec.sandbox.box import Box
+from agent_exec.sandbox.filters import filter_maker
 from agent_exec.sandbox.limits import Bounds
 from agent_exec.sandbox.profile import Enforced, Sandbox
 from agent_exec.sandbox.protected import Protected
-from agent_exec.sandbox.seccomp import filter_maker
 
 
 def enforced_by(launcher: LauncherName, policy: Policy | None = None) -> Enforced:

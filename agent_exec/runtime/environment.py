@@ -5,11 +5,11 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import os
-import re
 from collections.abc import Iterable, Mapping
 
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.policy.policy import Policy
+from agent_exec.regex import regex
 
 MARK = "AGENT_EXEC_CALL"
 """The variable by which descendants of a call are found; its value is the call's id.
@@ -19,7 +19,7 @@ calls by ``AGENT_EXEC_CALL_2``, one below by ``AGENT_EXEC_CALL_3``: so the outer
 the inner ones leave behind.
 """
 
-_MARKS = re.compile(rf"{MARK}(?:_[0-9]+)?")
+_MARKS = regex(rf"{MARK}(?:_[0-9]+)?")
 _MOST_KEPT = 64
 _NOT_INHERITED = frozenset({b"PWD", b"OLDPWD"})
 _SYSTEM_FOLDERS = (

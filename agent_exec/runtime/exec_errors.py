@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.regex import regex
 
 _NOT_FOUND = 127
 _NOT_EXECUTED = 126
 _SAMPLE = 128  # bytes that bash looks at, HASH_BANG_BUFSIZ
 _HEAD = 256  # bytes that the kernel looks at, BINPRM_BUF_SIZE
-_INTERPRETER = re.compile(rb"#![ \t]*([^ \t\n]*)")
+_INTERPRETER = regex(rb"#![ \t]*([^ \t\n]*)")
 
 
 class Failure(NamedTuple):

@@ -77,16 +77,16 @@ def key_of(call: ToolCall) -> Key | None:
     if call.stdin is not None or call.keep_output is not False or call.append is not False:
         return None
     try:
-        env = None if call.env is None else tuple(sorted(call.env.items()))
+        if call.env is not None:
+            call = call._replace(env=tuple(sorted(call.env.items())))  # type: ignore[arg-type]
         # True is no number of seconds, but equal to one.
-        key = (*call[:_ENV], env, *call[_ENV + 1 : _JUSTIFICATION], type(call.timeout_s))
+        key = (call[:_JUSTIFICATION], type(call.timeout_s))
         hash(key)
     except (AttributeError, TypeError):
         return None
     return key
 
 
-_ENV = ToolCall._fields.index("env")
 _JUSTIFICATION = ToolCall._fields.index("justification")
 
 

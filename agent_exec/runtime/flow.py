@@ -10,7 +10,6 @@ from agent_exec.model.decision import Decision, Grant, Verdict
 from agent_exec.model.outcome import Ended
 from agent_exec.model.question import Answer, Reply
 from agent_exec.model.result import ToolResult
-from agent_exec.policy.eyes import Eyes
 from agent_exec.runtime.approvals.asking import Approver, Asking, Judged, ask, ask_sync
 from agent_exec.runtime.audit.log import AuditLog
 from agent_exec.runtime.audit.record import CallRecord
@@ -61,7 +60,7 @@ class Flow:
         familiar = None if key is None else self._familiar.recall(key)
         if familiar is not None:
             return familiar.asked(call, id_), self._updates.judge(familiar.decision)
-        eyes = Eyes()
+        eyes = self._checker.eyes()
         request = resolve(
             call,
             id_=id_,
@@ -210,7 +209,8 @@ class Flow:
             return grant
 
     def _done(self, record: CallRecord, result: ToolResult) -> None:
-        self._end_span(record, result)
+        if record.span is not None:
+            self._end_span(record, result)
         if self._log is not None:
             self._log.write(record, result)
 

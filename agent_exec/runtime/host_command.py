@@ -17,14 +17,15 @@ from agent_exec.errors import AgentExecError, InvalidCall
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Executor, Verdict
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.regex import regex
 from agent_exec.runtime.checker import Checker
 
 _OURS = "agent-exec"
-_PACKAGE = re.compile(r"agent_exec(\..*)?")
+_PACKAGE = regex(r"agent_exec(\..*)?")
 # What a shell keeps for the next command of the host, and a process of ours cannot give it.
 _MOVERS = frozenset({"cd", "chdir", "pushd", "popd"})
 # A directory in which a shell expands nothing, then the rest.
-_MOVED = re.compile(
+_MOVED = regex(
     r"""\s*cd\s+(?:--\s+)?(?P<folder>[\w./+@%,:=][\w./+@%,:=-]*|'[^'\n]+'|"[^"$`\\!\n]+")\s*"""
     r"""(?:&&|;)\s*(?P<rest>\S.*)""",
     re.DOTALL,

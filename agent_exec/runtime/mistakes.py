@@ -6,14 +6,14 @@ follows it is a program: ``cut -d | -f1`` is none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from agent_exec.errors import InvalidCall
+from agent_exec.regex import regex
 
 _PIPES = frozenset({"|", "|&"})
 _JOINTS = _PIPES | {"&&", "||", ";"}
-_REDIRECTION = re.compile(r"(?:[0-9]?|&)>>?(?:&[0-9-]|/dev/null)")
+_REDIRECTION = regex(r"(?:[0-9]?|&)>>?(?:&[0-9-]|/dev/null)")
 
 
 def refuse_shell_syntax(argv: Sequence[str], is_program: Callable[[str], bool]) -> None:

@@ -14,6 +14,25 @@ from agent_exec.model.rights import Rights
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.environment import ChildEnvironment
 
+TMPDIR = b"TMPDIR="
+
+
+class Words(NamedTuple):
+    """An environment, but for the mark of the call."""
+
+    all: tuple[bytes, ...]
+    """Where there is no temp directory, or the call names one itself."""
+    others: tuple[bytes, ...]
+    """Without TMPDIR."""
+    own_tmpdir: bool
+    """Does the call itself set TMPDIR? Then it stays."""
+
+    @classmethod
+    def of(cls, words: tuple[bytes, ...], *, own_tmpdir: bool) -> Words:
+        """Those of one stage."""
+        others = tuple([word for word in words if not word.startswith(TMPDIR)])
+        return cls(words, others, own_tmpdir)
+
 
 class StageOutline(NamedTuple):
     """One stage."""
@@ -23,8 +42,7 @@ class StageOutline(NamedTuple):
     argv: tuple[str, ...]
     words: tuple[bytes, ...]
     """The same as bytes."""
-    environment: tuple[bytes, ...]
-    """But for the mark of the call, and a temp directory."""
+    environment: Words
     rights: Rights | None
 
 
@@ -34,8 +52,6 @@ class Outline(NamedTuple):
     stages: tuple[StageOutline, ...]
     rights: tuple[Rights | None, ...]
     """Of each stage."""
-    own_tmpdir: bool
-    """Does the call itself set TMPDIR?"""
 
 
 def outline_of(environment: ChildEnvironment, grant: Grant) -> Outline:
@@ -55,12 +71,12 @@ def outline_of(environment: ChildEnvironment, grant: Grant) -> Outline:
             _program(command),
             command.argv,
             words_of(command.argv),
-            environment.words(request.cwd, env, variables),
+            Words.of(environment.words(request.cwd, env, variables), own_tmpdir="TMPDIR" in env),
             granted,
         )
         for command, variables, granted in zip(request.commands, needed, rights, strict=True)
     ]
-    return Outline(tuple(stages), tuple(rights), "TMPDIR" in env)
+    return Outline(tuple(stages), tuple(rights))
 
 
 def words_of(argv: tuple[str, ...]) -> tuple[bytes, ...]:

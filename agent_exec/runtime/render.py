@@ -86,8 +86,7 @@ def output(captured: Captured, file: str | None) -> Output:
     size = len(captured.head) + captured.dropped + len(captured.tail)
     if size == 0 and file is None:
         return _NOTHING
-    text = decode(captured)
-    return Output(text.head, text.tail, text.dropped, file, size)
+    return Output(*decode(captured), file, size)
 
 
 def what_files_lack(

@@ -13,7 +13,6 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 
 from agent_exec.errors import LaunchError, Step, TemplateError
-from agent_exec.model.action import Action
 from agent_exec.model.decision import Grant
 from agent_exec.model.outcome import Ended, LauncherName, Outcome, StageOutcome
 from agent_exec.model.plan import CallPlan, SpawnPlan, Stdio, Survivors
@@ -48,6 +47,11 @@ class ScriptRun:
         files: Where the whole outputs go.
     """
 
+    ended = Ended.EXIT
+    pipe_held = False
+    _last = False
+    """Of the pipelines; what it leaves running is ended with it."""
+
     def __init__(
         self, grant: Grant, settings: Settings, judge_again: JudgeAgain, files: Files
     ) -> None:
@@ -66,12 +70,8 @@ class ScriptRun:
         self.confining = Confining(settings.sandbox, timeout_s, settings.survivors)
         self._ready = ScriptStages(grant, settings, judge_again, self.output, self.confining)
         self.stages: list[StageResult] = []
-        self.ended = Ended.EXIT
-        self.pipe_held = False
         self.survivors: list[int] = []
         self.unreaped: list[int] = []
-        self._last = False
-        """Of the pipelines; what it leaves running is ended with it."""
         self._left_over = LeftOver(self._mark)
         self._ends: list[End] = []
         """Of the stages of the pipeline that runs now."""
@@ -249,11 +249,10 @@ class ScriptRun:
             left = self._deadline - time.monotonic()
             if left <= 0:
                 return None
-            limits = limits._replace(timeout_s=left)
+            limits = limits.for_time(left)
         directory = self._ready.work_in()
         out = call.stdout if stdout is None else stdout
         out_rest, err_rest = self.output.rest()
-        changes_to = Action.fchdir(directory.fd)
         dies = settings.survivors is Survivors.KILL
         stages: list[SpawnPlan] = []
         for program in programs:
@@ -263,7 +262,7 @@ class ScriptRun:
                     executable,
                     program.found.words,
                     program.envp,
-                    (*program.actions, changes_to),
+                    (*program.actions, *directory.actions),
                     session=True,
                     reset_signals=True,
                     die_with_parent=dies,

@@ -36,13 +36,15 @@ class ScriptCall:
         self._settings = settings
         self._files: list[OutputFile | None] = [None, None]
         call = grant.request.call
-        try:
-            for which, to in ((0, call.stdout), (1, call.stderr)):
-                if call.keep_output and to is None:
-                    self._files[which] = self._file(("stdout", "stderr")[which])
-        except BaseException:
-            self._close(keep=False)
-            raise
+        if call.keep_output:
+            try:
+                if call.stdout is None:
+                    self._files[0] = self._file("stdout")
+                if call.stderr is None:
+                    self._files[1] = self._file("stderr")
+            except BaseException:
+                self._close(keep=False)
+                raise
         live = (None, None) if settings.live is None else settings.live.files
         files = (self._files[0] or live[0], self._files[1] or live[1])
         self._run = ScriptRun(grant, settings, judge_again, files)

@@ -14,7 +14,7 @@ from agent_exec.model.rights import Rights
 from agent_exec.model.script import Pipeline, SimpleCommand
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.environment import ChildEnvironment
-from agent_exec.runtime.outline import StageOutline, words_of
+from agent_exec.runtime.outline import StageOutline, Words, words_of
 from agent_exec.shell.builtins import BUILTINS
 from agent_exec.shell.builtins.state import ShellState
 
@@ -104,7 +104,10 @@ def _stage(
         return None
     # What the decision sets is set over what the call does.
     words = environment.words(cwd, given, needs.variables)
-    return StageOutline(needs.program, argv, words_of(argv), words, needs.rights)
+    own = "TMPDIR" in given
+    return StageOutline(
+        needs.program, argv, words_of(argv), Words.of(words, own_tmpdir=own), needs.rights
+    )
 
 
 def _judged(decision: Decision) -> Judged:

@@ -25,6 +25,7 @@ from agent_exec.runtime.exec_errors import (
     not_found,
 )
 from agent_exec.runtime.open_file import open_file
+from agent_exec.runtime.outline import Words
 from agent_exec.runtime.places import FilesOf, RealPlaces
 from agent_exec.runtime.redirect import AS_GIVEN, redirect
 from agent_exec.runtime.renewal import on_stale
@@ -159,9 +160,8 @@ class ScriptStages:
         holds.callback(found.release)
         if found.executable.script and interpreter_error(stage.program, state.cwd):
             return None
-        words = (*stage.environment, self._mark)
         envp = self._confining.environment(
-            stage.rights, found.executable, words, own="TMPDIR" in self._extra
+            stage.rights, found.executable, stage.environment, self._mark
         )
         said = Said(
             AS_GIVEN, pipeline.commands[place].line, piped=place < len(outline.stages[item]) - 1
@@ -323,8 +323,10 @@ class ScriptStages:
         extra = self._extra
         if simple.assignments or needs.variables:
             extra = {**extra, **dict(_prefix(simple, scope)), **dict(needs.variables)}
-        words = (*self._settings.environment.words(self.state.cwd, extra), self._mark)
-        return self._confining.environment(needs.rights, executable, words, own="TMPDIR" in extra)
+        words = Words.of(
+            self._settings.environment.words(self.state.cwd, extra), own_tmpdir="TMPDIR" in extra
+        )
+        return self._confining.environment(needs.rights, executable, words, self._mark)
 
     def why_not_again(self, programs: Sequence[Program], error: TemplateError) -> str | None:
         """Why programs, one of which has been replaced, may not be run as they are now."""

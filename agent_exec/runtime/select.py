@@ -10,7 +10,7 @@ from agent_exec.launch.base import Launcher
 from agent_exec.launch.select import select_general, why_not_kernel
 from agent_exec.model.outcome import LauncherName
 from agent_exec.model.plan import Containment
-from agent_exec.policy.eyes import MakeWitness, is_still_so
+from agent_exec.policy.eyes import IsStraight, MakeWitness, is_still_so
 from agent_exec.runtime.engine import Engine
 
 
@@ -65,3 +65,12 @@ def select_witness() -> MakeWitness:
     from agent_exec.launch.glances import asker  # noqa: PLC0415 - absent on some systems
 
     return asker
+
+
+def select_straight() -> IsStraight | None:
+    """What asks of all names of a path at once; None: nothing can."""
+    if importlib.util.find_spec("agent_exec._native") is None:
+        return None
+    from agent_exec.launch.native import is_straight  # noqa: PLC0415 - absent on some systems
+
+    return is_straight

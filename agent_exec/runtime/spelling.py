@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TypedDict
 
 from agent_exec.errors import InvalidCall
 from agent_exec.model.call import ToolCall
 from agent_exec.runtime import checks
-
-
-class CallOptions(TypedDict, total=False):
-    """What every way to run a call takes, by keyword."""
-
-    stdin: str | bytes | int | None
-    """Literal input, or a descriptor to hand on; nothing is /dev/null."""
-    stdout: int | None
-    """A descriptor to hand on instead of capturing; the same for `stderr`."""
-    stderr: int | None
-    cwd: str | os.PathLike[str] | None
-    """Absolute, or relative to the worktree; the worktree itself when not given."""
-    env: Mapping[str, str] | None
-    """Laid over the tool's environment."""
-    timeout_s: float | None
-    """Seconds from the launch to SIGTERM; the tool's limit when not given; inf for no limit."""
-    keep_output: bool
-    """Write the whole output to files, whose paths are in the result."""
-    stdout_file: str | None
-    """A file for the output, relative to the call's directory, as ``>`` has one."""
-    append: bool
-    """As ``>>`` does."""
+from agent_exec.runtime.call_options import CallOptions
 
 
 def call_of(stages: tuple[tuple[str, ...], ...], options: CallOptions) -> ToolCall:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import resource
+from typing import TypeAlias
 
 from agent_exec.model.confinement import Rlimit
 from agent_exec.named_tuple import NamedTuple
@@ -14,6 +15,7 @@ _MIB = 1024 * 1024
 _PROCESSORS = os.cpu_count() or 1
 # For what a program does after its deadline until it is killed.
 _CPU_SPARE_S = 30
+_MOST_KEPT = 64
 
 
 class Bounds(NamedTuple):
@@ -28,14 +30,52 @@ class Bounds(NamedTuple):
     open_files: int | None = None
 
 
-def rlimits(bounds: Bounds, *, timeout_s: float | None, running: int | None) -> tuple[Rlimit, ...]:
-    """What a child sets. None is above what is in force.
+Pair: TypeAlias = tuple[int, int]
+
+
+class _Kept(NamedTuple):
+    """What was made, and of what."""
+
+    which: tuple[int, ...]
+    in_force: list[Pair]
+    """Of each of these, soft and hard."""
+    made: tuple[Rlimit, ...]
+
+
+class Rlimits:
+    """What children set: made again only where something else is in force. Safe from any thread.
 
     Args:
         bounds: Of the policy.
-        timeout_s: Of the call; of processor time, each processor may spend as much.
-        running: Threads of the same user; None where the limit does not bind this one.
     """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._kept: dict[tuple[float | None, int | None], _Kept] = {}
+
+    def of(self, timeout_s: float | None, running: int | None) -> tuple[Rlimit, ...]:
+        """Those of one child. None is above what is in force.
+
+        Args:
+            timeout_s: Of the call; of processor time, each processor may spend as much.
+            running: Threads of the same user; None where the limit does not bind this one.
+        """
+        kept = self._kept.get((timeout_s, running))
+        if kept is not None and [*map(resource.getrlimit, kept.which)] == kept.in_force:
+            return kept.made
+        wanted = _wanted(self._bounds, timeout_s, running)
+        which = tuple([each for each, _ in wanted])
+        in_force = [*map(resource.getrlimit, which)]
+        lowered = [_lower(*each, now) for each, now in zip(wanted, in_force, strict=True)]
+        made = tuple([each for each in lowered if each is not None])
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept = {}
+        self._kept[timeout_s, running] = _Kept(which, in_force, made)
+        return made
+
+
+def _wanted(bounds: Bounds, timeout_s: float | None, running: int | None) -> list[tuple[int, int]]:
+    """Which limit, and its value; none of these twice."""
     wanted: list[tuple[int, int]] = [(resource.RLIMIT_CORE, 0)]
     if timeout_s is not None and math.isfinite(timeout_s):
         wanted.append((resource.RLIMIT_CPU, math.ceil(timeout_s) * _PROCESSORS + _CPU_SPARE_S))
@@ -47,7 +87,7 @@ def rlimits(bounds: Bounds, *, timeout_s: float | None, running: int | None) -> 
         wanted.append((resource.RLIMIT_NOFILE, bounds.open_files))
     if bounds.processes is not None and running is not None:
         wanted.append((resource.RLIMIT_NPROC, running + bounds.processes))
-    return tuple([made for which, value in wanted if (made := _lower(which, value)) is not None])
+    return wanted
 
 
 def threads_of_user() -> int | None:
@@ -82,9 +122,9 @@ def _is_of(pid: str, uid: int) -> bool:
     return False
 
 
-def _lower(which: int, value: int) -> Rlimit | None:
+def _lower(which: int, value: int, in_force: Pair) -> Rlimit | None:
     """Both limits at `value`, or at what is in force where that is less; None: nothing to do."""
-    soft, hard = resource.getrlimit(which)
+    soft, hard = in_force
     infinity = resource.RLIM_INFINITY
     new_soft = value if soft == infinity else min(value, soft)
     new_hard = value if hard == infinity else min(value, hard)

@@ -15,10 +15,11 @@ from agent_exec.named_tuple import NamedTuple
 from agent_exec.sandbox.access import Floor, Places, access_to_tmp, accesses, find_floor
 from agent_exec.sandbox.box import Box
 from agent_exec.sandbox.core import Core
-from agent_exec.sandbox.limits import Bounds, rlimits, threads_of_user
+from agent_exec.sandbox.kinds import Kind, Kinds
+from agent_exec.sandbox.limits import Bounds, Rlimits, threads_of_user
 from agent_exec.sandbox.programs import started_with
 from agent_exec.sandbox.protected import Protected
-from agent_exec.sandbox.rule_sets import Key, RuleSet, RuleSets, Wanted
+from agent_exec.sandbox.rule_sets import RuleSet, RuleSets, Wanted
 from agent_exec.sandbox.slots import Slot, Slots
 from agent_exec.sandbox.tmp import TmpFolders
 
@@ -73,6 +74,8 @@ class Sandbox:
         self._filters: dict[tuple[bool, bool], Filter] = {}
         self._counted: tuple[float, int | None] = (float("-inf"), None)
         self._lock = threading.Lock()
+        self._rlimits = Rlimits(bounds)
+        self.kinds = Kinds()
         self.rule_sets = RuleSets(max(enforced.landlock, 1), core)
         self.slots = Slots(TmpFolders(*tmp_folders), core.is_empty)
 
@@ -86,19 +89,19 @@ class Sandbox:
         if self.box is not None:
             self.box.close()
 
-    def rule_set(self, slot: Slot, rights: Rights, executable: Executable) -> RuleSet | None:
+    def rule_set(
+        self, slot: Slot, kind: Kind, rights: Rights, executable: Executable
+    ) -> RuleSet | None:
         """The one of `slot` for `rights`; None without Landlock. Raises as `RuleSets.make`."""
         if not self._enforced.landlock:
             return None
-        key = _key(rights, executable)
-        program = os.fsdecode(executable.path or b"")
-        return slot.rule_set(
-            key,
-            self.rule_sets.is_right,
-            lambda: self.rule_sets.make(
-                key, slot.tmp, executable.fd, lambda: self._wanted(rights, program)
-            ),
-        )
+        kept = slot.rule_set(kind, self.rule_sets.is_right)
+        if kept is None:
+            kept = self.rule_sets.make(
+                kind, slot.tmp, executable.fd, lambda: self._wanted(rights, executable.name)
+            )
+            slot.add(kind, kept)
+        return kept
 
     def confinement(
         self, rights: Rights, rule_set: RuleSet | None, timeout_s: float | None
@@ -107,7 +110,7 @@ class Sandbox:
         return Confinement(
             landlock=None if rule_set is None else rule_set.fd,
             filter=self._filter(rights),
-            rlimits=rlimits(self.bounds, timeout_s=timeout_s, running=self._running()),
+            rlimits=self._rlimits.of(timeout_s, self._running()),
         )
 
     def _wanted(self, rights: Rights, program: str) -> Wanted:
@@ -139,6 +142,9 @@ class Sandbox:
         """Threads of the user, as of a moment ago."""
         if self.bounds.processes is None:
             return None
+        at, count = self._counted
+        if time.monotonic() - at < _COUNT_AGAIN_S:
+            return count
         with self._lock:
             at, count = self._counted
             if time.monotonic() - at >= _COUNT_AGAIN_S:
@@ -153,21 +159,24 @@ class Cell:
     Of one thread at a time.
     """
 
+    # Most calls change few of these: set here, they are not set for each call.
+    _slot: Slot | None = None
+    _notes: Slot | None = None
+    _boxed = 0
+    _left = False
+
     def __init__(self, sandbox: Sandbox, timeout_s: float | None) -> None:
         self._sandbox = sandbox
         self._timeout_s = timeout_s
-        self._slot: Slot | None = None
-        self._notes: Slot | None = None
-        self._boxed = 0
-        self._left = False
 
-    def tmp_for(self, rights: Rights, executable: Executable) -> str:
+    def tmp_for(self, rights: Rights, executable: Executable) -> bytes:
         """Its temp directory, for a stage with these rights: absolute, without links.
 
         Raises:
             OSError: It cannot be had.
         """
-        return self._slot_for(rights, executable).tmp
+        slot = self._slot or self._take(self._sandbox.kinds.of(rights, executable))
+        return slot.tmp_bytes
 
     def confinement(self, rights: Rights, executable: Executable) -> Confinement:
         """What a child of the call that becomes `executable` does to itself.
@@ -177,8 +186,11 @@ class Cell:
         Raises:
             OSError: A temp directory or a rule set cannot be had.
         """
-        rule_set, _ = self._rule_set(rights, executable)
-        return self._sandbox.confinement(rights, rule_set, self._timeout_s)
+        sandbox = self._sandbox
+        kind = sandbox.kinds.of(rights, executable)
+        slot = self._slot or self._take(kind)
+        rule_set = sandbox.rule_set(slot, kind, rights, executable)
+        return sandbox.confinement(rights, rule_set, self._timeout_s)
 
     def boxed(self, stage: SpawnPlan, rights: Rights) -> tuple[SpawnPlan, str]:
         """A confined stage, to be run in bubblewrap; and the file that says what became of it.
@@ -189,14 +201,16 @@ class Cell:
         """
         box = self._sandbox.box
         assert box is not None, "who asks has looked"
-        rule_set, tmp = self._rule_set(rights, stage.executable)
+        kind = self._sandbox.kinds.of(rights, stage.executable)
+        slot = self._slot or self._take(kind)
+        rule_set = self._sandbox.rule_set(slot, kind, rights, stage.executable)
         assert rule_set is not None, "without Landlock there is no box"
         if self._notes is None:
             self._notes = self._sandbox.slots.take(None)
         told = f"{self._notes.tmp}/{self._boxed}"
         self._boxed += 1
         os.close(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        return box.plan(stage, rights, rule_set, tmp=tmp, told=told), told
+        return box.plan(stage, rights, rule_set, tmp=slot.tmp, told=told), told
 
     def leave(self, *, alone: bool, in_use: bool = False) -> None:
         """Give everything back, empty the temp directory. Idempotent.
@@ -213,33 +227,8 @@ class Cell:
             slots.give_back(self._slot, again=alone, in_use=in_use)
         self._notes = self._slot = None
 
-    def _rule_set(self, rights: Rights, executable: Executable) -> tuple[RuleSet | None, str]:
-        """With the temp directory that it names."""
-        slot = self._slot_for(rights, executable)
-        return self._sandbox.rule_set(slot, rights, executable), slot.tmp
-
-    def _slot_for(self, rights: Rights, executable: Executable) -> Slot:
+    def _take(self, kind: Kind) -> Slot:
         """The one slot of the call, chosen by its first stage."""
         assert not self._left, "nobody would give it back"
-        if self._slot is None:
-            self._slot = self._sandbox.slots.take(_key(rights, executable))
-        return self._slot
-
-
-def _key(rights: Rights, executable: Executable) -> Key:
-    """What a rule set is for.
-
-    Programs are in it by what they are now: rights are to files, and an update replaces these.
-    """
-    program, identity = os.fsdecode(executable.path or b""), executable.identity
-    others = [_file(each) for each in rights.programs if each != program]
-    return (rights, program, identity.dev, identity.ino, *others)
-
-
-def _file(path: str) -> tuple[int, int] | None:
-    """Which file is there now."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+        self._slot = taken = self._sandbox.slots.take(kind)
+        return taken

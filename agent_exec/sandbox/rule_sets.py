@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TypeAlias
 from weakref import WeakValueDictionary
 
@@ -21,7 +21,7 @@ from agent_exec.sandbox.landlock import Where
 _LOOK_AGAIN_S = 1.0
 _OF_PINNED = landlock.EXECUTE | landlock.READ_FILE
 
-Key: TypeAlias = tuple[object, ...]
+Key: TypeAlias = Hashable
 
 
 class Wanted(NamedTuple):

@@ -1,17 +1,14 @@
 """The seccomp filter of a child: what Landlock cannot withhold from it.
 
-`build` is pure; `why_no_filter` alone asks the kernel.
+Pure; whether there are filters here, `agent_exec.sandbox.filters` asks the kernel.
 """
 
 from __future__ import annotations
 
 import errno
-import os
-import sys
 from typing import Final
 
 from agent_exec.model.confinement import Filter
-from agent_exec.named_tuple import NamedTuple
 from agent_exec.sandbox.bpf import (
     ALLOW,
     KILL_PROCESS,
@@ -26,6 +23,7 @@ from agent_exec.sandbox.bpf import (
     mask,
     search,
 )
+from agent_exec.sandbox.filters import Withheld
 from agent_exec.sandbox.syscalls import (
     FILE_SYSTEMS,
     HIGHEST,
@@ -57,37 +55,7 @@ _SOCKET_TYPES, _SOCK_STREAM, _SOCK_SEQPACKET = 0xF, 1, 5
 _FIRST_LANDLOCK_TRUNCATE = 3
 
 
-_SECCOMP: Final = {"x86_64": 317, "aarch64": 277}
-_GET_ACTION_AVAIL = 2
-
 _PASS: Code = (answer(ALLOW),)
-
-
-class Withheld(NamedTuple):
-    """What a filter is made from."""
-
-    write: bool
-    """It may not change files."""
-    network: bool
-    """It may have no socket but a pair."""
-    landlock: int
-    """The ABI of Landlock that holds the child besides; 0 for none."""
-    own_network: bool = False
-    """Its network namespace is one of its own: what is withheld is to leave it."""
-
-    def covers(self, when: When) -> bool:
-        """Whether calls of this kind are refused."""
-        match when:
-            case When.ALWAYS:
-                return True
-            case When.NO_WRITE:
-                return self.write
-            case When.NO_WRITE_OLD:
-                return self.write and self.landlock < _FIRST_LANDLOCK_TRUNCATE
-            case When.NO_NETWORK:
-                return self.network
-            case When.ONLY_READS:
-                return self.write and self.network
 
 
 def build(withheld: Withheld, secret: tuple[int, int] | None, machine: str) -> Filter:
@@ -103,7 +71,7 @@ def build(withheld: Withheld, secret: tuple[int, int] | None, machine: str) -> F
     """
     segments: dict[int, Code] = {0: _PASS, HIGHEST + 1: (answer(error(errno.ENOSYS)),)}
     for refusal in REFUSALS:
-        if not withheld.covers(refusal.when):
+        if not covers(withheld, refusal.when):
             continue
         for call in refusal.calls:
             number = call.number(machine)
@@ -123,64 +91,19 @@ def build(withheld: Withheld, secret: tuple[int, int] | None, machine: str) -> F
     )
 
 
-def why_no_filter() -> str | None:
-    """Why seccomp filters cannot be had here; None when they can."""
-    if sys.platform != "linux":
-        return "seccomp is a part of Linux"
-    machine = os.uname().machine
-    if machine not in _ARCHITECTURES or sys.maxsize < 2**32:
-        return f"no filter is known for {machine}"
-    import ctypes  # noqa: PLC0415 - asked once a process at most
-
-    kill = ctypes.c_uint32(KILL_PROCESS)
-    libc = ctypes.CDLL(None, use_errno=True)
-    number = ctypes.c_long(_SECCOMP[machine])
-    if libc.syscall(number, _GET_ACTION_AVAIL, 0, ctypes.byref(kill)) != 0:
-        return os.strerror(ctypes.get_errno())
-    return None
-
-
-class FilterMaker:
-    """Makes filters. Equal questions get the same one: its children have the same spawners."""
-
-    def __init__(self, machine: str) -> None:
-        self._machine = machine
-        self._made: dict[Withheld, Filter] = {}
-        self._inside: dict[Withheld, Filter] = {}
-
-    def __call__(self, write: bool, network: bool, landlock: int) -> Filter:
-        """The filter for a child that may write, or has the network, or neither.
-
-        Args:
-            landlock: The ABI of Landlock that holds it besides; 0 for none.
-        """
-        withheld = Withheld(write=not write, network=not network, landlock=landlock)
-        made = self._made.get(withheld)
-        if made is None:
-            # Not by `secrets`, which imports much. A number is never 0.
-            secret = (_random() or 1, _random() or 1)
-            # Another thread may have been quicker.
-            made = self._made.setdefault(withheld, build(withheld, secret, self._machine))
-        return made
-
-    def inside(self, write: bool, network: bool, landlock: int) -> Filter:
-        """The filter for a child that puts it on itself, where its namespaces have been made.
-
-        There it may be read by everybody, so it holds no secret. A child without the network
-        has one of its own.
-        """
-        withheld = Withheld(
-            write=not write, network=not network, landlock=landlock, own_network=not network
-        )
-        made = self._inside.get(withheld)
-        if made is None:
-            made = self._inside.setdefault(withheld, build(withheld, None, self._machine))
-        return made
-
-
-def filter_maker() -> FilterMaker | None:
-    """One for this machine; None where there are no filters."""
-    return FilterMaker(os.uname().machine) if why_no_filter() is None else None
+def covers(withheld: Withheld, when: When) -> bool:
+    """Are calls of this kind refused?"""
+    match when:
+        case When.ALWAYS:
+            return True
+        case When.NO_WRITE:
+            return withheld.write
+        case When.NO_WRITE_OLD:
+            return withheld.write and withheld.landlock < _FIRST_LANDLOCK_TRUNCATE
+        case When.NO_NETWORK:
+            return withheld.network
+        case When.ONLY_READS:
+            return withheld.write and withheld.network
 
 
 def _merge(segments: list[tuple[int, Code]]) -> list[tuple[int, Code]]:
@@ -277,7 +200,3 @@ def _unless_requested(withheld: Withheld, refuse: Code) -> Code:
     for request in REQUESTS:
         code = if_equal(request.number, refuse, code)
     return (load(_low(1)), *code)
-
-
-def _random() -> int:
-    return int.from_bytes(os.urandom(8), "little")

@@ -29,11 +29,19 @@ class Slot:
         tmp: The temp directory, absolute, without links.
     """
 
+    __slots__ = (
+        *("_replaced", "_rule_sets", "counted"),
+        *("given_back", "kind", "tmp", "tmp_bytes"),
+    )
+
     def __init__(self, kind: Key | None, tmp: str) -> None:
         self.kind = kind
         self.tmp = tmp
+        self.tmp_bytes = os.fsencode(tmp)
         self.given_back = 0
         """Later ones have higher numbers."""
+        self.counted = 0
+        """Its `size` when it was given back."""
         self._rule_sets: dict[Key, RuleSet] = {}
         """Those last used are last."""
         self._replaced: list[RuleSet] = []
@@ -43,22 +51,25 @@ class Slot:
         """How much it takes to keep it: its rule sets, or else the directory."""
         return len(self._rule_sets) or 1
 
-    def rule_set(
-        self, key: Key, is_right: Callable[[RuleSet], bool], make: Callable[[], RuleSet]
-    ) -> RuleSet:
-        """The one of that key, open for as long as the call has the slot.
+    def rule_set(self, key: Key, is_right: Callable[[RuleSet], bool]) -> RuleSet | None:
+        """The one of that key, open for as long as the call has the slot; None: it has none.
 
         Args:
             key: Of a rule set.
             is_right: May one that was kept be used?
-            make: One, if not.
         """
         kept = self._rule_sets.pop(key, None)
-        if kept is not None and not is_right(kept):
-            self._replaced.append(kept)  # a stage that has it may not have started yet
-            kept = None
-        used = self._rule_sets[key] = make() if kept is None else kept
-        return used
+        if kept is None:
+            return None
+        if is_right(kept):
+            self._rule_sets[key] = kept
+            return kept
+        self._replaced.append(kept)  # a stage that has it may not have started yet
+        return None
+
+    def add(self, key: Key, made: RuleSet) -> None:
+        """One that it has none of: it is the slot's to close."""
+        self._rule_sets[key] = made
 
     def settle(self) -> None:
         """The call is over: close what nobody will use again."""
@@ -115,8 +126,7 @@ class Slots:
             in_use: May something go on using it? Then the directory stays until `close`.
         """
         slot.settle()
-        keep = again and not in_use and self._tmp.owns(slot.tmp) and self._emptied(slot.tmp)
-        if keep:
+        if again and not in_use and self._tmp.owns(slot.tmp) and self._emptied(slot):
             self._push(slot)
             return
         slot.close()
@@ -142,39 +152,51 @@ class Slots:
 
     def _pop(self, kind: Key | None) -> Slot | None:
         with self._lock:
-            return self._out(kind, -1) if kind in self._free else None
+            free = self._free.get(kind)
+            return None if free is None else self._out(kind, free, -1)
 
     def _push(self, slot: Slot) -> None:
         """Those not used for longest give way."""
-        given_way = []
+        given_way: tuple[Slot, ...] = ()
         with self._lock:
             self._given_back += 1
             slot.given_back = self._given_back
-            self._free.setdefault(slot.kind, []).append(slot)
-            self._size += slot.size
-            while self._size > self._most:
-                oldest = min(self._free, key=lambda kind: self._free[kind][0].given_back)
-                given_way.append(self._out(oldest, 0))
-            # To remove a directory and make another one takes longer than to make a rule set.
-            self._spare += [each.tmp for each in given_way]
+            slot.counted = slot.size
+            self._size += slot.counted
+            same = self._free.get(slot.kind)
+            if same is None:
+                self._free[slot.kind] = [slot]
+            else:
+                same.append(slot)
+            if self._size > self._most:
+                given_way = self._give_way()
         for each in given_way:
             each.close()
 
-    def _out(self, kind: Key | None, place: int) -> Slot:
-        slots = self._free[kind]
-        slot = slots.pop(place)
-        if not slots:
+    def _give_way(self) -> tuple[Slot, ...]:
+        """Take out what is too much. With the lock held."""
+        given_way = []
+        while self._size > self._most:
+            oldest = min(self._free, key=lambda kind: self._free[kind][0].given_back)
+            given_way.append(self._out(oldest, self._free[oldest], 0))
+        # To remove a directory and make another one takes longer than to make a rule set.
+        self._spare += [each.tmp for each in given_way]
+        return tuple(given_way)
+
+    def _out(self, kind: Key | None, free: list[Slot], place: int) -> Slot:
+        slot = free.pop(place)
+        if not free:
             del self._free[kind]
-        self._size -= slot.size
+        self._size -= slot.counted
         return slot
 
-    def _emptied(self, folder: str) -> bool:
+    def _emptied(self, slot: Slot) -> bool:
         try:
-            if self._is_empty(os.fsencode(folder), MODE):
+            if self._is_empty(slot.tmp_bytes, MODE):
                 return True
         except OSError:  # not as it was made; or there is no descriptor to look
             return False
-        return emptied(folder)
+        return emptied(slot.tmp)
 
 
 def _descriptors() -> int:

@@ -34,6 +34,8 @@ class TmpFolders:
         self._pid = 0
         self._held = -1
         self._own = ""
+        self._beneath = "/"
+        """How the paths begin that are made in it."""
         self._count = 0
 
     def make(self) -> str:
@@ -52,7 +54,7 @@ class TmpFolders:
 
     def owns(self, made: str) -> bool:
         """Was it made by us, in this process, and not before `close`?"""
-        return self._pid == os.getpid() and made.rpartition("/")[0] == self._own
+        return made.startswith(self._beneath) and self._pid == os.getpid()
 
     def close(self) -> None:
         """Remove all of it. What is taken later is made anew."""
@@ -82,7 +84,8 @@ class TmpFolders:
             os.mkdir(own, 0o700)
             held = _locked(f"{own}/lock", wait=False)
         assert held is not None, "nobody else knows the name"
-        self._own, self._held, self._pid = own, held, os.getpid()
+        self._own, self._beneath = own, f"{own}/"
+        self._held, self._pid = held, os.getpid()
 
 
 class _Swept:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import re
 
+from agent_exec.regex import regex
+
 # ECMA-48: control sequences, and strings up to their end (OSC, DCS and so on; also BEL).
-_SEQUENCE = re.compile(
+_SEQUENCE = regex(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\x9c]{0,4096}(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]|\x9b[0-?]*[ -/]*[@-~]"
 )
 # The beginning of one, at the end of a text that goes on.
-_BEGUN = re.compile(r"(?:\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c]{0,4096}\x1b?|[ -/]*)?|\r)\Z")
+_BEGUN = regex(r"(?:\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c]{0,4096}\x1b?|[ -/]*)?|\r)\Z")
 _LONGEST_BEGUN = 4100
 _SAMPLE = 4096
-_UNSAFE = re.compile(
+_UNSAFE = regex(
     # C0 but tab and newline, DEL, C1; marks of direction; what is not seen and hides words.
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
 )
 # What no text has many of: C0 and C1 but for what moves or colours, and bytes that are no UTF-8.
-_STRANGE = re.compile("[\x00-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f\ufffd]")
+_STRANGE = regex("[\x00-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f\ufffd]")
 _PLAIN_ASCII = bytes([*b"\t\n", *range(0x20, 0x7F)])
 # Letters and marks that are not seen: fillers, joiners, variation selectors.
-_BLANK = re.compile(
+_BLANK = regex(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0000-\U000e0fff]"
 )

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from agent_exec.regex import regex
+
 REDACTED = "[redacted]"
 # Shorter ones are words that stand everywhere: "true", "1000", "/root".
 _SHORTEST_SECRET = 8
@@ -17,9 +19,9 @@ _NAMES_NO_SECRET = frozenset(
         "EDITOR", "VISUAL", "PAGER", "DISPLAY", "TMPDIR", "MAIL", "MANPATH", "TZ",
     }
 )  # fmt: skip
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:[/.]", re.IGNORECASE)
-_NUMBERS = re.compile(r"[0-9.,:;x_-]+|[a-z]{2}_[A-Z]{2}\.[A-Za-z0-9-]+")
-_NAMES_A_SECRET = re.compile(
+_ADDRESS = regex(r"[a-z][a-z0-9+.-]*:[/.]", re.IGNORECASE)
+_NUMBERS = regex(r"[0-9.,:;x_-]+|[a-z]{2}_[A-Z]{2}\.[A-Za-z0-9-]+")
+_NAMES_A_SECRET = regex(
     r"key|token|secret|passw|passphrase|credential|auth|cookie|dsn", re.IGNORECASE
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from agent_exec.regex import regex
 from agent_exec.shell.needs_bash import NeedsBash
 
 _LETTERS = {
@@ -21,8 +22,8 @@ _LETTERS = {
     '"': '"',
     "?": "?",
 }
-_BODY = re.compile(r"(?:[^'\\]|\\.)*", re.DOTALL)
-_ESCAPE = re.compile(
+_BODY = regex(r"(?:[^'\\]|\\.)*", re.DOTALL)
+_ESCAPE = regex(
     r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{1,4})|U([0-9A-Fa-f]{1,8})|(.))", re.DOTALL
 )
 

@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterator
 
 from agent_exec.model.script import Kind, Piece, Word
+from agent_exec.regex import regex
 from agent_exec.shell.needs_bash import NeedsBash
 
-_SEQUENCE = re.compile(r"(-?[0-9]{1,6})\.\.(-?[0-9]{1,6})(?:\.\.(-?[0-9]{1,6}))?")
-_LETTERS = re.compile(r"([a-z])\.\.([a-z])|([A-Z])\.\.([A-Z])")
+_SEQUENCE = regex(r"(-?[0-9]{1,6})\.\.(-?[0-9]{1,6})(?:\.\.(-?[0-9]{1,6}))?")
+_LETTERS = regex(r"([a-z])\.\.([a-z])|([A-Z])\.\.([A-Z])")
 # Plain text up to, and then, what braces are made of.
-_MARK = re.compile(r"([{},])")
+_MARK = regex(r"([{},])")
 _MOST_WORDS = 1000
 _MOST_PIECES = 100
 _DEEPEST = 8

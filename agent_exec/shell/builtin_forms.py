@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from agent_exec.regex import regex
 from agent_exec.shell.directories import may_enter
 from agent_exec.shell.expand import Field, Scope
 from agent_exec.shell.names import check_export
@@ -31,15 +32,15 @@ _COMPARISONS = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 _EQUALITIES = frozenset({"=", "==", "!="})
 _BASH_COMPARISONS = frozenset({"<", ">", "=~", "-a", "-o", "-ef", "-nt", "-ot"})
 # bash answers for these itself, from its own descriptors.
-_MADE_UP = re.compile(r"/dev/(fd/|std(in|out|err)$)")
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-_PLAIN_INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,17})")
-_NATURAL = re.compile(r"(?:0|[1-9][0-9]{0,17})")
-_EXIT_STATUS = re.compile(r"-?[0-9]{1,9}")
-_ECHO_OPTION = re.compile(r"-[neE]+")
-_ODD_ESCAPE = re.compile(r"(?s)(?:[^\\]|\\[^uU])*\\[uU]")
-_EXPORT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:=(.*))?", re.DOTALL)
-_CONVERSION = re.compile(
+_MADE_UP = regex(r"/dev/(fd/|std(in|out|err)$)")
+_INTEGER = regex(r"[+-]?[0-9]{1,18}")
+_PLAIN_INTEGER = regex(r"[+-]?(?:0|[1-9][0-9]{0,17})")
+_NATURAL = regex(r"(?:0|[1-9][0-9]{0,17})")
+_EXIT_STATUS = regex(r"-?[0-9]{1,9}")
+_ECHO_OPTION = regex(r"-[neE]+")
+_ODD_ESCAPE = regex(r"(?s)(?:[^\\]|\\[^uU])*\\[uU]")
+_EXPORT = regex(r"([A-Za-z_][A-Za-z0-9_]*)(?:=(.*))?", re.DOTALL)
+_CONVERSION = regex(
     r"%(?:%|([-+ 0#]*)([1-9][0-9]{0,2})?(\.[0-9]{0,2})?([sdiuxXoc]))"
     r"|\\(?:[abefnrtv\\'\"?]|[0-7]{1,3}|x[0-9A-Fa-f]{1,2})"
     r"|[^%\\]+",

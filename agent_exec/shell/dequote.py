@@ -6,14 +6,15 @@ import re
 from collections.abc import Mapping
 
 from agent_exec.model.script import Kind, Word
+from agent_exec.regex import regex
 from agent_exec.shell.ansi import decode_ansi
 from agent_exec.shell.braces import expand_braces, may_expand
 from agent_exec.shell.expand import Scope
 from agent_exec.shell.lexer import Lexer, TokenKind
 from agent_exec.shell.needs_bash import NeedsBash
 
-_QUOTED = re.compile(r"""'([^']*)'|\$'((?:[^'\\]|\\.)*)'|\$?"((?:[^"\\]|\\.)*)"|\\(.)""", re.DOTALL)
-_ESCAPED = re.compile(r'\\([$`"\\\n])')
+_QUOTED = regex(r"""'([^']*)'|\$'((?:[^'\\]|\\.)*)'|\$?"((?:[^"\\]|\\.)*)"|\\(.)""", re.DOTALL)
+_ESCAPED = regex(r'\\([$`"\\\n])')
 
 
 def dequoted(raw: str, scope: Scope, known: Mapping[str, str | None]) -> list[str]:

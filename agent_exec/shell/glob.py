@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.regex import regex
 from agent_exec.shell.expand import Field, Scope
 from agent_exec.shell.names import is_utf8, sorts_by_bytes
 from agent_exec.shell.needs_bash import NeedsBash
@@ -18,9 +19,9 @@ from agent_exec.shell.needs_bash import NeedsBash
 # Of the many paths that `*/*/*` can have: more than fit an argument vector.
 _MOST_PATHS = 1_000_000
 _LONGEST = 4096  # PATH_MAX
-_STARS = re.compile(r"\*+")
-_IN_BRACKETS = re.compile(r"[!^]?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9_.,=%@+~ ])+-?")
-_RANGE = re.compile(r"([A-Za-z0-9])-([A-Za-z0-9])")
+_STARS = regex(r"\*+")
+_IN_BRACKETS = regex(r"[!^]?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9_.,=%@+~ ])+-?")
+_RANGE = regex(r"([A-Za-z0-9])-([A-Za-z0-9])")
 
 _Pieces = list[tuple[str, bool]]
 

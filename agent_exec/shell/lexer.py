@@ -13,6 +13,7 @@ from operator import attrgetter
 
 from agent_exec.model.script import Kind, Operator, Piece, Word
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.regex import regex
 from agent_exec.shell.ansi import decode_ansi
 from agent_exec.shell.needs_bash import NeedsBash
 
@@ -42,7 +43,7 @@ class Token(NamedTuple):
 
 
 # The parts of a word: plain text, '...', "..." in which nothing is expanded, a quoted character.
-_PART = re.compile(r"""([^ \t\n|&;()<>\\'"$`]+)|'([^']*)'|"([^"\\$`]*)"|\\(.)""", re.DOTALL)
+_PART = regex(r"""([^ \t\n|&;()<>\\'"$`]+)|'([^']*)'|"([^"\\$`]*)"|\\(.)""", re.DOTALL)
 # Most words: after blanks, plain text without a tilde, or all of it in quotes, up to what surely
 # ends it.
 _WHOLE_WORD = re.compile(
@@ -54,21 +55,21 @@ _PLAIN_WORDS = re.compile(
     r"""(?:[ \t]+[^ \t\n|&;()<>\\'"$`#~{][^ \t\n|&;()<>\\'"$`~{]*+(?![<>\\'"$`~{]))+"""
 )
 _NO_BLANKS = re.compile(r"[^ \t]+")
-_PART_IN_DOUBLE_QUOTES = re.compile(r"""([^"\\$`]+)|\\(.)""", re.DOTALL)
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_BRACED_NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_PART_IN_DOUBLE_QUOTES = regex(r"""([^"\\$`]+)|\\(.)""", re.DOTALL)
+_NAME = regex(r"[A-Za-z_][A-Za-z0-9_]*")
+_BRACED_NAME = regex(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_ASSIGNMENT = regex(r"[A-Za-z_][A-Za-z0-9_]*=")
 _BLANKS = re.compile(r"(?:[ \t]|\\\n)+")
 _CONTINUATIONS = re.compile(r"(?:\\\n)+")
-_COMMENT = re.compile(r"[^\n]*")
-_EXPANDED_IN_HERE_DOCUMENT = re.compile(r"[$`\\]")
+_COMMENT = regex(r"[^\n]*")
+_EXPANDED_IN_HERE_DOCUMENT = regex(r"[$`\\]")
 # bash takes carriage returns and the like for parts of words; people and models do not. The
 # last ones write text backwards, or begin a line where bash sees none.
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
 
-_OPERATOR = re.compile(r"&>>?|<<<|<<-?|<[&>]?|>[>&|]?|&&|\|\||\|&|\||;|&|[()]")
+_OPERATOR = regex(r"&>>?|<<<|<<-?|<[&>]?|>[>&|]?|&&|\|\||\|&|\||;|&|[()]")
 _OPERATORS = {operator.value: operator for operator in Operator} | {"<<-": Operator.HERE_DOCUMENT}
 _JOINTS = frozenset({"&&", "||", "|&", "|", ";"})
 _COULD_BE_LONGER = frozenset({";", "|", "<", ">", "<<", "&>"})

@@ -6,7 +6,6 @@ here is certain, the list may lack commands, and an empty one says nothing at al
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -15,6 +14,7 @@ import tree_sitter_bash
 
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.request import Command, FileUse, Source
+from agent_exec.regex import regex
 from agent_exec.shell.builtin_forms import is_builtin
 from agent_exec.shell.dequote import dequoted
 from agent_exec.shell.expand import Scope
@@ -29,13 +29,13 @@ _MOST_COMMANDS = 1000
 _MOST_LINES = 200
 
 # A backslash that is not itself escaped, at the end of a line.
-_CONTINUATION = re.compile(r"(?<!\\)((?:\\\\)*)\\\n")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTINUATION = regex(r"(?<!\\)((?:\\\\)*)\\\n")
+_CONTROL = regex("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SURROGATE = regex("[\ud800-\udfff]")
 
-_HERE_DOCUMENT = re.compile(r"<<-?[ \t]*[^ \t<>|&;()]+")
+_HERE_DOCUMENT = regex(r"<<-?[ \t]*[^ \t<>|&;()]+")
 
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_BEYOND_ASCII = regex(r"[^\x00-\x7f]")
 
 # Words before a command that to the grammar are its name.
 _BEFORE_A_NAME = frozenset({"!", "time", "coproc", "then", "do", "else", "elif", "if", "while"})

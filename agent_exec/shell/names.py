@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
+from agent_exec.regex import regex
 from agent_exec.shell.needs_bash import NeedsBash
 
 # bash computes these, or sets them when it starts: their value is not that of the environment.
@@ -37,7 +37,7 @@ _OVERWRITTEN = frozenset(
 )
 # Computed, but only for a person at a terminal: a value given to a command arrives there.
 _GIVEN_TO_A_COMMAND = frozenset({"COLUMNS", "HOSTNAME", "LINES", "SHELL", "TERM"})
-_LOCALE = re.compile(r"LC_[A-Z]+|LANG|LANGUAGE")
+_LOCALE = regex(r"LC_[A-Z]+|LANG|LANGUAGE")
 _C_LOCALES = frozenset({"", "C", "POSIX", "C.UTF-8", "C.utf8"})
 
 

@@ -6,11 +6,11 @@ it, would run is run without it where that is exact.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from agent_exec.model.request import Command
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.regex import regex
 from agent_exec.shell.needs_bash import NeedsBash
 from agent_exec.shell.reading import Reading, Scope, read
 
@@ -43,12 +43,12 @@ _LONG_OTHERS = frozenset(
 )
 _LONG_WITH_VALUE = frozenset({"rcfile", "init-file"})
 # Where a text has one of these, dash may make other commands of it than bash.
-_READ_OTHERWISE = re.compile(r"[{}]|&>|\|&|<<<|\$['\"]|[=:]~|\\\n")
-_SAME_BRACES = re.compile(r"\{\}|\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_READ_OTHERWISE = regex(r"[{}]|&>|\|&|<<<|\$['\"]|[=:]~|\\\n")
+_SAME_BRACES = regex(r"\{\}|\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 # ... or do something else: its messages, its echo and the order of files are its own.
-_DONE_OTHERWISE = re.compile(r"[\[\]*?~\\]|<<")
+_DONE_OTHERWISE = regex(r"[\[\]*?~\\]|<<")
 _DONE_BY_BOTH = frozenset({":", "echo", "exit", "false", "true"})
-_SMALL_NUMBER = re.compile(r"[0-9]{1,3}|\$\?")
+_SMALL_NUMBER = regex(r"[0-9]{1,3}|\$\?")
 
 
 class ShellCall(NamedTuple):

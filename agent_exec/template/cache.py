@@ -137,7 +137,9 @@ class TemplateCache:
             LaunchError: Writers cannot be kept from it.
             Closed: The cache was closed.
         """
-        with self._alone():
+        if self._pid != os.getpid():
+            self._in_child()
+        with self._lock:
             cached = self._lend(program, TemplateUse.HIT)
             if cached is not None:
                 self._hits += 1
@@ -152,7 +154,9 @@ class TemplateCache:
         Raises:
             Closed: The cache was closed.
         """
-        with self._alone():
+        if self._pid != os.getpid():
+            self._in_child()
+        with self._lock:
             kept = self._lend(program, TemplateUse.HIT)
         if kept is None:
             return False
@@ -291,7 +295,9 @@ class TemplateCache:
         lease.release()
 
     def _give_back(self, lease: Lease) -> None:
-        with self._alone():
+        if self._pid != os.getpid():
+            self._in_child()
+        with self._lock:
             entry, lease._entry = lease._entry, None  # noqa: SLF001 - one class in two halves
             if entry is not None:
                 self._drop(entry)
@@ -308,14 +314,17 @@ class TemplateCache:
         The parent's lock may be held for ever, by a thread that the child does not have. A
         hook for forks would outlive the cache: the interpreter cannot take one back.
         """
-        pid = os.getpid()
-        if pid != self._pid:
-            lock = self._locks.setdefault(pid, threading.Lock())  # the same for every thread
-            with lock:
-                if pid != self._pid:
-                    self._start_afresh()
-                    self._lock, self._pid = lock, pid
+        if self._pid != os.getpid():
+            self._in_child()
         return self._lock
+
+    def _in_child(self) -> None:
+        pid = os.getpid()
+        lock = self._locks.setdefault(pid, threading.Lock())  # the same for every thread
+        with lock:
+            if pid != self._pid:
+                self._start_afresh()
+                self._lock, self._pid = lock, pid
 
     def _start_afresh(self) -> None:
         for entry in self._entries.values():

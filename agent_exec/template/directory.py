@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 
+from agent_exec.model.action import Action
+
 FIRST_FD = 3
 """0, 1 and 2 are the child's, also where the host runs without them."""
 
@@ -16,11 +18,13 @@ class Directory:
         OSError: ENOENT, ENOTDIR, EACCES, EMFILE.
     """
 
-    __slots__ = ("_key", "fd")
+    __slots__ = ("_key", "actions", "fd")
 
     def __init__(self, path: str) -> None:
         self.fd = _open(path)
         """Close-on-exec, at least 3; borrowed, valid while this object is referred to."""
+        self.actions = (Action.fchdir(self.fd),)
+        """What a child does to change to it."""
         status = os.fstat(self.fd)
         self._key = (status.st_dev, status.st_ino)
 

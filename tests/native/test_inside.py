@@ -17,7 +17,7 @@ from agent_exec.launch.select import select_general
 from agent_exec.model.plan import Executable
 from agent_exec.sandbox import landlock
 from agent_exec.sandbox.bubblewrap import orders
-from agent_exec.sandbox.seccomp import filter_maker
+from agent_exec.sandbox.filters import filter_maker
 from agent_exec.sandbox.told import Told, read_told
 from agent_exec.template.template import Template
 

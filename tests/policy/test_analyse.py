@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
-from agent_exec.model.request import Command, Source
+from agent_exec.model.request import Command, FileUse, Source
 from agent_exec.policy.analyse import MOST_COMMANDS, MOST_LEVELS, analyse
 from agent_exec.policy.load_tables import load_tables
 from agent_exec.policy.table import Syntax, Table
 from agent_exec.policy.tables import Tables
+from agent_exec.policy.written_tables import written_tables
 
 SHIPPED = load_tables()
 NOT_HARMLESS = {EffectKind.UNKNOWN, EffectKind.EXECUTE, EffectKind.PRIVILEGE}
@@ -302,7 +303,7 @@ def test_env_takes_words_as_env_does(line: str, understood: str) -> None:
 def test_an_option_and_its_opposite_leave_a_doubt(
     source: dict[str, object], argv: list[str], unknown: bool
 ) -> None:
-    tables = Tables({"own.yaml": {"prog": source}}, {}, {})
+    tables = written_tables({"own.yaml": {"prog": source}})
     assert (EffectKind.UNKNOWN in kinds(analysed("prog", *argv, tables=tables))) is unknown
 
 
@@ -313,7 +314,7 @@ def test_an_option_that_was_taken_back_does_not_choose_a_mode() -> None:
         "effects": ["network"],
         "modes": [{"if": ["-n"], "effects": []}],
     }
-    tables = Tables({"own.yaml": {"prog": source}}, {}, {})
+    tables = written_tables({"own.yaml": {"prog": source}})
     assert kinds(analysed("prog", "-n", tables=tables)) == set()
     assert kinds(analysed("prog", "-n=false", tables=tables)) == {EffectKind.NETWORK}
 
@@ -331,7 +332,7 @@ def test_an_option_that_was_taken_back_does_not_choose_a_mode() -> None:
     ],
 )
 def test_a_glob_that_may_match_a_harmful_option_is_unknown(source: dict[str, object]) -> None:
-    tables = Tables({"own.yaml": {"prog": {**source, "operands": ["read*"]}}}, {}, {})
+    tables = written_tables({"own.yaml": {"prog": {**source, "operands": ["read*"]}}})
     for word, unknown in (("*", True), ("./*", False), ("src/*.py", False)):
         command = Command(("prog", word), None, patterns=frozenset({1}))
         found = analyse([command], tables, cwd="/w", variables={})
@@ -343,6 +344,19 @@ def test_a_variable_of_a_wrapper_is_judged_with_the_command_inside() -> None:
     assert outer.command.variables == ()
     assert inner.command.variables == (("GIT_PAGER", "x"), ("LANG", "C"))
     assert EffectKind.EXECUTE in kinds([inner])
+
+
+def test_what_is_around_a_command_is_judged_though_its_words_do_nothing() -> None:
+    written = FileUse(EffectKind.WRITE, "out")
+    for command, kind in (
+        (Command(("true",), None, files=(written,)), EffectKind.WRITE),
+        (Command(("true",), None, variables=(("LD_PRELOAD", "x"),)), EffectKind.EXECUTE),
+        (Command(("true",), None, terminal=True), EffectKind.UNKNOWN),
+        (Command(("true",), None, certain=False), EffectKind.UNKNOWN),
+    ):
+        (found,) = analyse([command], SHIPPED, cwd="/w", variables={})
+        assert kinds([found]) == {kind}
+        assert found.own == 0
 
 
 def test_words_that_nobody_knows_go_to_the_command_inside() -> None:
@@ -367,7 +381,7 @@ def test_words_that_nobody_knows_go_to_the_command_inside() -> None:
 def test_a_glob_is_known_where_all_that_it_may_be_is_one(
     operands: list[str], line: str, unknown: bool
 ) -> None:
-    tables = Tables({"own.yaml": {"prog": {"operands": operands}}}, {}, {})
+    tables = written_tables({"own.yaml": {"prog": {"operands": operands}}})
     argv = ("prog", *line.split())
     patterns = frozenset(index for index, word in enumerate(argv) if "*" in word)
     command = Command(argv, None, patterns=patterns)

@@ -7,7 +7,7 @@ import pytest
 from agent_exec.model.effect import EffectKind
 from agent_exec.policy.environment import make_environment
 from agent_exec.policy.load_tables import load_tables
-from agent_exec.policy.table_source import TableError
+from agent_exec.policy.table import TableError
 
 SHIPPED = load_tables().environment
 RUN_OR_LOAD = """

@@ -83,6 +83,22 @@ def test_a_pattern_is_all_that_it_matches(top: Path) -> None:
     assert f"{top}/outside/x" in facts.paths[f"{top}/tree/o*/x"]
 
 
+@pytest.mark.parametrize("pattern", ["o?t/x", "o[u]t/x", "*ut/x"])
+def test_a_pattern_of_each_kind_leads_where_what_it_matches_does(top: Path, pattern: str) -> None:
+    facts = seen(top, command("cat", effect("read", pattern)))
+    assert f"{top}/outside/x" in facts.paths[f"{top}/tree/{pattern}"]
+
+
+def test_only_a_relative_path_begins_where_the_command_works(top: Path) -> None:
+    (top / "way").symlink_to("tree")
+    found = command("x", effect("read", "a.txt"), effect("read", f"{top}/way/b.txt"))
+    facts = seen(top, found, cwd=f"{top}/way")
+    assert facts.paths == {
+        f"{top}/way/a.txt": (f"{top}/way/a.txt",),
+        f"{top}/way/b.txt": (f"{top}/tree/b.txt",),
+    }
+
+
 def test_a_pattern_that_matches_too_much_is_not_known(top: Path) -> None:
     for number in range(4200):
         (top / "tree/sub" / str(number)).touch()

@@ -16,8 +16,9 @@ from agent_exec.policy.facts import Program
 from agent_exec.policy.look_program import Programs
 from agent_exec.policy.paths import (
     _SECRET_FOLDERS,
+    _SECRET_NAMES,
     Places,
-    _may_be_beneath_secrets,
+    _may_be_secret,
     is_beneath,
     normal,
 )
@@ -120,7 +121,13 @@ PATHS = st.lists(NAMES, min_size=1, max_size=5).map(lambda names: "/" + "/".join
 @given(path=PATHS | st.text(max_size=12))
 def test_every_path_beneath_secrets_is_compared_with_them(path: str) -> None:
     if _SECRET_FOLDERS.search(path) is not None:
-        assert _may_be_beneath_secrets(path)
+        assert _may_be_secret(path)
+
+
+@given(name=st.from_regex(_SECRET_NAMES, fullmatch=True))
+def test_every_name_of_a_secret_is_compared_with_them(name: str) -> None:
+    if "/" not in name:
+        assert _may_be_secret(f"/src/{name}")
 
 
 @given(path=PATHS, folders=st.lists(PATHS.map(normal), max_size=4))

@@ -92,6 +92,9 @@ def test_what_is_understood_is_what_getopt_sees(table: Table, stops: bool, argv:
         pytest.param({"numeric": True}, ["-5", "x"], [], ["x"], [], id="number"),
         pytest.param({}, ["-5"], [], [], ["-5"], id="no-number"),
         pytest.param(
+            {"numeric": True}, ["-\u0665"], [], [], ["-\u0665"], id="no-number-to-programs"
+        ),
+        pytest.param(
             {"negatable": True, "flags": ["--all"]}, ["--no-all"], ["--all"], [], [], id="negated"
         ),
         pytest.param({"flags": ["--all"]}, ["--no-all"], [], [], ["--no-all"], id="not-negatable"),

@@ -82,6 +82,18 @@ def test_a_path_that_was_granted_outside_is_readable(worktree: Path) -> None:
     assert rights("cat link", worktree).read[-1] == str(outside)
 
 
+def test_only_git_may_read_its_settings_at_home(worktree: Path) -> None:
+    settings = f"{worktree.parent}/home/.gitconfig"
+    assert settings in rights("git status", worktree).read
+    assert settings in rights("timeout 5 git status", worktree).read
+    assert settings not in rights("cat f", worktree).read
+
+
+def test_a_path_that_leads_every_process_elsewhere_gives_no_right(worktree: Path) -> None:
+    found = rights("cat /proc/self/cwd/x f", worktree)
+    assert all(path.startswith("/") for path in found.read)
+
+
 def test_commands_inside_share_the_rights_of_the_outer_one(worktree: Path) -> None:
     found = rights("timeout 5 env rm f", worktree)
     assert found.remove == (f"{worktree}/f",)
@@ -100,6 +112,12 @@ def test_a_real_shell_has_those_of_all_its_commands(worktree: Path) -> None:
     assert decision.rights is not None
     assert decision.rights.code
     assert "/etc/shadow" in decision.rights.read
+
+
+def test_a_real_shell_opens_the_files_of_redirections_itself(worktree: Path) -> None:
+    decision = Bench("default", worktree).judge("kill -0 $$ > /elsewhere/g")
+    assert decision.rights is not None
+    assert decision.rights.make == ("/elsewhere/g",)
 
 
 def test_a_redirection_inside_a_shell_that_is_run_needs_a_right(worktree: Path) -> None:

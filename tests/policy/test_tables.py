@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from agent_exec.policy.load_tables import load_tables, read_tables, shipped
-from agent_exec.policy.table_source import TableError, make_table
-from agent_exec.policy.tables import Tables
+from agent_exec.policy.table import TableError
+from agent_exec.policy.table_source import make_table
+from agent_exec.policy.written_tables import written_tables
 
 MOST = """
 ls cat head tail wc sort uniq cut tr nl tac rev paste join comm fold fmt od xxd base64
@@ -65,7 +66,7 @@ def test_a_builtin_is_another_thing_than_a_program() -> None:
 
 def test_a_program_stands_in_one_place() -> None:
     with pytest.raises(TableError, match=r"b\.yaml: y: x stands in a\.yaml: x already"):
-        Tables({"a.yaml": {"x": {}}, "b.yaml": {"y": {"also": ["x"]}}}, {}, {})
+        written_tables({"a.yaml": {"x": {}}, "b.yaml": {"y": {"also": ["x"]}}})
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,9 @@ def test_what_a_command_leaves_running_is_there_for_the_next_and_ends_with_the_t
     (worktree / "start").chmod(0o755)
     result = run("./start; sh -c 'grep State /proc/$(cat pid)/status'; true")
     pid = int((worktree / "pid").read_text())
-    assert (result.stdout.head, result.survivors) == ("State:\tS (sleeping)\n", (pid,))
+    # Where there is much to do, it has not come to sleep yet.
+    assert result.stdout.head in ("State:\tS (sleeping)\n", "State:\tR (running)\n")
+    assert result.survivors == (pid,)
     wait_until(lambda: not is_alive(pid))
 
 

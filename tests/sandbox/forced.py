@@ -26,9 +26,12 @@ from policy.hidden_place import fill, installed, is_seen, make_place, run
 
 from agent_exec.errors import TemplateError
 from agent_exec.model.action import Action
+from agent_exec.model.analysis import Analysed
 from agent_exec.model.outcome import LauncherName, Outcome
 from agent_exec.model.plan import CallPlan, Limits, SpawnPlan, Stdio
+from agent_exec.model.request import Command
 from agent_exec.model.rights import Rights
+from agent_exec.policy.facts import Program
 from agent_exec.policy.load import load_policy
 from agent_exec.policy.rights import Granted, rights_of
 from agent_exec.runtime.enforcing import enforced_by, make_sandbox
@@ -77,7 +80,9 @@ class Forced:
 
     def reader(self, program: str) -> Rights:
         """Those of a command that was judged to read only."""
-        return rights_of(self.policy.sandbox, [Granted(program, [], git=program.endswith("/git"))])
+        found = Analysed(Command((program,), None), None, (os.path.basename(program),), ())
+        granted: Granted = (found, Program(program, program, None), [])
+        return rights_of(self.policy.sandbox, [granted], direct=True)
 
     def find(self, name: str) -> str:
         """The program that a command with this first word would run."""
@@ -111,7 +116,7 @@ class Forced:
             "HOME": "/nothing",
             "LC_ALL": "C.UTF-8",
             "TERM": "dumb",
-            "TMPDIR": cell.tmp_for(rights, lease.template.executable),
+            "TMPDIR": os.fsdecode(cell.tmp_for(rights, lease.template.executable)),
             **(env or {}),
         }
         try:

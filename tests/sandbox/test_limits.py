@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import resource
 import threading
+from collections.abc import Iterator
+
+import pytest
 
 from agent_exec.model.confinement import Rlimit
-from agent_exec.sandbox.limits import Bounds, rlimits, threads_of_user
+from agent_exec.sandbox.limits import Bounds, Rlimits, threads_of_user
 
 
 def made(
     bounds: Bounds, timeout_s: float | None = None, running: int | None = None
 ) -> dict[int, Rlimit]:
-    return {each.resource: each for each in rlimits(bounds, timeout_s=timeout_s, running=running)}
+    return {each.resource: each for each in Rlimits(bounds).of(timeout_s, running)}
 
 
 def test_what_a_policy_says_is_set() -> None:
@@ -33,6 +36,35 @@ def test_none_is_raised_above_what_is_in_force() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert resource.RLIMIT_NOFILE not in made(Bounds(open_files=hard + 1))
     assert made(Bounds(open_files=hard + 1)).keys() <= {resource.RLIMIT_CORE}
+
+
+@pytest.fixture
+def open_files() -> Iterator[int]:
+    """How many are in force."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_what_was_made_is_made_again_when_something_else_is_in_force(open_files: int) -> None:
+    limits = Rlimits(Bounds(open_files=open_files - 1))
+    before = limits.of(None, None)
+    assert limits.of(None, None) is before
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_files - 2, hard))
+    made = {each.resource: each for each in limits.of(None, None)}
+    assert made[resource.RLIMIT_NOFILE].soft == open_files - 2
+
+
+def test_calls_with_other_limits_of_time_have_others() -> None:
+    limits = Rlimits(Bounds(processes=1))
+    seen = {limits.of(seconds, None) for seconds in (1.0, 2.0, None)}
+    assert len(seen) == 3
+    for seconds in range(1, 200):
+        [cpu] = [
+            each.soft for each in limits.of(seconds, 1) if each.resource == resource.RLIMIT_CPU
+        ]
+        assert cpu == seconds * (os.cpu_count() or 1) + 30
 
 
 def test_no_limit_of_time_is_none_of_the_processor() -> None:
@@ -68,5 +100,5 @@ def _counts_threads() -> bool:
 
 
 def test_no_core_is_dumped() -> None:
-    for each in rlimits(Bounds(), timeout_s=None, running=None):
+    for each in Rlimits(Bounds()).of(None, None):
         assert (each.resource, each.soft, each.hard) == (resource.RLIMIT_CORE, 0, 0)

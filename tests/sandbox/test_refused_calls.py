@@ -18,7 +18,7 @@ from realproc import Plans, make_engine, make_launcher, output_of
 
 from agent_exec.model.confinement import Confinement, Filter
 from agent_exec.runtime.engine import Engine
-from agent_exec.sandbox import seccomp
+from agent_exec.sandbox import filters
 from agent_exec.sandbox.syscalls import REFUSALS, REQUESTS, Call, Unless, When
 
 pytestmark = [
@@ -93,7 +93,7 @@ def attempt(request: pytest.FixtureRequest, try_calls: Path) -> Iterator[Try]:
 
 
 def make(*, write: bool = False, network: bool = False, landlock: int = 7) -> Filter:
-    maker = seccomp.filter_maker()
+    maker = filters.filter_maker()
     assert maker is not None
     return maker(write, network, landlock)
 

@@ -16,12 +16,13 @@ from agent_exec.model.decision import Route
 from agent_exec.model.request import Command
 from agent_exec.policy.analyse import analyse
 from agent_exec.policy.decide import Planned, decide
+from agent_exec.policy.eyes import Eyes
 from agent_exec.policy.judge import Judge
 from agent_exec.policy.load import load_policy
 from agent_exec.policy.load_tables import load_tables
 from agent_exec.policy.look import look
 from agent_exec.policy.look_program import Programs
-from agent_exec.runtime.select import select_witness
+from agent_exec.runtime.select import select_straight, select_witness
 from agent_exec.shell.reading import Scope, read
 
 ARGVS = (
@@ -69,7 +70,7 @@ def _decisions(worktree: str, rounds: int) -> list[PolicyFigure]:
     policy = load_policy("default", worktree=worktree)
     tables = load_tables()
     variables = {"HOME": "/nothing", "LC_ALL": "C.UTF-8"}
-    witness = select_witness()
+    witness, ask_straight = select_witness(), select_straight()
     judge = Judge(policy, tables, worktree=worktree, variables=variables, witness=witness)
     programs = Programs(policy.path, worktree, policy.trust, witness)
     calls = [(Command(argv, None),) for argv in ARGVS]
@@ -78,13 +79,14 @@ def _decisions(worktree: str, rounds: int) -> list[PolicyFigure]:
     planned = Planned(Route.DIRECT)
 
     def whole(index: int) -> object:
-        return judge.judge(calls[index], cwd=worktree, planned=planned, variables={})
+        eyes = Eyes(ask_straight)
+        return judge.judge(calls[index], cwd=worktree, planned=planned, variables={}, eyes=eyes)
 
     def only_analyse(index: int) -> object:
         return analyse(calls[index], tables, cwd=worktree, variables=variables)
 
     def only_look(index: int) -> object:
-        return look(analysed[index], programs, cwd=worktree)
+        return look(analysed[index], programs, cwd=worktree, eyes=Eyes(ask_straight))
 
     def only_decide(index: int) -> object:
         return decide(policy, analysed[index], facts[index], cwd=worktree, planned=planned)

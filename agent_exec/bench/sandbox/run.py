@@ -33,7 +33,7 @@ from agent_exec.model.plan import CallPlan, SpawnPlan, Stdio
 from agent_exec.runtime.boxing import DEFAULT_PATH
 from agent_exec.runtime.enforcing import why_no_bubblewrap
 from agent_exec.runtime.native_engine import NativeEngine
-from agent_exec.sandbox.seccomp import filter_maker, why_no_filter
+from agent_exec.sandbox.filters import filter_maker, why_no_filter
 
 _ROUNDS, _LAUNCHES = 60, 32
 _TARGET = 1.10

@@ -6,8 +6,9 @@ import re
 
 from agent_exec.policy.importing.json_text import read_json
 from agent_exec.policy.importing.rules import Collected, Imported, add_text_rule, as_mapping
+from agent_exec.regex import regex
 
-_RULE = re.compile(r"(?P<tool>[A-Za-z_][\w-]*)(?:\((?P<inside>.*)\))?", re.DOTALL)
+_RULE = regex(r"(?P<tool>[A-Za-z_][\w-]*)(?:\((?P<inside>.*)\))?", re.DOTALL)
 _FILES = {"Read": ["read"], "Edit": ["write", "delete"], "Write": ["write", "delete"]}
 _MODES = {"default": "ask", "dontAsk": "deny"}
 

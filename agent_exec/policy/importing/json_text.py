@@ -6,8 +6,9 @@ import json
 import re
 
 from agent_exec.errors import PolicyError
+from agent_exec.regex import regex
 
-_PARTS = re.compile(
+_PARTS = regex(
     r'(?P<string>"(?:[^"\\]|\\.)*")|(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<comma>,(?=\s*[}\]]))',
     re.DOTALL,
 )

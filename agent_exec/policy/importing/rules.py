@@ -9,12 +9,13 @@ from typing import Any
 
 from agent_exec.errors import PolicyError
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.regex import regex
 
 Element = str | list[str]
 
-_NO_ID = re.compile(r"[^a-z0-9]+")
+_NO_ID = regex(r"[^a-z0-9]+")
 # What means more than itself to a shell: a pattern with it speaks of no single command.
-_SHELL = re.compile(r"[|&;<>()$`\n]")
+_SHELL = regex(r"[|&;<>()$`\n]")
 
 
 class Imported(NamedTuple):

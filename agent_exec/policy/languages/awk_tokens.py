@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.regex import regex
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NUMBER = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|0[xX][0-9A-Fa-f]+")
-_SIGNS = re.compile(r"\*\*=?|>>|\|[&|]|&&|\+\+|--|[-=<>!+*%^]=|!~")
+_NAME = regex(r"[A-Za-z_][A-Za-z0-9_]*")
+_NUMBER = regex(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|0[xX][0-9A-Fa-f]+")
+_SIGNS = regex(r"\*\*=?|>>|\|[&|]|&&|\+\+|--|[-=<>!+*%^]=|!~")
 _SIGN = "{}()[];,+-*%^!<>|?:~$=@&\n"
 _BEFORE_OPERAND = frozenset(
     {

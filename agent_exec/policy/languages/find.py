@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.policy.meaning import Inner, Meaning, on
+from agent_exec.regex import regex
 
 _NO_VALUE = frozenset(
     {
@@ -34,9 +35,9 @@ _DATA = frozenset(
 _READ = frozenset({"-newer", "-anewer", "-cnewer", "-samefile"})
 _WRITE = frozenset({"-fprint", "-fprint0", "-fls", "-fprintf"})
 _RUN = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
-_NEWER = re.compile(r"-newer[aBcm][aBcmt]")
+_NEWER = regex(r"-newer[aBcm][aBcmt]")
 _NAME = "{}"
-_PLAIN_OPTION = re.compile(r"-[A-Za-z]?[0-9]*|--[a-z-]+")
+_PLAIN_OPTION = regex(r"-[A-Za-z]?[0-9]*|--[a-z-]+")
 # Whatever their words are, they only print them.
 _PRINTS = frozenset({"echo", "printf", "/bin/echo", "/usr/bin/echo"})
 

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.policy.meaning import Meaning, unknown
+from agent_exec.regex import regex
 
-_TOKEN = re.compile(
+_TOKEN = regex(
     r"""(?P<space>[\s]+)|(?P<comment>\#[^\n]*)|(?P<field>\.[A-Za-z_]\w*|\$__\w+|\$\w+)
     |(?P<word>[A-Za-z_]\w*(?:::\w+)*)|(?P<quote>")|(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_KEY = re.compile(r"\s*:(?!:)")
+_KEY = regex(r"\s*:(?!:)")
 _LOADS = frozenset({"import", "include", "modulemeta", "get_search_list"})
 _OF_YQ = frozenset(
     {

@@ -7,17 +7,17 @@ so ``-v 'a[$(command)]'`` runs a command. Source: the bash manual, 5.2; POSIX.1-
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.policy.meaning import Meaning, on
+from agent_exec.regex import regex
 
 _FILE = frozenset(f"-{letter}" for letter in "abcdefghkprsuwxGLNOS")
 _FILES = frozenset({"-nt", "-ot", "-ef"})
 _VARIABLE = frozenset({"-v", "-R"})
 _NUMBERS = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
-_NUMBER = re.compile(r"[ \t]*[-+]?[0-9]+[ \t]*")
+_NUMBER = regex(r"[ \t]*[-+]?[0-9]+[ \t]*")
 _MAY_BE_OPERATOR = "-=!()<>*?["
 
 

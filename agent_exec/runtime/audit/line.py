@@ -22,6 +22,14 @@ _LONGEST_KEPT = 16384
 _to_json = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 
 
+# How the call was sent and judged, and how it has ended, are pieces of their own.
+_LINE = (
+    f'{{"v":{VERSION},"time":"%s","id":%s,%s,"answer":%s,%s,'
+    '"bytes":{"stdout":%d,"stderr":%d},"error":%s,'
+    '"times":{"decide_ms":%.3f,"wait_ms":%.3f,"run_ms":%.3f},"asked_by":%s,%s,"pid":%d}'
+)
+
+
 class _Kept(NamedTuple):
     """What the line of a call begins with; the same call will have the same."""
 
@@ -45,33 +53,57 @@ class LineMaker:
         self._where = f'"worktree":{self._json(worktree)},"policy":{self._json(policy)}'
         # By the identity of its decision, which calls that are the same share.
         self._kept: dict[int, _Kept] = {}
+        self._endings: dict[tuple[object, ...], str] = {}
         self._second = (-1, "")
 
     def line(self, record: CallRecord, result: ToolResult, asked_by: str | None, pid: int) -> bytes:
         """All there is to say of a call. Outputs are not in it."""
-        stages, times = result.stages, record.times()
-        launcher = quoted(stages[0].launcher) if stages else "null"
-        templates = ",".join(
-            ["null" if each.template is None else quoted(each.template) for each in stages]
-        )
-        recreated = ",".join(
-            ["null" if each.because is None else self._json(each.because) for each in stages]
-        )
         answer = "null" if record.answer is None else self._json(record.answer.to_json())
         error = "null" if result.error is None else self._json(result.error)
+        who = "null" if asked_by is None else self._json(asked_by)
+        line = _LINE % (
+            self._iso(record.began),
+            quoted(result.id or record.id),
+            self._beginning(record),
+            answer,
+            self._ending(result),
+            result.stdout.size,
+            result.stderr.size,
+            error,
+            *record.times(),
+            who,
+            self._where,
+            pid,
+        )
+        return line.encode()
+
+    def _ending(self, result: ToolResult) -> str:
+        """How it has ended, and with what: there are few ways."""
+        stages = result.stages
+        way = (
+            *(result.ended, result.status, result.held_by),
+            *[(each.launcher, each.template, each.because) for each in stages],
+        )
+        known = self._endings.get(way)
+        if known is not None:
+            return known
+        launcher = quoted(stages[0].launcher) if stages else "null"
+        templates = ["null" if each.template is None else quoted(each.template) for each in stages]
+        recreated = [
+            "null" if each.because is None else self._json(each.because) for each in stages
+        ]
         status = "null" if result.status is None else result.status
         held_by = "null" if result.held_by is None else f"[{','.join(map(quoted, result.held_by))}]"
-        who = "null" if asked_by is None else self._json(asked_by)
-        return (
-            f'{{"v":{VERSION},"time":"{self._iso(record.began)}",'
-            f'"id":{quoted(result.id or record.id)},{self._beginning(record)},"answer":{answer},'
+        text = (
             f'"ended":{quoted(result.ended)},"status":{status},"launcher":{launcher},'
-            f'"templates":[{templates}],"recreated":[{recreated}],"held_by":{held_by},'
-            f'"bytes":{{"stdout":{result.stdout.size},"stderr":{result.stderr.size}}},'
-            f'"error":{error},"times":{{"decide_ms":{times.decide:.3f},'
-            f'"wait_ms":{times.wait:.3f},"run_ms":{times.run:.3f}}},'
-            f'"asked_by":{who},{self._where},"pid":{pid}}}'
-        ).encode()
+            f'"templates":[{",".join(templates)}],"recreated":[{",".join(recreated)}],'
+            f'"held_by":{held_by}'
+        )
+        if len(text) <= _LONGEST_KEPT:
+            self._endings[way] = text
+            for oldest in list(self._endings)[:-_MOST_KEPT]:
+                self._endings.pop(oldest, None)
+        return text
 
     def _beginning(self, record: CallRecord) -> str:
         call, decision = record.call, record.decision

@@ -9,7 +9,6 @@ from typing import Any
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision
 from agent_exec.model.question import Answer
-from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.tracing import CallSpan
 
 
@@ -22,6 +21,11 @@ class CallRecord:
         asked_by: Who sends it, where that is another than who sends the others.
         span: That of the call, where somebody traces.
     """
+
+    decision: Decision | None = None
+    answer: Answer | None = None
+    _decided_s = 0.0
+    _waited_s = 0.0
 
     def __init__(
         self,
@@ -36,10 +40,6 @@ class CallRecord:
         self.span = span
         self.began = time.time()
         self._began = time.perf_counter()
-        self._waited_s = 0.0
-        self._decided_s = 0.0
-        self.decision: Decision | None = None
-        self.answer: Answer | None = None
 
     def decided(self, decision: Decision) -> None:
         """The first time; later ones are part of the wait for an answer."""
@@ -61,19 +61,11 @@ class CallRecord:
             # It was refused for that: nothing in it need have the type that it should have.
             return {"nonsense": repr(self.call)[:_LONGEST_NONSENSE]}
 
-    def times(self) -> Times:
-        """How long it took so far, in milliseconds."""
+    def times(self) -> tuple[float, float, float]:
+        """How long it took so far to decide, to wait for answers and to run, in milliseconds."""
         whole = time.perf_counter() - self._began
         decided, waited = self._decided_s, self._waited_s
-        return Times(decided * 1000, waited * 1000, (whole - decided - waited) * 1000)
-
-
-class Times(NamedTuple):
-    """Of the parts of a call, in milliseconds."""
-
-    decide: float
-    wait: float
-    run: float
+        return decided * 1000, waited * 1000, (whole - decided - waited) * 1000
 
 
 _LONGEST_NONSENSE = 1000

@@ -85,7 +85,9 @@ class AuditWriter:
                 remove_old(self._folder, day, self._keep_days)
             else:
                 self._fd = self._open()
-        if os.fstat(self._fd).st_size >= self._most_bytes and self._number < _MOST_FILES:
+        # Others append to it, too.
+        size = os.lseek(self._fd, 0, os.SEEK_END)
+        if size >= self._most_bytes and self._number < _MOST_FILES:
             self._close()
             self._number += 1
             self._fd = self._open()

@@ -6,11 +6,12 @@ import os
 import re
 from collections.abc import Sequence
 
+from agent_exec.regex import regex
 from agent_exec.shell.builtins.state import Done, Places, ShellState
 
-_ECHO_OPTION = re.compile(r"-[neE]+")
-_ECHO_ESCAPE = re.compile(rb"\\(?:([abeEfnrtv\\])|0([0-7]{0,3})|x([0-9A-Fa-f]{1,2})|(c))")
-_FORMAT_ESCAPE = re.compile(rb"\\(?:([abefnrtv\\'\"?])|([0-7]{1,3})|x([0-9A-Fa-f]{1,2}))")
+_ECHO_OPTION = regex(r"-[neE]+")
+_ECHO_ESCAPE = regex(rb"\\(?:([abeEfnrtv\\])|0([0-7]{0,3})|x([0-9A-Fa-f]{1,2})|(c))")
+_FORMAT_ESCAPE = regex(rb"\\(?:([abefnrtv\\'\"?])|([0-7]{1,3})|x([0-9A-Fa-f]{1,2}))")
 _LETTERS = {
     b"a": b"\a",
     b"b": b"\b",
@@ -22,7 +23,7 @@ _LETTERS = {
     b"t": b"\t",
     b"v": b"\v",
 }
-_CONVERSION = re.compile(rb"%(?:(%)|([-+ 0#]*)([0-9]*)(?:\.([0-9]*))?([sdiuxXoc]))")
+_CONVERSION = regex(rb"%(?:(%)|([-+ 0#]*)([0-9]*)(?:\.([0-9]*))?([sdiuxXoc]))")
 
 
 def echo(words: Sequence[str], state: ShellState, _places: Places) -> Done:

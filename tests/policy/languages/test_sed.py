@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from policy.languages.sandbox import changed_anything
 
 from agent_exec.model.effect import EffectKind
-from agent_exec.policy.languages.sed import sed
+from agent_exec.policy.languages.sed import _PLAIN_SCRIPT, read_script, sed
+from agent_exec.policy.meaning import Meaning
 
 READS = [
     "p", "10,20p", "$p", "1~2p", "/a/,/b/p", "/a/I,+3p", "\\,a,p", "2,~4d", "s/a/b/", "s/a/b/gI3",
@@ -32,6 +33,11 @@ UNKNOWN = [
     "w\np", ":", "a\\  \nw M", "s\\a\\b\\", "s\na\nb\n", "sé a é b é", "s/[/x/", "s/[[.a/b/",
     "ba} w M", "b é", "+ p", "1~p",
 ]  # fmt: skip
+
+
+@given(st.from_regex(_PLAIN_SCRIPT, fullmatch=True))
+def test_what_is_plain_does_nothing_when_read_sign_by_sign(text: str) -> None:
+    assert read_script(text) == Meaning()
 
 
 @pytest.mark.parametrize("script", READS)

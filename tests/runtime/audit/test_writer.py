@@ -60,6 +60,17 @@ def test_a_full_file_and_another_day_begin_a_new_one(folder: Path) -> None:
     assert numbers(folder) == list(range(13))
 
 
+def test_a_file_that_somebody_else_has_filled_is_full(folder: Path) -> None:
+    writers = [AuditWriter(str(folder), 30, most_bytes=100) for _ in range(2)]
+    for number, which in enumerate((0, 1, 1, 1, 1, 0)):
+        writers[which].write(line(n=number, pad="x" * 30), NOON)
+    for writer in writers:
+        writer.close()
+    sizes = [os.stat(path).st_size for path in files_of(str(folder))]
+    assert len(sizes) == 3
+    assert max(sizes) < 150, "one more record than there was room for, at most"
+
+
 def test_more_than_ten_files_of_a_day_stay_in_order(folder: Path) -> None:
     writer = AuditWriter(str(folder), 30, most_bytes=1)
     for number in range(25):

@@ -11,7 +11,7 @@ import pytest
 
 from agent_exec.model.plan import Executable
 from agent_exec.model.rights import Rights
-from agent_exec.sandbox.profile import _key
+from agent_exec.sandbox.kinds import Kinds
 from agent_exec.template.template import Template
 
 
@@ -39,10 +39,11 @@ def test_a_program_that_was_replaced_gets_rule_sets_of_its_own(
     program: Path, templates: ExitStack
 ) -> None:
     rights = Rights(programs=(str(program),))
-    before = _key(rights, executable(program, templates))
-    assert _key(rights, executable(program, templates)) == before
+    kinds = Kinds()
+    before = kinds.of(rights, executable(program, templates))
+    assert kinds.of(rights, executable(program, templates)) == before
     replace(program)
-    assert _key(rights, executable(program, templates)) != before
+    assert kinds.of(rights, executable(program, templates)) != before
 
 
 def test_so_does_one_that_may_execute_a_program_that_was_replaced(
@@ -50,10 +51,11 @@ def test_so_does_one_that_may_execute_a_program_that_was_replaced(
 ) -> None:
     started = executable(Path(shutil.copy("/bin/true", tmp_path / "started")), templates)
     rights = Rights(programs=(str(program),))
-    before = _key(rights, started)
+    kinds = Kinds()
+    before = kinds.of(rights, started)
     replace(program)
-    now = _key(rights, started)
+    now = kinds.of(rights, started)
     assert now != before
     program.unlink()
-    assert _key(rights, started) not in {before, now}
-    assert _key(rights._replace(read=("/",)), started) != _key(rights, started)
+    assert kinds.of(rights, started) not in {before, now}
+    assert kinds.of(rights._replace(read=("/",)), started) != kinds.of(rights, started)
