@@ -195,6 +195,16 @@ close_leaf(struct ax_leaf *leaf)
     leaf->dir_fd = leaf->events_fd = -1;
 }
 
+/* Each clone into a leaf looks whether we may write this file, and would make its inode anew and
+ * drop it again: 4 us. Once a name was looked up, the kernel keeps it while it has memory. */
+static void
+remember_procs(const struct ax_leaf *leaf)
+{
+    struct stat status;
+
+    (void)fstatat(leaf->dir_fd, "cgroup.procs", &status, 0);
+}
+
 /* A new leaf, or NULL: the limit of the hierarchy, or of descriptors. */
 static struct ax_leaf *
 make_leaf(struct ax_cgroup *cgroup, const struct ax_table *table, bool keep)
@@ -228,6 +238,7 @@ make_leaf(struct ax_cgroup *cgroup, const struct ax_table *table, bool keep)
     leaf->next_all = cgroup->all;
     cgroup->all = leaf;
     ax_table_release(table);
+    remember_procs(leaf);
     ax_cgroup_bounds_set(&cgroup->bounds, path);
     cgroup->n_leaves++;
     return leaf;

@@ -68,7 +68,8 @@ ax_engine_new(size_t max_active, bool cgroups, const char *image, int *error)
     engine->max_active = max_active;
     engine->max_threads = cpus < 2 ? 2 : cpus > 3 ? 4 : (size_t)cpus + 1;
     engine->may_spin = cpus > 1;
-    engine->timer_at = UINT64_MAX;
+    engine->n_cpus = cpus < 1 ? 1 : (size_t)cpus;
+    engine->timer_at = engine->watch_at = UINT64_MAX;
     engine->host.cgroup = cgroups ? ax_cgroup_new() : NULL;
     engine->own = (struct ax_table){-1, -1, -1, engine->host.cgroup};
     engine->own_wake_fd = engine->own_promote_fd = engine->own_timer_fd = -1;

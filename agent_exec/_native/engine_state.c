@@ -33,6 +33,16 @@ ax_ring_no_later(struct ax_engine *engine, uint64_t at, int timer_fd)
     }
 }
 
+/* When to begin to watch the outputs of a task that starts now; UINT64_MAX: at once. What is over
+ * before that has woken nobody but at its end; what fills a pipe before that waits. Where calls
+ * wait for processors, nobody sleeps who could be woken, and where the task that ended last would
+ * have waited, the next one may as well. */
+uint64_t
+ax_late(const struct ax_engine *engine, uint64_t now)
+{
+    return engine->loud || engine->n_active > engine->n_cpus ? UINT64_MAX : now + AX_SHORT;
+}
+
 void
 ax_close_fd(int *fd)
 {

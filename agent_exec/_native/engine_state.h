@@ -10,6 +10,7 @@ enum {
     MOST_THREADS = 64,
     STACK_POOL = 32,
     AX_LAUNCH_PATIENCE = 20000000, /* ns until a launch counts as hanging */
+    AX_SHORT = 1000000, /* ns that outputs are left alone for: see ax_late() */
 };
 
 struct stuck {
@@ -61,6 +62,10 @@ struct ax_engine {
     int *retired; /* copies of closed ports' eventfds, for a thread of ours to close */
     size_t n_retired;
     uint64_t timer_at; /* when timer_fd rings, UINT64_MAX: not */
+    uint64_t watch_at; /* when the first outputs are to be watched; no later than they are */
+    uint64_t wakes_at; /* when the leader wakes by itself; 0: it is awake, or there is none */
+    size_t n_cpus;
+    bool loud; /* the last task that ended said more than goes into a pipe */
     _Atomic uint64_t next_ticket;
 
     pthread_t threads[MOST_THREADS];
@@ -84,6 +89,7 @@ struct ax_engine {
 
 void ax_set_timer(int timer_fd, uint64_t at);
 void ax_ring_no_later(struct ax_engine *engine, uint64_t at, int timer_fd);
+uint64_t ax_late(const struct ax_engine *engine, uint64_t now);
 void ax_close_fd(int *fd);
 void ax_add_launching(struct ax_engine *engine, struct ax_task *task, int timer_fd);
 void ax_remove_launching(struct ax_engine *engine, const struct ax_task *task);

@@ -24,6 +24,8 @@ enum { READ_SIZE = 65536, READS_AT_ONCE = 16 };
 
 /* Only a process stuck in the kernel outlives SIGKILL by this long. */
 static const uint64_t KILL_TIMEOUT = 2000000000;
+/* When to ask again for a watch that the kernel has refused. */
+static const uint64_t WATCH_AGAIN = 1000000;
 /* What survivors wrote before they were killed is in the pipe already. */
 static const uint64_t LAST_WORDS = 20000000;
 
@@ -36,7 +38,7 @@ ax_job_init(struct ax_job *job)
     job->input_fd = -1;
     job->epoll = -1;
     job->ends = (struct ax_ends){{-1, false}, {-1, false}, {-1, false}, {{-1, false}, {-1, false}}};
-    job->timeout = job->deadline = UINT64_MAX;
+    job->timeout = job->deadline = job->watch_at = UINT64_MAX;
     pthread_mutex_init(&job->launching, NULL);
     for (int i = 0; i < 2; i++) {
         job->streams[i].to = AX_FROM_PIPE;
@@ -46,14 +48,14 @@ ax_job_init(struct ax_job *job)
     }
 }
 
-/* ax_job_drop - deregister, then close: a child between clone and exec, or a fork of the host, still
+/* Deregister, then close: a child between clone and exec, or a fork of the host, still
  * refers to the open file, and epoll would report on it for as long. epoll(7), Q6. */
-void
-ax_job_drop(const struct ax_job *job, int *fd)
+static void
+drop(const struct ax_job *job, int *fd, bool registered)
 {
     if (*fd < 0)
         return;
-    if (job->epoll >= 0)
+    if (registered)
         (void)epoll_ctl(job->epoll, EPOLL_CTL_DEL, *fd, NULL);
     ax_table_hold(job->table);
     close(*fd);
@@ -76,7 +78,7 @@ ax_job_write_input(struct ax_job *job)
         else if (errno != EINTR)
             break; /* EPIPE: the child does not want more, which is its business */
     }
-    ax_job_drop(job, &job->input_fd);
+    drop(job, &job->input_fd, job->epoll >= 0);
 }
 
 static void settle(struct ax_job *job, uint64_t now);
@@ -109,7 +111,7 @@ ax_job_start(struct ax_job *job, const struct ax_table *table, struct ax_recent 
     settle(job, job->started);
 }
 
-/* ax_job_fd - the descriptor to watch for a source, or -1. Input is watched for writing,
+/* ax_job_fd - the descriptor to watch now for a source, or -1. Input is watched for writing,
  * all else for reading. */
 int
 ax_job_fd(const struct ax_job *job, unsigned source)
@@ -119,7 +121,7 @@ ax_job_fd(const struct ax_job *job, unsigned source)
         return job->input_fd;
     case AX_ON_OUT:
     case AX_ON_ERR:
-        return job->streams[source - AX_ON_OUT].fd;
+        return job->watch_at == UINT64_MAX ? job->streams[source - AX_ON_OUT].fd : -1;
     default:
         return job->stages[source - AX_ON_STAGE].exited
                    ? -1
@@ -127,9 +129,36 @@ ax_job_fd(const struct ax_job *job, unsigned source)
     }
 }
 
-/* Read what is there: until the pipe is empty, at its end, or somebody else's turn. */
+/* ax_job_watch_late - do not watch the outputs before `at`, if there are any: a short call then
+ * wakes us at its end, and not for each thing that it says. Where input is still to be written,
+ * they are watched: the program may answer before it has read all of it.
+ *
+ * Requires  The job has just been started, and nothing of it is watched yet.
+ */
+void
+ax_job_watch_late(struct ax_job *job, uint64_t at)
+{
+    if (job->input_fd < 0 && (job->streams[0].fd >= 0 || job->streams[1].fd >= 0))
+        job->watch_at = at;
+}
+
+/* ax_job_is_loud - did it say as much as may fill a pipe? */
+bool
+ax_job_is_loud(const struct ax_job *job)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct ax_capture *capture = &job->streams[i].capture;
+
+        if (capture->head_size + capture->tail_size + capture->dropped >= READ_SIZE / 2)
+            return true;
+    }
+    return false;
+}
+
+/* Read what is there: until the pipe is empty, at its end, or somebody else's turn. With
+ * `to_end` also see whether that was the end, as nobody else will tell. */
 static void
-pump(struct ax_job *job, struct ax_stream *stream)
+pump(struct ax_job *job, struct ax_stream *stream, bool to_end)
 {
     char bytes[READ_SIZE];
 
@@ -141,13 +170,72 @@ pump(struct ax_job *job, struct ax_stream *stream)
         if (size < 0 && errno == EAGAIN)
             return;
         if (size <= 0) {
-            ax_job_drop(job, &stream->fd);
+            drop(job, &stream->fd, stream->registered);
             return;
         }
         ax_capture_feed(&stream->capture, bytes, (size_t)size);
-        if ((size_t)size < sizeof bytes)
+        if ((size_t)size < sizeof bytes && !to_end)
             return; /* the pipe was emptied; level-triggered watching tells of more */
     }
+}
+
+static bool
+outputs_ended(const struct ax_job *job)
+{
+    return job->streams[0].fd < 0 && job->streams[1].fd < 0;
+}
+
+/* Register a source. Ensures 0 or an errno. */
+static int
+add(struct ax_job *job, unsigned source, int fd)
+{
+    struct epoll_event event = {
+        .events = source == AX_ON_INPUT ? EPOLLOUT : EPOLLIN,
+        .data.u64 = job->tag | source,
+    };
+
+    if (epoll_ctl(job->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+        return errno;
+    if (source == AX_ON_OUT || source == AX_ON_ERR)
+        job->streams[source - AX_ON_OUT].registered = true;
+    return 0;
+}
+
+/* From now on, or from when it can be: where the kernel refuses a watch, they are read now, and
+ * asked for again later. */
+static void
+watch_outputs(struct ax_job *job, uint64_t now)
+{
+    if (job->watch_at == UINT64_MAX)
+        return;
+    job->watch_at = UINT64_MAX;
+    for (unsigned source = AX_ON_OUT; job->epoll >= 0 && source <= AX_ON_ERR; source++) {
+        struct ax_stream *stream = &job->streams[source - AX_ON_OUT];
+
+        if (stream->fd < 0 || stream->registered || add(job, source, stream->fd) == 0)
+            continue;
+        pump(job, stream, true);
+        job->watch_at = now + WATCH_AGAIN;
+    }
+}
+
+/* ax_job_register - have `epoll` tell what becomes ready: the tag of an event is `tag` and a source.
+ *
+ * Ensures   0; or an errno (ENOMEM, or ENOSPC: the user's limit), and some are registered.
+ */
+int
+ax_job_register(struct ax_job *job, int epoll, uint64_t tag)
+{
+    job->epoll = epoll;
+    job->tag = tag;
+    for (unsigned source = 0; source < AX_ON_STAGE + job->n_stages; source++) {
+        int fd = ax_job_fd(job, source);
+        int error = fd >= 0 ? add(job, source, fd) : 0;
+
+        if (error != 0)
+            return error;
+    }
+    return 0;
 }
 
 /* Is a stage alive, or our zombie? Then nobody else has its pid, session or group. Another
@@ -282,11 +370,19 @@ hunt_survivors(struct ax_job *job)
         free(leaders);
 }
 
+/* Once. */
 static void
-finish(struct ax_job *job)
+announce(struct ax_job *job)
 {
     if (job->bell != NULL && job->cause == AX_BY_ITSELF)
         ax_bell_announce(job->bell);
+    job->bell = NULL;
+}
+
+static void
+finish(struct ax_job *job)
+{
+    announce(job);
     hunt_survivors(job);
     /* Before the zombies that hold the groups are reaped. Where nothing was found, by
      * ways that work here, there is nothing to signal. */
@@ -295,17 +391,17 @@ finish(struct ax_job *job)
         signal_stages(job, SIGKILL);
     for (size_t i = 0; i < job->n_stages; i++) {
         reap(&job->stages[i]);
-        ax_job_drop(job, &job->stages[i].pidfd);
+        drop(job, &job->stages[i].pidfd, job->epoll >= 0);
     }
     for (int i = 0; i < 2; i++) {
         struct ax_stream *stream = &job->streams[i];
 
-        pump(job, stream);
-        ax_job_drop(job, &stream->fd);
+        pump(job, stream, false);
+        drop(job, &stream->fd, stream->registered);
         ax_table_return(stream->capture.spill_fd, stream->spill_to, job->table);
         stream->capture.spill_fd = -1;
     }
-    ax_job_drop(job, &job->input_fd);
+    drop(job, &job->input_fd, job->epoll >= 0);
     if (job->leaf != NULL)
         ax_leaf_give_back(job->table, job->leaf, job->leaf_refused);
     job->leaf = NULL;
@@ -314,18 +410,18 @@ finish(struct ax_job *job)
     job->deadline = UINT64_MAX;
 }
 
-static bool
-outputs_ended(const struct ax_job *job)
-{
-    return job->streams[0].fd < 0 && job->streams[1].fd < 0;
-}
-
 static void
 all_exited(struct ax_job *job, uint64_t now)
 {
-    pump(job, &job->streams[0]);
-    pump(job, &job->streams[1]);
-    ax_job_drop(job, &job->input_fd);
+    bool unwatched = job->watch_at != UINT64_MAX;
+
+    if (unwatched)
+        announce(job); /* a short call: hardly ever does a descendant keep its outputs open */
+    pump(job, &job->streams[0], unwatched);
+    pump(job, &job->streams[1], unwatched);
+    drop(job, &job->input_fd, job->epoll >= 0);
+    if (!outputs_ended(job))
+        watch_outputs(job, now);
     job->phase = AX_DRAINING;
     job->deadline = now + (job->cause == AX_CLOSED ? 0 : job->drain);
 }
@@ -400,9 +496,9 @@ ax_job_ready(struct ax_job *job, unsigned source, bool hung_up)
         struct ax_stream *stream = &job->streams[source - AX_ON_OUT];
 
         if (hung_up)
-            ax_job_drop(job, &stream->fd);
+            drop(job, &stream->fd, stream->registered);
         else
-            pump(job, stream);
+            pump(job, stream, false);
     } else {
         struct ax_stage *stage = &job->stages[source - AX_ON_STAGE];
 
@@ -422,7 +518,11 @@ ax_job_ready(struct ax_job *job, unsigned source, bool hung_up)
 void
 ax_job_tick(struct ax_job *job, uint64_t now)
 {
-    if (now >= job->deadline)
+    bool late = now >= job->watch_at;
+
+    if (late)
+        watch_outputs(job, now);
+    if (late || now >= job->deadline)
         settle(job, now);
 }
 

@@ -68,6 +68,7 @@ struct ax_stream {
     int to;       /* AX_FROM_PIPE, AX_FROM_NULL or a host descriptor */
     int spill_to; /* a host descriptor, or -1 */
     int fd; /* read end of our pipe, or -1 */
+    bool registered; /* with the job's epoll */
     struct ax_capture capture;
 };
 
@@ -115,6 +116,8 @@ struct ax_job {
     const struct ax_table *table;
     struct ax_recent *recent;
     int epoll; /* its descriptors are registered there, or -1 */
+    uint64_t tag;      /* of their events; a source is added */
+    uint64_t watch_at; /* when to begin to watch its outputs, UINT64_MAX: they are watched */
     struct ax_bell *bell; /* of who waits for this job alone, or NULL */
     pthread_mutex_t launching; /* guards launch.pidfd of the stages */
 };
@@ -126,12 +129,14 @@ void ax_job_init(struct ax_job *job);
 void ax_job_start(struct ax_job *job, const struct ax_table *table, struct ax_recent *recent,
                   const struct ax_stack *stack, struct ax_found *found);
 int ax_job_fd(const struct ax_job *job, unsigned source);
+void ax_job_watch_late(struct ax_job *job, uint64_t at);
+bool ax_job_is_loud(const struct ax_job *job);
 void ax_job_ready(struct ax_job *job, unsigned source, bool hung_up);
 void ax_job_tick(struct ax_job *job, uint64_t now);
 void ax_job_stop(struct ax_job *job, enum ax_cause cause, uint64_t now);
 void ax_job_clear(struct ax_job *job);
 void ax_job_write_input(struct ax_job *job);
-void ax_job_drop(const struct ax_job *job, int *fd);
+int ax_job_register(struct ax_job *job, int epoll, uint64_t tag);
 bool ax_reap_stuck(pid_t pid);
 
 #endif

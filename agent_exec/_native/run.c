@@ -24,7 +24,9 @@ watch_here(struct ax_engine *engine, struct ax_job *job, struct pollfd *polled,
 
     while (job->phase != AX_ENDED) {
         uint64_t now = ax_now();
-        uint64_t wait = job->deadline > now ? job->deadline - now : 0;
+        uint64_t next = job->deadline < job->watch_at ? job->deadline : job->watch_at;
+        uint64_t wait = next > now ? next - now : 0;
+        bool watch = job->watch_at <= job->deadline; /* and not a look at signals */
         struct timespec until;
         int n;
 
@@ -40,7 +42,7 @@ watch_here(struct ax_engine *engine, struct ax_job *job, struct pollfd *polled,
         polled[n_sources].fd = closing ? -1 : engine->closing_fd;
         polled[n_sources].events = POLLIN;
         n = ppoll(polled, n_sources + 1, &until, NULL);
-        if (n <= 0 && interrupted(context))
+        if ((n < 0 || (n == 0 && !watch)) && interrupted(context))
             /* Asked again, it does not wait for the grace. */
             ax_job_stop(job, job->phase == AX_RUNNING ? AX_CANCELLED : AX_CLOSED, ax_now());
         if (n > 0 && polled[n_sources].revents != 0) {
@@ -227,6 +229,8 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
 
     pthread_mutex_lock(&engine->lock);
     ax_remove_launching(engine, task);
+    if (task->job.phase == AX_RUNNING)
+        ax_job_watch_late(&task->job, ax_late(engine, ax_now()));
     if (engine->n_stacks < STACK_POOL) {
         engine->stacks[engine->n_stacks++] = stack;
         stack.base = NULL;
@@ -246,6 +250,7 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
     pthread_mutex_lock(&engine->lock);
     ax_remember_stuck(engine, &task->job, engine->wake_fd);
     engine->here[place] = NULL;
+    engine->loud = ax_job_is_loud(&task->job);
     ax_release_slot(engine);
     if (engine->queue_first != NULL)
         ax_ring(engine->wake_fd);

@@ -5,7 +5,6 @@
 #include "start.h"
 #include "sys.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -70,6 +69,7 @@ ax_task_end(struct ax_engine *engine, struct ax_task *task)
 {
     ax_remember_stuck(engine, &task->job, engine->own_wake_fd);
     ax_release_slot(engine);
+    engine->loud = ax_job_is_loud(&task->job);
     if (task->living != NULL)
         --*task->living;
     deliver(engine, task);
@@ -101,23 +101,46 @@ drop_stopped(struct ax_engine *engine)
     engine->queue_last = last;
 }
 
-static bool
-watch(struct ax_engine *engine, struct ax_job *job, uint64_t slot_tag)
+/* Leave the outputs of a task alone for a while, if somebody will look at the time. */
+static void
+watch_late(struct ax_engine *engine, struct ax_task *task)
 {
-    unsigned n_sources = AX_ON_STAGE + (unsigned)job->n_stages;
+    uint64_t at = ax_late(engine, ax_now());
 
-    job->epoll = engine->epoll_fd;
-    for (unsigned source = 0; source < n_sources; source++) {
-        int fd = ax_job_fd(job, source);
-        struct epoll_event event = {
-            .events = source == AX_ON_INPUT ? EPOLLOUT : EPOLLIN,
-            .data.u64 = slot_tag | source,
-        };
+    if (at < engine->wakes_at)
+        return; /* the leader is asleep, and would have to be woken */
+    ax_job_watch_late(&task->job, at);
+    if (task->job.watch_at < engine->watch_at)
+        engine->watch_at = task->job.watch_at;
+}
 
-        if (fd >= 0 && epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
-            return false; /* ENOMEM, or the user's limit on watches */
-    }
-    return true;
+/* When to look at a task again. With the lock held, by the leader. */
+static void
+look_again(struct ax_engine *engine, const struct ax_task *task)
+{
+    if (task->job.watch_at < engine->watch_at)
+        engine->watch_at = task->job.watch_at;
+    ax_ring_no_later(engine, task->job.deadline, engine->own_timer_fd);
+}
+
+/* How long the leader may wait, in ms; -1: until something happens. With the lock held. */
+static int
+wait_how_long(struct ax_engine *engine)
+{
+    uint64_t now, until = engine->watch_at;
+
+    engine->wakes_at = UINT64_MAX;
+    if (until == UINT64_MAX &&
+        (engine->n_launching == 0 || engine->n_active > engine->n_cpus))
+        return -1;
+    now = ax_now();
+    /* What is being launched will want to be looked at; unless that hangs. */
+    if (until == UINT64_MAX && now < engine->busy_since + AX_LAUNCH_PATIENCE)
+        until = now + AX_SHORT;
+    if (until == UINT64_MAX)
+        return -1;
+    engine->wakes_at = until;
+    return until <= now ? 0 : (int)((until - now + 999999) / 1000000);
 }
 
 /* ax_task_watch - put a started task where the leader finds it. With the lock held throughout,
@@ -126,16 +149,18 @@ void
 ax_task_watch(struct ax_engine *engine, struct ax_task *task)
 {
     uint64_t slot = 0;
-    int cause;
+    int cause, error;
 
     while (engine->slots[slot] != NULL)
         slot++;
     task->generation = ++engine->generations[slot];
     engine->slots[slot] = task;
     engine->n_watched++;
-    if (!watch(engine, &task->job,
-               ((uint64_t)task->generation << 32) | (slot << SOURCE_BITS))) {
-        task->job.failure = (struct ax_failure){AX_STEP_SPAWN, errno, -1};
+    watch_late(engine, task);
+    error = ax_job_register(&task->job, engine->epoll_fd,
+                            ((uint64_t)task->generation << 32) | (slot << SOURCE_BITS));
+    if (error != 0) {
+        task->job.failure = (struct ax_failure){AX_STEP_SPAWN, error, -1};
         atomic_store(&task->stop, AX_NOT_LAUNCHED);
     }
     ax_ring_no_later(engine, task->job.deadline, engine->own_timer_fd);
@@ -165,25 +190,29 @@ leave_slot(struct ax_engine *engine, size_t slot)
 
     engine->slots[slot] = NULL;
     engine->n_watched--;
+    if (engine->n_watched == 0)
+        engine->watch_at = UINT64_MAX;
     ax_task_end(engine, task);
 }
 
-/* The tasks that are to be stopped or are out of time. Worked on without the lock, as in
+/* The tasks that are to be stopped, are out of time, or have been left alone for long enough. Worked on without the lock, as in
  * wait_for_events(): what a task left behind may take milliseconds to find and end. */
 static void
 look_after_watched(struct ax_engine *engine, uint64_t now)
 {
     size_t n_due = 0;
 
+    engine->watch_at = UINT64_MAX;
     for (size_t slot = 0; slot < engine->max_active; slot++) {
-        const struct ax_task *task = engine->slots[slot];
+        struct ax_task *task = engine->slots[slot];
 
         if (task == NULL)
             continue;
-        if (engine->closing || atomic_load(&task->stop) != 0 || now >= task->job.deadline)
+        if (engine->closing || atomic_load(&task->stop) != 0 || now >= task->job.deadline ||
+            now >= task->job.watch_at)
             engine->due[n_due++] = slot;
         else
-            ax_ring_no_later(engine, task->job.deadline, engine->own_timer_fd);
+            look_again(engine, task);
     }
     for (size_t i = 0; i < n_due; i++) {
         struct ax_task *task = engine->slots[engine->due[i]];
@@ -197,7 +226,7 @@ look_after_watched(struct ax_engine *engine, uint64_t now)
         if (task->job.phase == AX_ENDED)
             leave_slot(engine, engine->due[i]);
         else
-            ax_ring_no_later(engine, task->job.deadline, engine->own_timer_fd);
+            look_again(engine, task);
     }
 }
 
@@ -286,17 +315,20 @@ ax_events_wait(struct ax_engine *engine)
     bool timer = false;
     bool idle = engine->may_spin && is_idle(engine);
     uint64_t since = idle ? ax_now() : 0;
-    int n;
+    int n, patience = wait_how_long(engine);
 
     pthread_mutex_unlock(&engine->lock);
     if (idle && engine->spins && spin(engine, since)) {
         pthread_mutex_lock(&engine->lock);
+        engine->wakes_at = 0;
         return;
     }
     engine->asleep = true;
-    n = epoll_wait(engine->epoll_fd, events, EVENTS_AT_ONCE, engine->inbox == NULL ? -1 : 0);
+    n = epoll_wait(engine->epoll_fd, events, EVENTS_AT_ONCE,
+                   engine->inbox == NULL ? patience : 0);
     engine->asleep = false;
     pthread_mutex_lock(&engine->lock);
+    engine->wakes_at = 0;
     if (idle)
         engine->spins = ax_now() < since + SPIN;
     for (int i = 0; i < n; i++) {
@@ -325,12 +357,13 @@ ax_events_wait(struct ax_engine *engine)
         /* A task may stand here several times; the slot says whether it still runs. */
         if (tasks[i] == NULL || engine->slots[slot] != tasks[i])
             continue;
-        if (tasks[i]->job.phase == AX_ENDED) {
+        if (tasks[i]->job.phase == AX_ENDED)
             leave_slot(engine, slot);
-        } else {
-            ax_ring_no_later(engine, tasks[i]->job.deadline, engine->own_timer_fd);
-        }
+        else
+            look_again(engine, tasks[i]);
     }
     if (timer || engine->attention || engine->closing)
         look_after_all(engine, ax_now());
+    else if (engine->watch_at != UINT64_MAX && ax_now() >= engine->watch_at)
+        look_after_watched(engine, ax_now());
 }

@@ -178,6 +178,30 @@ def test_the_whole_output_goes_to_a_file_up_to_a_cap(
     )
 
 
+def test_what_a_long_call_says_is_read_while_it_runs(
+    run: Run, plans: Plans, tmp_path: Path
+) -> None:
+    # It ends when its first words are in the file, and says no more before that.
+    script = 'echo first; until grep -q first "$0"; do :; done; echo last'
+    with open(tmp_path / "spill", "wb") as file:
+        stage = plans.stage("/bin/sh", "-c", script, file.name)
+        outcome = run(plans.call(stage, stdout_spill=Spill(fd=file.fileno(), cap=100)))
+    assert (outcome.ended, outcome.stdout.head) == (Ended.EXIT, b"first\nlast\n")
+
+
+def test_a_program_may_fill_its_pipes_at_once_after_one_that_said_little_and_one_that_did(
+    run: Run, plans: Plans
+) -> None:
+    little = plans.call(plans.sh("echo little"))
+    much = plans.call(plans.sh("head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero"))
+    for plan, said in ((little, (7, 0)), (much, (300_000,) * 2), (much, (300_000,) * 2)):
+        outcome = run(plan)
+        assert (outcome.ended, len(outcome.stdout.head), len(outcome.stderr.head)) == (
+            Ended.EXIT,
+            *said,
+        )
+
+
 def test_a_file_that_takes_no_more_is_reported_and_the_call_goes_on(run: Run, plans: Plans) -> None:
     with open("/dev/full", "wb") as file:
         plan = plans.call(
