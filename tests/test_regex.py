@@ -24,7 +24,7 @@ def patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
             values = value if isinstance(value, (tuple, list)) else [value]
             for each in values:
                 for part in each if isinstance(each, tuple) else [each]:
-                    if type(part) is regex:
+                    if isinstance(part, regex.__base__):  # used ones are of that class
                         yield f"{module.name}.{name}", part
 
 
