@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from agent_exec.regex import regex
 
 def patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
     """Those of every module of ours that can be imported here, alone or in a collection."""
+    either: Any = type(regex("")).__mro__[-2]  # used or not
     for module in pkgutil.walk_packages(agent_exec.__path__, "agent_exec."):
         if module.name.startswith(("agent_exec.integrations", "agent_exec.bench")):
             continue
@@ -24,7 +26,7 @@ def patterns() -> Iterator[tuple[str, re.Pattern[str]]]:
             values = value if isinstance(value, (tuple, list)) else [value]
             for each in values:
                 for part in each if isinstance(each, tuple) else [each]:
-                    if isinstance(part, regex.__base__):  # used ones are of that class
+                    if isinstance(part, either):
                         yield f"{module.name}.{name}", part
 
 
