@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -38,6 +39,10 @@ from agent_exec.model.outcome import Outcome
 from agent_exec.model.plan import CallPlan
 from agent_exec.policy import load_tables
 from agent_exec.runtime.engine import Engine
+
+# How long one example takes says nothing about it: the machine may be busy.
+settings.register_profile("agent_exec", deadline=None)
+settings.load_profile("agent_exec")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

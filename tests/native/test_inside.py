@@ -167,7 +167,6 @@ ORDER = st.one_of(
 @given(words=st.lists(ORDER, max_size=6), last=st.lists(st.just("-"), max_size=1))
 @settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_no_words_whatever_break_it(place: Inside, words: list[str], last: list[str]) -> None:

@@ -69,7 +69,7 @@ def all_tables() -> Iterator[tuple[tuple[str, ...], Table]]:
     builtin=st.booleans(),
     certain=st.booleans(),
 )
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 def test_no_argument_vector_is_too_much(
     argv: tuple[str, ...],
     patterns: frozenset[int],
@@ -166,7 +166,6 @@ def test_a_program_that_may_do_anything_says_so_whatever_its_words() -> None:
         max_size=4,
     ),
 )
-@settings(deadline=None)
 def test_a_wrapped_command_does_at_least_what_it_does_alone(
     argv: tuple[str, ...], wrappers: list[tuple[str, ...]]
 ) -> None:

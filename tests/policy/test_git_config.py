@@ -37,9 +37,7 @@ def _by_git(text: str, folder: Path) -> tuple[tuple[str, str], ...] | None:
     return tuple([(each.partition("\n")[0], each.partition("\n")[2]) for each in entries])
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_PIECES, max_size=14).map("".join))
 @example('[a "b"]k=v;c\n[core] fsmonitor = "x y"z # c\n')
 @example("[a]\nk = a \\\n b \\t\n K2\n")

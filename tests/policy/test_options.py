@@ -75,7 +75,7 @@ def as_getopt_prints(parsed: Parsed) -> tuple[list[str], list[str]]:
     [pytest.param(PERMUTING, False, id="anywhere"), pytest.param(STOPPING, True, id="before")],
 )
 @given(argv=st.lists(words, max_size=6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_understood_is_what_getopt_sees(table: Table, stops: bool, argv: list[str]) -> None:
     parsed = parse(table, ["prog", *argv])
     expected = seen_by_getopt(argv, stops=stops)

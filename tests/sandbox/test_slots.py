@@ -158,7 +158,7 @@ def test_one_that_is_not_as_it_was_given_is_not_used_again(
     assert slots.take(KIND) is not slot
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(at_once=st.lists(st.lists(st.integers(0, 3), max_size=8), max_size=12))
 def test_there_are_as_many_of_a_kind_as_calls_of_it_at_once(
     at_once: list[list[int]], tmp_path_factory: pytest.TempPathFactory

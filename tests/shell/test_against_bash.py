@@ -56,9 +56,7 @@ def test_no_changed_text_is_read_otherwise_than_bash_reads_it(oracle: Oracle) ->
     ),
     between=st.sampled_from(["", " "]),
 )
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_text_is_lowered_that_bash_reads_otherwise(
     oracle: Oracle, tokens: list[str], between: str
 ) -> None:

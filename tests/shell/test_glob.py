@@ -169,9 +169,7 @@ PARTS = (
     ).map("".join),
     locale=st.sampled_from(LOCALES),
 )
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_pattern_matches_otherwise_than_in_bash(tree: Path, pattern: str, locale: str) -> None:
     # Nobody wants a listing of the machine.
     assume(not pattern.startswith("/"))

@@ -55,7 +55,6 @@ TEXTS = st.lists(st.tuples(PARTS, st.sampled_from(["", " "])).map("".join), max_
 @given(parts=TEXTS)
 @settings(
     max_examples=500,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_a_text_is_read_as_it_is_without_them(

@@ -383,7 +383,7 @@ def test_bounds_below_one_are_refused(tmp_path: Path) -> None:
         make(tmp_path, max_templates=0)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     asked=st.lists(st.integers(0, 5), max_size=40), hot=st.integers(1, 3), most=st.integers(1, 4)
 )

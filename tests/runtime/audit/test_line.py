@@ -43,7 +43,7 @@ def maker() -> LineMaker:
     return LineMaker(Redactor((), [SECRET]), worktree="/w", policy="default")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(RESULTS, max_size=6))
 def test_lines_of_one_maker_are_those_of_a_new_one(results: list[ToolResult]) -> None:
     used = maker()
