@@ -81,10 +81,7 @@ else:
                     and named.keys() <= set(rest) <= given.keys()
                 ):
                     return tuple.__new__(cls, (*values, *[given[field] for field in rest]))
-                # Two threads may both compile it: it comes out equal.
-                compiled = _compiled(made)
-                made.__new__ = staticmethod(compiled)
-                return compiled(cls, *values, **named)
+                return _compile(made)(cls, *values, **named)
 
             made = type(
                 name,
@@ -97,6 +94,7 @@ else:
                     "__match_args__": fields,
                     "_field_defaults": defaults,
                     "__new__": new,
+                    "__signature__": _Signature(),
                     **{
                         field: _getter(index, f"Alias for field number {index}")
                         for index, field in enumerate(fields)
@@ -105,7 +103,18 @@ else:
             )
             return made
 
-    def _compiled(made: type) -> object:
+    class _Signature:
+        """What `inspect.signature` asks for first: None, and the `__new__` that it asks next shows
+        the fields."""
+
+        def __set_name__(self, made: type, name: str) -> None:
+            self._made = made
+
+        def __get__(self, value: object, cls: type) -> None:
+            _compile(self._made)
+
+    def _compile(made: type) -> object:
+        """The `__new__` of a type, from now on. Two threads may both do it: it comes out equal."""
         words = "".join(f"{field}, " for field in made._fields)
         scope = {
             "__builtins__": {},
@@ -118,6 +127,7 @@ else:
         new.__defaults__ = tuple(made._field_defaults.values())
         new.__annotations__ = made.__annotations__
         new.__doc__ = f"Create new instance of {made.__name__}({words.rstrip(', ')})"
+        made.__new__ = staticmethod(new)
         return new
 
     NamedTuple = type.__new__(_Maker, "NamedTuple", (), {"__module__": __name__})

@@ -82,6 +82,20 @@ def test_values_are_made_as_typing_makes_them() -> None:
     assert str(inspect.signature(Late.__new__)) == "(_cls, first: 'int', second: 'str' = 'b')"
 
 
+def test_its_fields_are_in_its_signature() -> None:
+    class Fresh(NamedTuple):
+        first: int
+        second: str = "b"
+
+    class Below(Fresh):
+        __slots__ = ()
+
+    for each in (Below, Fresh):
+        assert str(inspect.signature(each)) == "(first: 'int', second: 'str' = 'b')"
+    assert Below(1) == (1, "b")
+    assert type(Below(1)) is Below
+
+
 @pytest.mark.parametrize("made_before", [0, 30])
 @pytest.mark.parametrize(
     ("words", "named"),
