@@ -195,8 +195,9 @@ leave_slot(struct ax_engine *engine, size_t slot)
     ax_task_end(engine, task);
 }
 
-/* The tasks that are to be stopped, are out of time, or have been left alone for long enough. Worked on without the lock, as in
- * wait_for_events(): what a task left behind may take milliseconds to find and end. */
+/* The tasks that are to be stopped, are out of time, or have been left alone for long enough.
+ * Worked on without the lock, as in ax_events_wait(): what a task left behind may take
+ * milliseconds to find and end. */
 static void
 look_after_watched(struct ax_engine *engine, uint64_t now)
 {
