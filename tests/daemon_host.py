@@ -103,13 +103,15 @@ class Home:
     def running(self) -> list[int]:
         """The daemons with these directories, whoever started them."""
         here = f"XDG_RUNTIME_DIR={self.folder / 'run'}".encode()
-        found = []
+        found: dict[int, int] = {}
         for path in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 is_daemon = b"agent_exec.daemon" in (path / "cmdline").read_bytes()
                 if is_daemon and here in (path / "environ").read_bytes().split(b"\0"):
-                    found.append(int(path.name))
-        return [pid for pid in found if is_alive(pid)]
+                    _, made_by, *_ = (path / "stat").read_text().rpartition(")")[2].split()
+                    found[int(path.name)] = int(made_by)
+        # A child that has not become its program yet looks like the one that has made it.
+        return [pid for pid, made_by in found.items() if made_by not in found and is_alive(pid)]
 
 
 @contextmanager

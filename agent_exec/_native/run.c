@@ -185,7 +185,7 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
     bool looked = engine->started; /* without the lock, which others wait for */
     bool leave = looked && is_for_threads(engine, &task->job);
     size_t place = 0;
-    int error;
+    int error, stop;
 
     if (task->job.n_stages > 16) {
         polled = calloc(AX_ON_STAGE + task->job.n_stages + 1, sizeof *polled);
@@ -229,6 +229,11 @@ ax_engine_run(struct ax_engine *engine, struct ax_task *task, bool (*interrupted
 
     pthread_mutex_lock(&engine->lock);
     ax_remove_launching(engine, task);
+    /* Its child may have been killed in launch, for it was late: so that this counts, whatever is
+     * seen first of its end. */
+    stop = atomic_load(&task->stop);
+    if (stop != 0 && task->job.cause == AX_BY_ITSELF)
+        task->job.cause = (enum ax_cause)stop;
     if (task->job.phase == AX_RUNNING)
         ax_job_watch_late(&task->job, ax_late(engine, ax_now()));
     if (engine->n_stacks < STACK_POOL) {
