@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import termios
 from collections.abc import Callable
 from textwrap import indent
@@ -10,6 +11,8 @@ from typing import TextIO
 
 from agent_exec.model.question import Answer, Question, Reply
 from agent_exec.schema.question import question_text
+
+_SIGNAL_CHECK_S = 0.1
 
 
 def terminal_approver() -> Callable[[Question], Answer] | None:
@@ -74,6 +77,9 @@ def _choice(terminal: TextIO, fd: int, prompt: str) -> str:
     terminal.flush()
     line = b""
     while not line.endswith(b"\n"):
+        # A signal that comes just before read(2) does not end it: Ctrl-C would be lost.
+        while not select.select([fd], [], [], _SIGNAL_CHECK_S)[0]:
+            pass
         read = os.read(fd, 1024)
         if not read:
             break
