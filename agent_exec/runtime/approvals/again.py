@@ -58,6 +58,6 @@ def _stays(effect: Effect, cwd: str, worktree: str) -> bool:
     if not is_beneath(normal(named), worktree):
         return True
     if effect.kind is EffectKind.DELETE:
-        # A link itself goes, not what it leads to.
-        named = os.path.dirname(named.rstrip("/"))
+        # A link itself goes, not what it leads to; but with a slash behind it.
+        named = os.path.dirname(named)
     return is_beneath(os.path.realpath(named), worktree)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from agent_exec.model.decision import Decision, Route, Ruling, Verdict
@@ -51,6 +53,28 @@ def test_a_name_means_another_file_in_another_directory() -> None:
     assert not was_approved(
         known, decision(write("a"), cwd=elsewhere), cwd=elsewhere, worktree=WORKTREE
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "stays"),
+    [
+        ("link", True),
+        ("link/", False),
+        ("/{}/link/", False),
+        ("link/../a", False),
+        ("folder/", True),
+    ],
+)
+def test_what_is_deleted_may_not_lie_behind_a_link_out(
+    tmp_path: Path, path: str, stays: bool
+) -> None:
+    worktree = tmp_path / "worktree"
+    (worktree / "folder").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    (worktree / "link").symlink_to(tmp_path / "outside")
+    here = str(worktree)
+    deletes = decision(Effect(EffectKind.DELETE, path.format(here)), cwd=here)
+    assert was_approved(deletes, deletes, cwd=here, worktree=here) is stays
 
 
 def test_another_kind_of_effect_was_not_approved() -> None:
