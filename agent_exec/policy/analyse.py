@@ -13,6 +13,7 @@ from itertools import islice
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.request import Command, Source
+from agent_exec.named_tuple import new as _new
 from agent_exec.policy.argv import meaning_of
 from agent_exec.policy.listers import names_listed
 from agent_exec.policy.meaning import Inner, Meaning
@@ -20,8 +21,6 @@ from agent_exec.policy.tables import Tables
 from agent_exec.shell.reading import Reading, Scope, read
 from agent_exec.shell.unwrap import SHELLS, ShellCall, read_call, scope_inside, unwrap
 
-# The constructor of a named tuple takes twice as long.
-_new = tuple.__new__
 MOST_LEVELS = 16
 """Of commands inside commands; deeper ones are unknown."""
 MOST_COMMANDS = 10_000

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.request import Command, Source
+from agent_exec.named_tuple import new as _new
 from agent_exec.policy.languages import WORD_LANGUAGES
 from agent_exec.policy.meaning import Inner, Meaning, on, unknown
 from agent_exec.policy.options import Parsed, parse
 from agent_exec.policy.roles import MEANINGS, ON_PATH
 from agent_exec.policy.table import Mode, Operand, Option, Role, Table
 
-# The constructor of a named tuple takes twice as long.
-_new = tuple.__new__
 _NO_MODE = Mode(frozenset())
 _TOO_MANY = (None,)
 _DATA = Role.DATA

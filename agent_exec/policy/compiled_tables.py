@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.named_tuple import new as _new
 from agent_exec.policy.environment import make_environment
 from agent_exec.policy.table import Mode, Operand, Option, Role, Syntax, Table
 from agent_exec.policy.tables import Tables
@@ -28,7 +29,6 @@ _ROLES = {each.value: each for each in Role}
 _KINDS = {each.value: each for each in EffectKind}
 _SYNTAXES = {each.value: each for each in Syntax}
 _decode = json.JSONDecoder().raw_decode
-_new = tuple.__new__  # of named tuples with all their fields, of which there are thousands
 
 
 def compiled_tables(text: str) -> Tables:

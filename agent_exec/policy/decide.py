@@ -18,6 +18,7 @@ from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.request import Command
 from agent_exec.model.rights import Rights
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.named_tuple import new as _new
 from agent_exec.policy.coverage import Seen, allows_command, covers, tightens
 from agent_exec.policy.facts import Facts, Program, absolute
 from agent_exec.policy.git_harden import can_be_hardened, git_folder, hardening, is_git
@@ -26,8 +27,6 @@ from agent_exec.policy.reasons import hint, says, shown
 from agent_exec.policy.rights import above_ceiling, rights_of
 from agent_exec.policy.seen import here_of, see
 
-# The constructor of a named tuple takes twice as long.
-_new = tuple.__new__
 # Programs of our own: a call of them would be judged by another policy than this.
 _OURSELVES = ("agent-exec",)
 _OURS = Executor.OURS

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
+from agent_exec.named_tuple import new as _new
 from agent_exec.policy.eyes import Eyes
 from agent_exec.policy.facts import Facts, GitFacts, Program, absolute, program_key
 from agent_exec.policy.git_harden import git_folder, is_git
@@ -17,8 +18,6 @@ from agent_exec.policy.look_path import real_names, real_path
 from agent_exec.policy.look_program import Programs
 from agent_exec.regex import regex
 
-# The constructor of a named tuple takes twice as long.
-_new = tuple.__new__
 # What xargs splits at, or takes for quotes; also at every other blank of any locale.
 _NOT_PLAIN = regex(r"[\s'\"\\]")
 _DELETE = EffectKind.DELETE

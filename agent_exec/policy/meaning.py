@@ -5,9 +5,8 @@ from __future__ import annotations
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.model.request import Source
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.named_tuple import new as _new
 
-# The constructor of a named tuple takes twice as long.
-_new = tuple.__new__
 # Named by many commands. To read or to write them concerns no file that the call does not
 # show; to run them is to run what nobody knows yet, and to delete them is what it says.
 _STREAMS = frozenset({"-", "/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr"})

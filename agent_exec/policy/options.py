@@ -9,10 +9,9 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.named_tuple import new as _new
 from agent_exec.policy.table import Option, Role, Syntax, Table
 
-# The constructor of a named tuple takes twice as long.
-_new = tuple.__new__
 _FALSE = frozenset({"false", "False", "FALSE", "f", "F", "0"})
 _TRUE = frozenset({"true", "True", "TRUE", "t", "T", "1"})
 _NONE: frozenset[str] = frozenset()

@@ -12,14 +12,13 @@ from typing import TypeAlias
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
 from agent_exec.model.rights import Rights
+from agent_exec.named_tuple import new as _new
 from agent_exec.policy.coverage import Seen
 from agent_exec.policy.facts import Program
 from agent_exec.policy.git_harden import is_git
 from agent_exec.policy.paths import Places
 from agent_exec.policy.policy import SandboxSettings
 
-# The constructor of a named tuple takes twice as long, and three times by names.
-_new = tuple.__new__
 _READ = EffectKind.READ
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.decision import Executor
 from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.named_tuple import new as _new
 from agent_exec.policy.coverage import Seen
 from agent_exec.policy.facts import Facts, Program, absolute, program_key
 from agent_exec.policy.git_harden import git_folder, is_git
@@ -14,8 +15,6 @@ from agent_exec.policy.git_keys import is_harmless
 from agent_exec.policy.paths import is_protected
 from agent_exec.policy.policy import Policy
 
-# The constructor of a named tuple takes twice as long.
-_new = tuple.__new__
 _DELETE = EffectKind.DELETE
 _CHANGES = frozenset({EffectKind.WRITE, _DELETE})
 

@@ -15,7 +15,7 @@ from bpf_machine import run, seccomp_data
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_exec.sandbox import filters, seccomp
+from agent_exec.sandbox import bpf, filters, seccomp
 from agent_exec.sandbox.filters import Withheld
 from agent_exec.sandbox.seccomp import build
 from agent_exec.sandbox.syscalls import (
@@ -397,3 +397,9 @@ def test_equal_questions_get_the_same_filter_and_others_another_secret() -> None
     again = filters.filter_maker()
     assert again is not None
     assert again(False, False, 7).secret != one.secret
+
+
+def test_what_asks_for_filters_knows_the_numbers_of_what_makes_them() -> None:
+    # It is imported where no filter is made, and does without the other.
+    assert filters._KILL_PROCESS == bpf.KILL_PROCESS
+    assert filters._SECCOMP.keys() == seccomp._ARCHITECTURES.keys()
