@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from in_process import InProcess
 
-from agent_exec.cli.prompt import _answer
+from agent_exec.cli.prompt import _answer, _choice
 from agent_exec.model.call import ToolCall
 from agent_exec.model.decision import Decision, Route, Ruling, Verdict
 from agent_exec.model.effect import Effect, EffectKind
@@ -164,6 +165,34 @@ def test_ctrl_c_ends_it(terminals: list[Terminal], tmp_path: Path) -> None:
     terminal.type("\x03")
     assert terminal.end()[0] == 130
     assert (tmp_path / "a").exists()
+
+
+class ToldError(Exception):
+    """By a signal."""
+
+
+def test_a_signal_that_interrupts_no_system_call_ends_the_wait_too() -> None:
+    # As one that comes just before read(2): another thread gets it, and nobody is woken.
+    def raise_told(_signum: int, _frame: object) -> None:
+        raise ToldError
+
+    ours, theirs = pty.openpty()
+
+    def tell() -> None:
+        assert b"? " in os.read(ours, 100)
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, raise_told)
+    thread = threading.Thread(target=tell)
+    try:
+        with os.fdopen(theirs, "w") as terminal:
+            thread.start()
+            with pytest.raises(ToldError):
+                _choice(terminal, theirs, "? ")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        thread.join()
+        os.close(ours)
 
 
 def test_what_was_approved_has_no_terminal(terminals: list[Terminal], tmp_path: Path) -> None:
