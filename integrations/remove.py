@@ -48,9 +48,8 @@ def _purge() -> Iterator[str]:
     places = Places.find(os.environ)
     try:
         with Client.connect() as client:
-            client.request("stop")
             # Its last records would bring back what is removed here.
-            if client.wait_until_gone(_END_S):
+            if client.stop(_END_S):
                 yield "stopped the daemon"
             else:
                 yield "the daemon ends when its calls have; then remove what it leaves once more"
@@ -59,5 +58,25 @@ def _purge() -> Iterator[str]:
             yield f"the daemon was not stopped: {error}"
     for folder in dict.fromkeys((os.path.dirname(places.secrets), places.runtime)):
         if os.path.lexists(folder):
-            shutil.rmtree(folder)
+            _remove(folder)
             yield f"removed {folder}"
+
+
+def _remove(folder: str) -> None:
+    """All of it; somebody else may remove parts of it meanwhile.
+
+    Raises:
+        InvalidCall: Something of it stays.
+    """
+
+    def gone_is_well(_call: object, _path: str, info: tuple[type, BaseException, object]) -> None:
+        if not isinstance(info[1], FileNotFoundError):
+            raise info[1]
+
+    try:
+        shutil.rmtree(folder, onerror=gone_is_well)
+    except OSError as error:
+        raise InvalidCall(
+            f"{folder} could not be removed: {error}; end what still uses it (an agent, a host), "
+            "then run `agent-exec uninstall --purge` again"
+        ) from None

@@ -226,17 +226,19 @@ class Client:
         line, _, self._rest = b"".join(parts).partition(b"\n")
         return read_line(line)
 
-    def wait_until_gone(self, timeout_s: float) -> bool:
-        """Whether the daemon closes the connection within so many seconds, as at its end."""
-        self._socket.settimeout(timeout_s)
-        try:
-            while self._socket.recv(_CHUNK):
-                pass
-        except TimeoutError:
-            return False
-        except OSError:
-            return True
-        return True
+    def stop(self, timeout_s: float) -> bool:
+        """Tell the daemon to finish its calls and end; whether it has, within so many seconds.
+
+        Raises:
+            DaemonError: It has gone already.
+        """
+        from agent_exec.daemon.ending import Ending  # noqa: PLC0415 - most clients only ask
+
+        pid = self.daemon["pid"]
+        known = _pid_of_listener(self._socket) == pid
+        with Ending(self._socket, pid if known else None) as ending:
+            self.request("stop")
+            return ending.comes_within(timeout_s)
 
     def fileno(self) -> int:
         """To wait for what it sends."""

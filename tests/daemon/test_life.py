@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -119,6 +120,47 @@ def test_a_socket_in_a_directory_with_a_long_name_works(home: Home) -> None:
         pid = client.daemon["pid"]
         client.request("stop")
     wait_until(lambda: not is_alive(pid))
+
+
+def test_who_stops_a_daemon_can_wait_for_the_end_of_its_process(home: Home) -> None:
+    with home.connect(start=True) as client:
+        home.call(client, "true")
+        pid = client.daemon["pid"]
+        assert client.stop(30.0)
+        assert not is_alive(pid)
+
+
+def test_without_a_pidfd_the_end_of_the_connection_is_waited_for(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_pid: int) -> int:
+        raise OSError(errno.ENOSYS, "no pidfds")
+
+    with home.connect(start=True) as client:
+        pid = client.daemon["pid"]
+        monkeypatch.setattr(os, "pidfd_open", refused)
+        assert client.stop(30.0)
+        with pytest.raises(DaemonError) as caught:
+            client.receive()
+        assert caught.value.code == "gone"
+    wait_until(lambda: not is_alive(pid))
+
+
+@pytest.mark.parametrize("has_pidfds", [True, False])
+def test_a_daemon_that_does_not_end_is_not_waited_for_beyond_the_time(
+    home: Home, monkeypatch: pytest.MonkeyPatch, has_pidfds: bool
+) -> None:
+    daemon = home.serve()
+    with home.connect() as client, home.connect() as other:
+        fifo = waiting_call(home, other)
+        if not has_pidfds:
+            monkeypatch.delattr(os, "pidfd_open")
+            monkeypatch.setattr(sys, "platform", "other")
+        assert not client.stop(0.01)
+        monkeypatch.undo()
+        fifo.write_text("done")
+        assert other.receive()["ok"]["stdout"]["head"] == "done"
+    assert daemon.wait() == 0
 
 
 def test_a_second_daemon_ends_at_once_and_leaves_the_first_alone(home: Home) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 from daemon_host import Home
 from realproc import is_alive, wait_until
+
+from agent_exec import InvalidCall
+from agent_exec.integrations.remove import remove_all
 
 AgentExec = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -91,6 +95,43 @@ def test_without_purge_the_state_stays(
     ours = {name for name in left if name.startswith(("state/agent_exec", "run/agent_exec"))}
     assert {name: one for name, one in left.items() if name not in ours} == settled
     assert ours
+
+
+def test_purge_bears_that_somebody_else_removes_the_same(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp = home.folder / "run" / "agent_exec" / "tmp"
+    tmp.parent.mkdir(mode=0o700)
+    (tmp / "1-a").mkdir(parents=True)
+    remove = os.rmdir
+
+    def removed_before(path: str, *, dir_fd: int | None = None) -> None:
+        remove(path, dir_fd=dir_fd)
+        remove(path, dir_fd=dir_fd)
+
+    for name, value in home.environ.items():
+        monkeypatch.setenv(name, value)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rmdir", removed_before)
+        said = list(remove_all(purge=True))
+    assert said == [f"removed {tmp.parent}"]
+    assert not tmp.parent.exists()
+
+
+def test_purge_says_what_it_could_not_remove(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = home.folder / "run" / "agent_exec"
+    ours.mkdir()
+
+    def busy(path: str, *, dir_fd: int | None = None) -> None:
+        raise OSError(errno.ENOTEMPTY, "Directory not empty", path)
+
+    for name, value in home.environ.items():
+        monkeypatch.setenv(name, value)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rmdir", busy)
+        with pytest.raises(InvalidCall, match=f"{ours} could not be removed: .*not empty.*again"):
+            list(remove_all(purge=True))
+    assert ours.exists()
 
 
 def test_purge_without_state_and_twice_is_nothing(home: Home, agent_exec: AgentExec) -> None:
