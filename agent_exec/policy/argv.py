@@ -10,12 +10,12 @@ from agent_exec.model.request import Command, Source
 from agent_exec.named_tuple import new as _new
 from agent_exec.policy.languages import WORD_LANGUAGES
 from agent_exec.policy.meaning import Inner, Meaning, on, unknown
+from agent_exec.policy.operands import known, present, reached
 from agent_exec.policy.options import Parsed, parse
 from agent_exec.policy.roles import MEANINGS, ON_PATH
 from agent_exec.policy.table import Mode, Operand, Option, Role, Table
 
 _NO_MODE = Mode(frozenset())
-_TOO_MANY = (None,)
 _DATA = Role.DATA
 _COMMAND = Role.COMMAND
 # What a word that nobody knows may at most be to a program, so that any word may stand there.
@@ -173,63 +173,93 @@ class _Meaning:
         return self.read(found, index + 1)
 
     def _operands(self, table: Table, mode: Mode, parsed: Parsed, override: Role | None) -> None:
-        operands: Sequence[tuple[int, str]] = parsed.operands
+        given: Sequence[tuple[int, str]] = parsed.operands
         if table.keys is not None:
-            operands = [each for each in operands if not self._key(table, each[1])]
+            given = [each for each in given if not self._key(table, each[1])]
         more = self._command.more
-        specs = _present(table.operands if mode.operands is None else mode.operands, parsed)
-        if not operands and more is None:
+        operands = present(table.operands if mode.operands is None else mode.operands, parsed)
+        specs = operands.specs
+        if not given and more is None:
             self._effects(table.none if mode.none is None else mode.none)
-            self._absent(specs, ())
+            if operands.absent:
+                self._absent(specs, ())
             self._stdin(table)
             return
         patterns = self._command.patterns
         globs: Sequence[int] = ()
         if patterns:
-            globs = [place for place, (index, _) in enumerate(operands) if index in patterns]
-        repeated = _repeated(specs)
-        known = not globs and more is None
-        taken: list[Operand] = []
-        for place, (index, word) in enumerate(operands):
-            if (
-                index in patterns
-                and _may_be_option(index, word, parsed)
-                and not _reads_at_most(table)
-            ):
-                self._say_unknown(f"{word} may match names that are options")
-            reached: Sequence[Operand | None]
-            if known:
-                at = _place(specs, repeated, place, len(operands))
-                reached = _TOO_MANY if at is None else (specs[at],)
-            else:
-                reached = _reached(specs, repeated, place, len(operands), globs, more=more)
-            if reached[-1] is None:
-                self._say_unknown(f"one operand too many: {word}")
-            if len(reached) > 1:
-                self._say_unknown(f"what {word} is depends on what globs match")
-            for spec in reached:
-                if spec is None:
-                    continue
-                taken.append(spec)
-                role, _, _, _, effects, _ = spec
-                if effects:
-                    self._effects(effects)
-                if role is _COMMAND:
-                    self._inner(index, parsed)
-                    return
-                if override is not None:
-                    role = _overridden(role, override)
-                if word == "-":
-                    self._word(_named(word, role, table), role, "")
-                    self._stdin(table)
-                elif role is not _DATA:
-                    self._word(word, role, "")
-        if more is not None:
-            self._more(table, specs, len(operands), override, more)
+            globs = [place for place, (index, _) in enumerate(given) if index in patterns]
+        if globs or more is not None:
+            may_be = reached(operands, len(given), globs, more)
+            taken = self._doubtful_operands(table, parsed, override, given, may_be)
+            if taken is None:
+                return
         else:
+            taken = known(operands, len(given))
+            for (index, word), spec in zip(given, taken, strict=True):
+                if spec is None:
+                    self._say_unknown(f"one operand too many: {word}")
+                elif self._operand(table, parsed, override, index, word, spec):
+                    return
+        if more is not None:
+            self._more(table, specs, len(given), override, more)
+        elif operands.absent:
             self._absent(specs, taken)
 
-    def _absent(self, specs: Sequence[Operand], taken: Sequence[Operand]) -> None:
+    def _doubtful_operands(
+        self,
+        table: Table,
+        parsed: Parsed,
+        override: Role | None,
+        given: Sequence[tuple[int, str]],
+        may_be: Sequence[Sequence[Operand | None]],
+    ) -> Sequence[Operand | None] | None:
+        """Words among or before which stand others that nobody knows.
+
+        Returns:
+            What all of them may be; None: an inner command has begun.
+        """
+        taken: list[Operand | None] = []
+        for (index, word), specs in zip(given, may_be, strict=True):
+            is_glob = index in self._command.patterns
+            if is_glob and _may_be_option(index, word, parsed) and not _reads_at_most(table):
+                self._say_unknown(f"{word} may match names that are options")
+            if specs[-1] is None:
+                self._say_unknown(f"one operand too many: {word}")
+            if len(specs) > 1:
+                self._say_unknown(f"what {word} is depends on what globs match")
+            taken += specs
+            for spec in specs:
+                if spec is not None and self._operand(table, parsed, override, index, word, spec):
+                    return None
+        return taken
+
+    def _operand(
+        self,
+        table: Table,
+        parsed: Parsed,
+        override: Role | None,
+        index: int,
+        word: str,
+        spec: Operand,
+    ) -> bool:
+        """Is it the first word of an inner command, which goes to the end?"""
+        role, _, _, _, effects, _ = spec
+        if effects:
+            self._effects(effects)
+        if role is _COMMAND:
+            self._inner(index, parsed)
+            return True
+        if override is not None:
+            role = _overridden(role, override)
+        if word == "-":
+            self._word(_named(word, role, table), role, "")
+            self._stdin(table)
+        elif role is not _DATA:
+            self._word(word, role, "")
+        return False
+
+    def _absent(self, specs: Sequence[Operand], taken: Sequence[Operand | None]) -> None:
         for spec in specs:
             if spec.absent and spec not in taken:
                 self._effects(spec.absent)
@@ -358,7 +388,7 @@ def _reads_at_most(table: Table) -> bool:
 
 
 def _mode_reads_at_most(mode: Mode) -> bool:
-    roles = [spec.role for spec in mode.operands or ()]
+    roles = [spec.role for spec in mode.operands.specs] if mode.operands is not None else []
     roles += [role for values in mode.values.values() for role in values]
     effects = (*(mode.none or ()), *(mode.effects or ()))
     return _READ_AT_MOST.issuperset(roles) and all(
@@ -380,74 +410,6 @@ def _mode(table: Table, parsed: Parsed, stdin: Source) -> Mode:
         if fits and mode.unless.isdisjoint(names):
             return mode
     return _NO_MODE
-
-
-def _present(operands: Sequence[Operand], parsed: Parsed) -> Sequence[Operand]:
-    present = []
-    names: frozenset[str] | None = None
-    for operand in operands:
-        _, _, unless, given, _, _ = operand
-        if unless or given:
-            if names is None:
-                names = parsed.names
-            if not unless.isdisjoint(names) or (given and given.isdisjoint(names)):
-                continue
-        present.append(operand)
-    return present
-
-
-def _reached(
-    specs: Sequence[Operand],
-    repeated: int | None,
-    place: int,
-    n_operands: int,
-    globs: Sequence[int],
-    *,
-    more: tuple[str, ...] | None,
-) -> list[Operand | None]:
-    """What the operand at `place` may be; None, which comes last: one too many.
-
-    A glob stands for one word or more. So an operand with no glob before it has its number
-    from the start, and one with no glob from it on has its number from the end. `globs` are
-    the places of globs, in order, and `more` what follows all operands.
-    """
-    n_after = n_operands - 1 - place
-    from_start = from_end = range(1)
-    if globs and globs[0] <= place:
-        from_start = range(len(specs) + 1)
-    if more is not None or globs[-1] >= place:
-        from_end = range(len(specs) + 1)
-    places = {
-        _place(specs, repeated, place + shift, place + shift + n_after + extra + 1)
-        for shift in from_start
-        for extra in from_end
-    }
-    return [None if at is None else specs[at] for at in sorted(places, key=_none_last)]
-
-
-def _repeated(specs: Sequence[Operand]) -> int | None:
-    """The place of the first that repeats."""
-    for at, spec in enumerate(specs):
-        if spec.repeats:
-            return at
-    return None
-
-
-def _none_last(at: int | None) -> tuple[bool, int]:
-    return (True, 0) if at is None else (False, at)
-
-
-def _place(
-    specs: Sequence[Operand], repeated: int | None, place: int, n_operands: int
-) -> int | None:
-    if repeated is None:
-        return place if place < len(specs) else None
-    n_after = len(specs) - 1 - repeated
-    if n_after:
-        from_end = n_operands - 1 - place
-        if from_end < n_after and place >= min(repeated, n_operands - n_after):
-            return len(specs) - 1 - from_end
-    return min(place, repeated)
 
 
 def _overridden(role: Role, override: Role | None) -> Role:

@@ -79,7 +79,7 @@ class _Lines:
         if "alone" in said:
             said["alone"] = sorted(table.alone)
         if "operands" in said:
-            said["operands"] = _operands(table.operands)
+            said["operands"] = _operands(table.operands.specs)
         if "modes" in said:
             said["modes"] = [_mode(mode) for mode in table.modes]
         if table.commands is not None:
@@ -138,7 +138,7 @@ def _mode(mode: Mode) -> dict[str, Any]:
     return {
         "given": sorted(mode.given),
         "unless": sorted(mode.unless),
-        "operands": None if mode.operands is None else _operands(mode.operands),
+        "operands": None if mode.operands is None else _operands(mode.operands.specs),
         "none": None if mode.none is None else _effects(mode.none),
         "effects": None if mode.effects is None else _effects(mode.effects),
         "values": mode.values,

@@ -22,7 +22,16 @@ from typing import Any
 from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.named_tuple import new as _new
 from agent_exec.policy.environment import make_environment
-from agent_exec.policy.table import Mode, Operand, Option, Role, Syntax, Table
+from agent_exec.policy.table import (
+    Mode,
+    Operand,
+    Operands,
+    Option,
+    Role,
+    Syntax,
+    Table,
+    operands_of,
+)
 from agent_exec.policy.tables import Tables
 
 _ROLES = {each.value: each for each in Role}
@@ -126,8 +135,8 @@ class Reader:
     def effects(self, said: str) -> tuple[Effect, ...]:
         return self._effects[said]
 
-    def operands(self, said: Sequence[str | Mapping[str, Any]]) -> tuple[Operand, ...]:
-        return tuple([self._operand(each) for each in said])
+    def operands(self, said: Sequence[str | Mapping[str, Any]]) -> Operands:
+        return operands_of(tuple([self._operand(each) for each in said]))
 
     def modes(self, said: Sequence[Mapping[str, Any]]) -> tuple[Mode, ...]:
         return tuple([self._mode(each) for each in said])

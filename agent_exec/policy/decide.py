@@ -21,7 +21,7 @@ from agent_exec.named_tuple import NamedTuple
 from agent_exec.named_tuple import new as _new
 from agent_exec.policy.coverage import Seen, allows_command, covers, tightens
 from agent_exec.policy.facts import Facts, Program, absolute
-from agent_exec.policy.git_harden import can_be_hardened, git_folder, hardening, is_git
+from agent_exec.policy.git_harden import GIT, can_be_hardened, git_folder, hardening
 from agent_exec.policy.policy import Policy, Rule
 from agent_exec.policy.reasons import hint, says, shown
 from agent_exec.policy.rights import above_ceiling, rights_of
@@ -124,7 +124,7 @@ def _families(analysed: Sequence[Analysed]) -> Sequence[Sequence[Analysed]]:
 
 
 def _variables(family: Sequence[Analysed], facts: Facts, cwd: str) -> tuple[tuple[str, str], ...]:
-    folders = [git_folder(found, here_of(found, cwd)) for found in family if is_git(found)]
+    folders = [git_folder(found, here_of(found, cwd)) for found in family if found.name[:1] == GIT]
     return hardening([facts.git[folder] for folder in folders if folder in facts.git])
 
 

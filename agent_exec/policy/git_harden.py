@@ -14,6 +14,8 @@ from agent_exec.model.effect import EffectKind
 from agent_exec.policy.facts import GitFacts, absolute
 from agent_exec.regex import regex
 
+GIT = ("git",)
+"""How `Analysed.name` of a call of git begins."""
 # A program that git takes for a failure; were it not there, that would be one, too.
 _FAILS = "/bin/false"
 # Whatever the repository sets.
@@ -54,12 +56,6 @@ _WITH_VALUE = frozenset(
 _ON_FILES = frozenset({EffectKind.READ, EffectKind.WRITE, EffectKind.DELETE})
 
 
-def is_git(found: Analysed) -> bool:
-    """Is a command a call of git?"""
-    name = found.name
-    return name != () and name[0] == "git"
-
-
 def git_folder(found: Analysed, here: str) -> str:
     """Where a call of git in `here` works: the directories of its ``-C``, one after the other."""
     folder = here
@@ -81,7 +77,7 @@ def can_be_hardened(analysed: Sequence[Analysed]) -> bool:
     """Are there calls of git among the commands, all of which are to run nothing?"""
     some = False
     for found in analysed:
-        if is_git(found):
+        if found.name[:1] == GIT:
             if not runs_nothing(found):
                 return False
             some = True

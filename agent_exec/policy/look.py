@@ -12,7 +12,7 @@ from agent_exec.model.effect import EffectKind
 from agent_exec.named_tuple import new as _new
 from agent_exec.policy.eyes import Eyes
 from agent_exec.policy.facts import Facts, GitFacts, Program, absolute, program_key
-from agent_exec.policy.git_harden import git_folder, is_git
+from agent_exec.policy.git_harden import GIT, git_folder
 from agent_exec.policy.look_git import look_git
 from agent_exec.policy.look_path import real_names, real_path
 from agent_exec.policy.look_program import Programs
@@ -46,7 +46,7 @@ def look(
     links: dict[str, tuple[str, ...]] = {}
     git: dict[str, GitFacts] = {}
     for found in analysed:
-        command, _, _, effects, _, _, plain_below, closed_below = found
+        command, _, name, effects, _, _, plain_below, closed_below = found
         here = cwd if command.cwd is None else absolute(command.cwd, cwd)
         # The kernel begins there, too: the child's directory is opened before.
         seen = cwd if here == cwd else "/"
@@ -68,15 +68,15 @@ def look(
             if named not in links:
                 eyes.lose()
                 links[named] = _links(named)
-        if is_git(found):
+        if name[:1] == GIT:
             folder = git_folder(found, here)
             if folder not in git:
                 git[folder] = look_git(folder, eyes)
         if command.argv and not command.builtin:
-            name = command.argv[0]
-            key = program_key(name, here)
+            first = command.argv[0]
+            key = program_key(first, here)
             if key not in programs:
-                programs[key] = known.find(name, here, eyes)
+                programs[key] = known.find(first, here, eyes)
     return _new(Facts, (paths, entries, programs, plain, links, git))
 
 

@@ -47,58 +47,60 @@ class Parsed(NamedTuple):
 
 def parse(table: Table, argv: Sequence[str], start: int = 1) -> Parsed:
     """Read `argv` from `start` on. Never raises: what is not understood is `unknown`."""
-    return _Parser(table, argv, start).run()
+    return _Parser(table, argv).run(start)
 
 
 class _Parser:
+    """Its methods take the index of a word, and return that of the next one to read."""
+
     _ended_at: int | None = None
     _negates = False
 
-    def __init__(self, table: Table, argv: Sequence[str], start: int) -> None:
+    def __init__(self, table: Table, argv: Sequence[str]) -> None:
         self._table = table
         self._argv = argv
-        self._at = start
         self._options: list[Given] = []
         self._operands: list[tuple[int, str]] = []
         self._assignments: list[tuple[str, str]] = []
         self._unknown: list[str] = []
 
-    def run(self) -> Parsed:
+    def run(self, at: int) -> Parsed:
         table, argv = self._table, self._argv
         syntax, options, numeric = table.syntax, table.options, table.numeric
-        if table.old_style and self._at < len(argv) and argv[self._at][:1] not in ("-", ""):
-            self._letters(argv[self._at])
+        n_words = len(argv)
+        if table.old_style and at < n_words and argv[at][:1] not in ("-", ""):
+            at = self._letters(at, argv[at])
         stops = table.stops or syntax is _POSIX or table.commands is not None
         if table.response_files:
-            self._unknown += [word for word in argv[self._at :] if word.startswith("@")]
+            self._unknown += [word for word in argv[at:] if word.startswith("@")]
         if syntax is _WORDS:
-            self._ended_at = self._at
-        n_words = len(argv)
+            self._ended_at = at
         if syntax is _SINGLE:
             options, numeric = {}, False
         plain = not stops and table.plus is None and not table.assignments
-        while self._at < n_words:
-            word = argv[self._at]
-            if self._ended_at is not None or word[:1] != "-" or word == "-":
+        operands = self._operands
+        while at < n_words:
+            word = argv[at]
+            if word[:1] != "-" or word == "-" or self._ended_at is not None:
                 if plain:
-                    self._operands.append((self._at, word))
+                    operands.append((at, word))
                 else:
-                    self._operand(word, stops=stops)
-                self._at += 1
+                    self._operand(at, word, stops=stops)
+                at += 1
+            elif word in options and word != "--":  # as most are spelled
+                at = self._take(at, options[word], None)
             elif word == "--":
-                self._at += 1
-                self._ended_at = self._at
+                at += 1
+                self._ended_at = at
             elif numeric and word[1:].isdecimal() and word.isascii():
-                self._at += 1
-            elif word in options:  # as most are spelled
-                self._take(options[word], None, self._at)
+                at += 1
             else:
-                self._option(word)
+                at = self._option(at, word)
         if self._negates:
             self._contradictions()
         read = (
             tuple(self._options) if self._options else (),
-            tuple(self._operands) if self._operands else (),
+            tuple(operands) if operands else (),
             tuple(self._assignments) if self._assignments else (),
             tuple(self._unknown) if self._unknown else (),
             self._ended_at,
@@ -111,77 +113,68 @@ class _Parser:
         names = dict.fromkeys(given.option.names[0] for given in self._options if not given.negated)
         self._unknown += [f"{name} and its opposite" for name in names if name in negated]
 
-    def _operand(self, word: str, *, stops: bool) -> None:
+    def _operand(self, at: int, word: str, *, stops: bool) -> None:
         """A word that is no option."""
         table = self._table
         if table.plus is not None and word.startswith("+") and self._ended_at is None:
-            self._plus(word)
+            self._options.append(Given(Option(("+",), (table.plus,)), ((at, word[1:]),)))
         elif table.assignments and word == "-" and not (self._operands or self._assignments):
             pass  # ``env -`` is ``env -i``
         elif table.assignments and not self._operands and "=" in word:
             name, _, value = word.partition("=")
             self._assignments.append((name, value))
-            self._ended_at = self._at + 1
+            self._ended_at = at + 1
         else:
-            self._operands.append((self._at, word))
+            self._operands.append((at, word))
             if stops and self._ended_at is None:
-                self._ended_at = self._at
+                self._ended_at = at
 
-    def _plus(self, word: str) -> None:
-        role = self._table.plus
-        assert role is not None
-        self._options.append(Given(Option(("+",), (role,)), ((self._at, word[1:]),)))
-
-    def _option(self, word: str) -> None:
+    def _option(self, at: int, word: str) -> int:
         """One that is abbreviated, bundled, or has its value in the same word."""
         if self._table.syntax is _SINGLE:
-            self._single(word)
-        elif word.startswith("--"):
-            self._long(word)
-        else:
-            self._bundle(word)
+            return self._single(at, word)
+        if word.startswith("--"):
+            return self._long(at, word)
+        if self._table.separate:
+            return self._letters(at, word[1:])
+        return self._bundle(at, word)
 
-    def _single(self, word: str) -> None:
+    def _single(self, at: int, word: str) -> int:
         name, equals, value = word.partition("=")
         option = self._table.options.get(name)
         if option is None and name.startswith("--"):
             option = self._table.options.get(name[1:])
         if option is None:
-            self._reject(word)
-        elif equals and not option.values and option.attached is None:
-            self._switch(option, word, value)
-        else:
-            self._take(option, value if equals else None, self._at)
+            return self._reject(at, word)
+        if equals and not option.values and option.attached is None:
+            return self._switch(at, option, word, value)
+        return self._take(at, option, value if equals else None)
 
-    def _switch(self, option: Option, word: str, value: str) -> None:
+    def _switch(self, at: int, option: Option, word: str, value: str) -> int:
         """``-name=false``: see flag.Bool of Go."""
         if value in _FALSE:
-            self._negate(option)
-        elif value in _TRUE:
-            self._options.append(Given(option))
-            self._at += 1
-        else:
-            self._reject(word)
+            return self._negate(at, option)
+        if value not in _TRUE:
+            return self._reject(at, word)
+        self._options.append(Given(option))
+        return at + 1
 
-    def _negate(self, option: Option) -> None:
+    def _negate(self, at: int, option: Option) -> int:
         self._options.append(Given(option, (), negated=True))
         self._negates = True
-        self._at += 1
+        return at + 1
 
-    def _long(self, word: str) -> None:
+    def _long(self, at: int, word: str) -> int:
         name, equals, value = word.partition("=")
         option = self._find_long(name)
         if option is None:
             negated = self._find_negated(name)
             if negated is None or equals:
-                self._reject(word)
-            else:
-                self._negate(negated)
-            return
+                return self._reject(at, word)
+            return self._negate(at, negated)
         if equals and not option.values and option.attached is None:
-            self._reject(word)
-            return
-        self._take(option, value if equals else None, self._at)
+            return self._reject(at, word)
+        return self._take(at, option, value if equals else None)
 
     def _find_long(self, name: str) -> Option | None:
         """By its name, or by what only one option begins with."""
@@ -205,49 +198,49 @@ class _Parser:
             return None
         return self._find_long(f"--{name[5:]}")
 
-    def _bundle(self, word: str) -> None:
+    def _bundle(self, at: int, word: str) -> int:
         """``-abVALUE``: letters up to the first that takes a value."""
         options = self._table.options
-        if self._table.separate:
-            self._letters(word[1:])
-            return
         for place in range(1, len(word)):
             option = options.get(f"-{word[place]}")
             if option is None:
-                self._reject(word)
-                return
+                return self._reject(at, word)
             rest = word[place + 1 :]
-            if rest.startswith("=") and not _names_nothing(option):
+            if rest[:1] == "=" and not _names_nothing(option):
                 # Some programs take the sign for a part of the value, some do not.
-                self._reject(word)
-                return
+                return self._reject(at, word)
             if option.values or option.attached is not None:
-                self._take(option, rest or None, self._at)
-                return
-            self._options.append(Given(option))
-        self._at += 1
+                return self._take(at, option, rest or None)
+            self._options.append(_new(Given, (option, (), False)))
+        return at + 1
 
-    def _letters(self, letters: str) -> None:
+    def _letters(self, at: int, letters: str) -> int:
         """``tar xzf FILE``: the values follow, in the order of their letters."""
-        word = self._argv[self._at]
-        self._at += 1
+        word = self._argv[at]
+        at += 1
         for letter in letters:
             option = self._table.options.get(f"-{letter}")
             if option is None:
                 self._unknown.append(word)
-                return
+                return at
             values = []
             for _ in option.values:
-                if self._at == len(self._argv):
+                if at == len(self._argv):
                     self._unknown.append(word)
-                    return
-                values.append((self._at, self._argv[self._at]))
-                self._at += 1
+                    return at
+                values.append((at, self._argv[at]))
+                at += 1
             self._options.append(Given(option, tuple(values)))
+        return at
 
-    def _take(self, option: Option, attached: str | None, index: int) -> None:
+    def _take(self, at: int, option: Option, attached: str | None) -> int:
         """An option and its values, of which the first may be attached."""
-        at, argv, wanted = index + 1, self._argv, option.values
+        wanted = option.values
+        if not wanted and attached is None:
+            self._options.append(_new(Given, (option, (), False)))
+            return at + 1
+        argv, index = self._argv, at
+        at += 1
         values: list[tuple[int, str]] = []
         if attached is not None:
             values.append((index, attached))
@@ -260,11 +253,11 @@ class _Parser:
             at += 1
         else:
             self._options.append(_new(Given, (option, tuple(values), False)))
-        self._at = at
+        return at
 
-    def _reject(self, word: str) -> None:
+    def _reject(self, at: int, word: str) -> int:
         self._unknown.append(word)
-        self._at += 1
+        return at + 1
 
 
 def _names_nothing(option: Option) -> bool:

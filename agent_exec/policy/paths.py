@@ -79,8 +79,10 @@ class Places:
     __slots__ = ("_beneath", "_themselves")
 
     def __init__(self, folders: Iterable[str]) -> None:
-        self._themselves = frozenset(folders)
-        self._beneath = tuple(f"{folder.rstrip('/')}/" for folder in self._themselves)
+        # Looked through from the first on: the worktree and the system are named before the rest.
+        ordered = tuple(folders)
+        self._themselves = frozenset(ordered)
+        self._beneath = tuple(f"{folder.rstrip('/')}/" for folder in ordered)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Places) and self._themselves == other._themselves

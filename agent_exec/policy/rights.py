@@ -15,7 +15,7 @@ from agent_exec.model.rights import Rights
 from agent_exec.named_tuple import new as _new
 from agent_exec.policy.coverage import Seen
 from agent_exec.policy.facts import Program
-from agent_exec.policy.git_harden import is_git
+from agent_exec.policy.git_harden import GIT
 from agent_exec.policy.paths import Places
 from agent_exec.policy.policy import SandboxSettings
 
@@ -52,7 +52,7 @@ def rights_of(settings: SandboxSettings, granted: Sequence[Granted], *, direct: 
     for found, program, effects in granted:
         if program is not None:
             programs[program.path] = None
-        if is_git(found):
+        if found.name[:1] == GIT:
             reads += settings.git
         for seen in effects:
             (kind, _, _, because), real, _, own = seen

@@ -10,7 +10,7 @@ from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.named_tuple import new as _new
 from agent_exec.policy.coverage import Seen
 from agent_exec.policy.facts import Facts, Program, absolute, program_key
-from agent_exec.policy.git_harden import git_folder, is_git
+from agent_exec.policy.git_harden import GIT, git_folder
 from agent_exec.policy.git_keys import is_harmless
 from agent_exec.policy.paths import is_protected
 from agent_exec.policy.policy import Policy
@@ -38,7 +38,7 @@ def see(
         executor: Who would run it.
         hardened: Would it get the variables of `agent_exec.policy.git_harden`?
     """
-    command, _, _, effects, _, n_own, plain, closed = found
+    command, _, name, effects, _, n_own, plain, closed = found
     here = cwd if command.cwd is None else absolute(command.cwd, cwd)
     paths, entries, programs, has_plain_names, links, _ = facts
     program = None
@@ -83,7 +83,7 @@ def see(
         elif len(leads) > 1:
             effect = Effect(EffectKind.READ, folder, because="links beneath it lead there")
             seen.append(Seen(effect, leads[1:], named, own=False))
-    if is_git(found):
+    if name[:1] == GIT:
         seen += _run_by_git(found, facts, here, hardened=hardened)
     for changed in changes:
         if any(is_protected(real, policy.protect, policy.worktree) for real in changed.real):

@@ -102,13 +102,38 @@ class Operand(NamedTuple):
     """When no operand stands there: ``rg PATTERN`` reads the directory where it works."""
 
 
+class Operands(NamedTuple):
+    """Those of a program, in order, and what follows from them. Made by `operands_of`."""
+
+    specs: tuple[Operand, ...]
+    repeated: int | None
+    """The place of the one that repeats."""
+    conditional: bool
+    """Is one of them there only with, or without, some option?"""
+    absent: bool
+    """Does it mean anything when no operand stands for one of them?"""
+
+
+def operands_of(specs: tuple[Operand, ...]) -> Operands:
+    """`specs`, of which one at most repeats."""
+    return Operands(
+        specs,
+        repeated=next((at for at, spec in enumerate(specs) if spec.repeats), None),
+        conditional=any(spec.unless or spec.given for spec in specs),
+        absent=any(spec.absent for spec in specs),
+    )
+
+
+NO_OPERANDS = operands_of(())
+
+
 class Mode(NamedTuple):
     """What is different when one of some options was given; None: as in the table."""
 
     given: frozenset[str]
     """First names of options; a sub-word of old-style options counts."""
     unless: frozenset[str] = frozenset()
-    operands: tuple[Operand, ...] | None = None
+    operands: Operands | None = None
     none: tuple[Effect, ...] | None = None
     effects: tuple[Effect, ...] | None = None
     values: Mapping[str, tuple[Role, ...]] = {}
@@ -148,7 +173,7 @@ class Table(NamedTuple):
     """Operands are KEY=VALUE, with these keys."""
     alone: frozenset[str] = frozenset({"--help", "--version"})
     """Words that, as the only argument, make the program print something and end."""
-    operands: tuple[Operand, ...] = ()
+    operands: Operands = NO_OPERANDS
     none: tuple[Effect, ...] = ()
     """When there is no operand."""
     effects: tuple[Effect, ...] = ()

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from agent_exec.model.effect import Effect, EffectKind
-from agent_exec.policy.table import Mode, Operand, Option, Role, Syntax, Table, TableError
+from agent_exec.policy.table import (
+    Mode,
+    Operand,
+    Operands,
+    Option,
+    Role,
+    Syntax,
+    Table,
+    TableError,
+    operands_of,
+)
 
 _KEYS = frozenset(
     {
@@ -214,11 +224,11 @@ def _option(
 
 def _operands(
     source: Sequence[Any], spellings: Mapping[str, Option], shared: Shared, where: str
-) -> tuple[Operand, ...]:
-    operands = tuple([_operand(each, spellings, shared, where) for each in _list(source, where)])
-    if sum(operand.repeats for operand in operands) > 1:
+) -> Operands:
+    specs = tuple([_operand(each, spellings, shared, where) for each in _list(source, where)])
+    if sum(spec.repeats for spec in specs) > 1:
         raise TableError(f"{where}: only one of the operands may repeat")
-    return operands
+    return operands_of(specs)
 
 
 def _operand(
