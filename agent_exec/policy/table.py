@@ -116,12 +116,16 @@ class Operands(NamedTuple):
 
 def operands_of(specs: tuple[Operand, ...]) -> Operands:
     """`specs`, of which one at most repeats."""
-    return Operands(
-        specs,
-        repeated=next((at for at, spec in enumerate(specs) if spec.repeats), None),
-        conditional=any(spec.unless or spec.given for spec in specs),
-        absent=any(spec.absent for spec in specs),
-    )
+    repeated = None
+    conditional = says_absent = False
+    for at, (_, repeats, unless, given, _, absent) in enumerate(specs):
+        if repeats:
+            repeated = at
+        if unless or given:
+            conditional = True
+        if absent:
+            says_absent = True
+    return Operands(specs, repeated, conditional, says_absent)
 
 
 NO_OPERANDS = operands_of(())
