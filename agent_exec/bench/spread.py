@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 Number = TypeVar("Number", int, float)
+_WINDOWS = 20
+_SMALLEST_WINDOW = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +37,14 @@ def percentile(ordered: Sequence[Number], percent: int) -> Number:
     """The nearest-rank percentile of ascending values, of which there is at least one."""
     rank = -(-len(ordered) * percent // 100)
     return ordered[max(rank, 1) - 1]
+
+
+def quiet_median(values: Sequence[float]) -> float:
+    """What something takes while nobody else disturbs it.
+
+    The lowest median of a twentieth of `values` (at least three, where there are so many), as
+    they were measured, one after another.
+    """
+    size = min(len(values), max(_SMALLEST_WINDOW, len(values) // _WINDOWS))
+    begins = range(0, len(values) - size + 1, size)
+    return min(statistics.median(values[begin : begin + size]) for begin in begins)

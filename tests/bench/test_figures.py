@@ -17,7 +17,7 @@ from agent_exec.bench.launch.figures import (
     ratios_of,
 )
 from agent_exec.bench.launch.rounds import Sample
-from agent_exec.bench.spread import Spread
+from agent_exec.bench.spread import Spread, quiet_median
 
 WRONG = Failure("WrongResultError: exit status 1")
 
@@ -36,6 +36,20 @@ def test_spread(values: list[float], spread: tuple[float, ...]) -> None:
     assert Spread.of(values) == Spread(
         median=median, lower=lower, upper=upper, least=least, most=most
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "quiet"),
+    [
+        pytest.param([4.0], 4.0, id="one-value"),
+        pytest.param([9.0, 1.0, 8.0, 3.0, 2.0, 4.0], 3.0, id="three-in-a-row-at-least"),
+        pytest.param([9.0, 9.0, 9.0, 1.0, 1.0], 9.0, id="no-shorter-window-at-the-end"),
+        pytest.param([9.0, 1.0] * 40, 5.0, id="lone-low-values-are-not-quiet"),
+        pytest.param([9.0] * 80 + [3.0] * 5 + [9.0] * 15, 3.0, id="a-twentieth-that-is"),
+    ],
+)
+def test_the_quiet_median_is_of_a_stretch(values: list[float], quiet: float) -> None:
+    assert quiet_median(values) == quiet
 
 
 @pytest.mark.parametrize(

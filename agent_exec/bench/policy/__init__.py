@@ -1,7 +1,7 @@
 """Measure what a decision costs.
 
 `run_policy_benchmark` makes a `PolicyBenchReport`; `render_table` and `write_json` show it.
-docs/reference/cli.md says what is measured.
+docs/reference/bench-policy.md says what is measured.
 """
 
 from agent_exec.bench.policy.report import PolicyBenchReport, render_table, write_json

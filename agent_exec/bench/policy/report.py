@@ -21,6 +21,8 @@ class PolicyFigure:
     """``us`` or ``ms``."""
     median: float
     p95: float
+    quiet: float
+    """See `agent_exec.bench.spread.quiet_median`. The target is for the median of all."""
     samples: int
     target: float | None
     """Most that the median should be; None: it only explains others."""
@@ -45,11 +47,12 @@ def render_table(report: PolicyBenchReport) -> str:
     lines = [
         heading(report.machine, report.load),
         "",
-        f"{'what':<48} {'median':>10} {'p95':>10}  target",
+        f"{'what':<48} {'median':>10} {'p95':>10} {'quiet':>10}  target",
     ]
     lines += [
         f"{figure.name:<48} {figure.median:>7.1f} {figure.unit} "
-        f"{figure.p95:>7.1f} {figure.unit}  {verdict(figure)}".rstrip()
+        f"{figure.p95:>7.1f} {figure.unit} {figure.quiet:>7.1f} {figure.unit}  "
+        f"{verdict(figure)}".rstrip()
         for figure in report.figures
     ]
     return "\n".join(lines)
