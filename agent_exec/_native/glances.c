@@ -4,6 +4,7 @@
 #include "launch.h"
 #include "sys.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
@@ -125,27 +126,31 @@ ax_still_so(const char *glances, size_t size)
  * Borrows   `path`, written to meanwhile. Names are looked at from `begin` on, which is where
  *           one begins.
  * Ensures   False also where there are dots or no name; true where a name is of nothing, or of
- *           what cannot be looked at.
+ *           what cannot be looked at. Beneath nothing there is nothing to ask for.
  * GIL       Not needed.
  */
 bool
 ax_is_straight(char *path, size_t begin)
 {
     char *name = path + begin;
+    bool is_there = true;
 
     for (;;) {
         char *end = strchrnul(name, '/'), after = *end, target;
         size_t size = (size_t)(end - name);
-        bool is_link;
 
         if (size == 0 || (size == 1 && name[0] == '.') ||
             (size == 2 && name[0] == '.' && name[1] == '.'))
             return false;
-        *end = '\0';
-        is_link = readlink(path, &target, 1) >= 0;
-        *end = after;
-        if (is_link)
-            return false;
+        if (is_there) {
+            *end = '\0';
+            if (readlink(path, &target, 1) >= 0) {
+                *end = after;
+                return false;
+            }
+            is_there = errno != ENOENT;
+            *end = after;
+        }
         if (after == '\0')
             return true;
         name = end + 1;

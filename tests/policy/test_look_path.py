@@ -58,6 +58,9 @@ def test_to_ask_of_all_names_at_once_makes_no_difference(
     [
         pytest.param("d/e", True, id="directories"),
         pytest.param("d/f/x/y", True, id="nothing-there"),
+        pytest.param("nothing/in/d/e/out", True, id="nothing-beneath-nothing"),
+        pytest.param("nothing/../in", False, id="dots-beneath-nothing"),
+        pytest.param("nothing/", False, id="a-slash-beneath-nothing"),
         pytest.param("in", False, id="a-link"),
         pytest.param("d/up/x", False, id="a-link-in-it"),
         pytest.param("d/e/out", False, id="a-link-at-its-end"),
