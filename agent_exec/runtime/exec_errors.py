@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.regex import regex
+from agent_exec.shell.message_names import shown_name
 
 _NOT_FOUND = 127
 _NOT_EXECUTED = 126
@@ -22,10 +24,10 @@ class Failure(NamedTuple):
     status: int
 
 
-def not_found(name: str, cwd: str) -> Failure:
+def not_found(name: str, cwd: str, variables: Mapping[str, str]) -> Failure:
     """No program is called `name`, or what is there cannot be executed."""
     if "/" not in name:
-        return Failure(f"{name}: command not found", _NOT_FOUND)
+        return Failure(f"{shown_name(name, variables)}: command not found", _NOT_FOUND)
     path = os.path.join(cwd, name)
     if os.path.isdir(path):
         return Failure(f"{name}: {os.strerror(errno.EISDIR)}", _NOT_EXECUTED)

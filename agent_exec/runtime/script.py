@@ -24,7 +24,7 @@ from agent_exec.runtime.core_files import leaves_core
 from agent_exec.runtime.exec_errors import not_executed
 from agent_exec.runtime.left_over import LeftOver
 from agent_exec.runtime.on_terminal import on_terminal
-from agent_exec.runtime.open_file import NamedPipeError
+from agent_exec.runtime.open_file import OnlyByBashError
 from agent_exec.runtime.redirect import text_file
 from agent_exec.runtime.render import signal_name
 from agent_exec.runtime.renewal import MOST_RENEWALS
@@ -141,10 +141,8 @@ class ScriptRun:
             except RefusedError:
                 self.ended = Ended.REFUSED
                 return
-            except NamedPipeError as error:
-                self._refuse(
-                    f"{error.filename or 'a redirection'} is a named pipe: run that by bash"
-                )
+            except OnlyByBashError as error:
+                self._refuse(f"{error.filename} is {error.strerror}: run that by bash")
                 return
             status = yield from self._run(stages, pipeline)
         if pipeline.negated and not self._ready.leaves:

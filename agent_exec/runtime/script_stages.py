@@ -104,6 +104,7 @@ class ScriptStages:
         outlined = self._as_outlined(item, pipeline, place, holds)
         if outlined is not None:
             return outlined
+        self._look_where()
         scope = self._scope()
         argv = self._words(simple, scope)
         errors_too = place < len(pipeline.errors_too) and pipeline.errors_too[place]
@@ -184,22 +185,35 @@ class ScriptStages:
         scope: Scope,
     ) -> int:
         """The file of a redirection. What nobody has foreseen is judged again."""
-        cwd, worktree = self.state.cwd, self._settings.cache.worktree
-        named = os.path.join(cwd, name)
+        state, worktree = self.state, self._settings.cache.worktree
+        named = os.path.join(state.here, name)
         real = os.path.realpath(named)  # of the name as it is: dots after a link mean its target's
         outside = real != normal(named) and not is_beneath(real, worktree)
-        if outside or not self.state.foreseen:
-            files = tuple([FileUse(kind, name) for kind in FILE_USES[operator]])
+        if outside or not state.foreseen:
+            path = name if state.moved is None else real
+            files = tuple([FileUse(kind, path) for kind in FILE_USES[operator]])
             if self._judge(simple, argv or (":",), None, scope, files) is None:
                 raise RefusedError
-        return open_file(name, cwd, operator)
+        return open_file(name, state.here, operator)
 
     def _words(self, simple: SimpleCommand, scope: Scope) -> tuple[str, ...]:
         fields = expand_all(simple.words, scope)
         if not any(field.is_pattern for field in fields):
             return tuple([field.text for field in fields])
-        files = FilesOf(self.state.cwd)
+        files = FilesOf(self.state.here)
         return tuple([word for field in fields for word in expand_pattern(field, files, scope)])
+
+    def _look_where(self) -> None:
+        """A command of the text may have moved the directory that it is in, or removed it."""
+        directory = self._directory
+        if directory is not None:
+            try:
+                moved = not directory.is_at(self.state.cwd)
+            except OSError:
+                moved = True
+            if moved:
+                self.state = self.state._replace(moved=directory.path(), foreseen=False)
+                self._judged = {}
 
     def _scope(self) -> Scope:
         state = self.state
@@ -218,9 +232,9 @@ class ScriptStages:
         """What a command needs to be run with; None when it may not."""
         variables = (*self._variables(), *_prefix(simple, scope))
         builtin = is_builtin(argv[0])
-        command = Command(
-            argv, program, cwd=scope.cwd, variables=variables, files=files, builtin=builtin
-        )
+        moved = self.state.moved
+        cwd = scope.cwd if moved is None else os.path.realpath(moved)
+        command = Command(argv, program, cwd=cwd, variables=variables, files=files, builtin=builtin)
         decision = self._judge_again(command)
         if decision.verdict is Verdict.ALLOW:
             ruling = decision.commands[0]
@@ -248,6 +262,8 @@ class ScriptStages:
         done = BUILTINS[argv[0]](list(argv[1:]), self.state, self._places)
         status = done.status
         if alone:
+            if argv[0] == "cd" and not done.error:
+                self._directory = None  # also of the same path: it may be another by now
             self._change(done.state)
             self.leaves = done.ends
         if done.error:
@@ -262,8 +278,6 @@ class ScriptStages:
         return said.result(argv, status)
 
     def _change(self, state: ShellState) -> None:
-        if state.cwd != self.state.cwd:
-            self._directory = None
         if not state.foreseen:
             self._judged = {}
         if state.variables is not self.state.variables:
@@ -278,7 +292,7 @@ class ScriptStages:
         self, argv: tuple[str, ...], needs: Needs | None, holds: ExitStack
     ) -> Found | Failure:
         """The program, ready to be spawned; or why bash would not execute it."""
-        name, cwd, settings = argv[0], self.state.cwd, self._settings
+        name, cwd, settings = argv[0], self.state.here, self._settings
         if name == "":
             return Failure(": command not found", 127)
         program = None if needs is None else needs.program
@@ -286,10 +300,12 @@ class ScriptStages:
         if program is None or "/" in name or "PATH" in self._extra:
             try:
                 program = find_program(
-                    name, cwd=cwd, path=settings.environment.search_path(self._extra)
+                    name if self.state.moved is None else _where_it_is(name, cwd),
+                    cwd=cwd,
+                    path=settings.environment.search_path(self._extra),
                 )
             except (ProgramNotFound, TemplateError):
-                return not_found(name, cwd)
+                return not_found(name, cwd, self.state.variables)
         try:
             found = Found(argv, program, self._lease(program), name)
         except TemplateError as error:
@@ -354,6 +370,12 @@ class ScriptStages:
             except OSError as error:
                 raise LaunchError(cwd, Step.CWD, error.errno or errno.EIO) from None
         return self._directory
+
+
+def _where_it_is(name: str, here: str) -> str:
+    """A program that is named by a path from a directory that has moved."""
+    folder, slash, last = name.rpartition("/")
+    return f"{os.path.realpath(os.path.join(here, folder))}/{last}" if slash else name
 
 
 def _target(redirection: Redirection, scope: Scope) -> str:

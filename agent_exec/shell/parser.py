@@ -36,7 +36,6 @@ _NOT = Word((Piece(Kind.PLAIN, "!"),))
 _JOINTS = {joint.value: joint for joint in Joint}
 # No person and no model writes more; and memory stays bounded.
 _MOST_PARTS = 20_000
-_BY_BASH_ITSELF = ("/dev/tcp/", "/dev/udp/", "/dev/fd/", "/dev/std")
 
 
 def parse(text: str) -> Script:
@@ -190,7 +189,10 @@ class _Parser:
             token = self._token
             if token.kind is not _JOINT or token.text not in ("|", "|&"):
                 return chain
-            chain.errors_too.append(token.text == "|&")
+            errors_too = token.text == "|&"
+            chain.errors_too.append(errors_too)
+            if errors_too:
+                chain.drafts[-1].shown_behind.append("2>&1")
             self._advance()
             self._skip_newlines()
 
@@ -293,14 +295,15 @@ class _Parser:
             raise NeedsBash("a brace expansion as the target of a redirection", token.offset)
         if operator in (Operator.DUPLICATE_OUT, Operator.DUPLICATE_IN):
             # bash expands any other target twice.
-            if _bare(target) not in ("0", "1", "2"):
+            source = _bare(target)
+            if source not in ("0", "1", "2"):
                 raise NeedsBash("a descriptor above 2, closed or computed", token.offset)
-        elif operator is not Operator.HERE_STRING:
-            literal = word.literal
-            if any(kind is _PLAIN and _may_match(text) for kind, text in word.pieces):
-                raise NeedsBash("a pattern as the target of a redirection", target.offset)
-            if literal is not None and literal.startswith(_BY_BASH_ITSELF):
-                raise NeedsBash("a file that bash makes up", target.offset)
+            if source == "0" and token.fd:
+                raise NeedsBash("output to the input", token.offset)
+        elif operator is not Operator.HERE_STRING and any(
+            kind is _PLAIN and _may_match(text) for kind, text in word.pieces
+        ):
+            raise NeedsBash("a pattern as the target of a redirection", target.offset)
         draft.redirections.append(Redirection(token.fd, operator, word))
         draft.shown_behind.append(_shown(token.fd, operator, self._lexer.written(target.offset)))
         self._advance()

@@ -22,7 +22,7 @@ from agent_exec.model.script import (
 )
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.shell.builtin_forms import check_builtin, is_builtin
-from agent_exec.shell.directories import logical
+from agent_exec.shell.directories import logical, of_each_process
 from agent_exec.shell.expand import UNKNOWN_STATUS, Field, Scope, as_written, expand, expand_all
 from agent_exec.shell.glob import check_patterns
 from agent_exec.shell.names import check_prefix
@@ -55,7 +55,7 @@ FILE_USES = {
 _FOR_TWO = frozenset({Operator.WRITE_BOTH, Operator.APPEND_BOTH})
 _UNCHANGED = frozenset({Kind.PLAIN, Kind.QUOTED})
 _EXPORT_WORD = (Piece(Kind.PLAIN, "export"),)
-_BY_BASH_ITSELF = ("/dev/tcp/", "/dev/udp/", "/dev/fd/", "/dev/std")
+_BY_BASH_ITSELF = ("/dev/tcp/", "/dev/udp/")
 
 _Variables = tuple[tuple[str, str], ...]
 
@@ -361,12 +361,14 @@ def _redirected(
             if fd == 0:
                 stdin = _Input(Source.TEXT, target + ending)
             continue
-        if not target or target.startswith(_BY_BASH_ITSELF):
-            raise NeedsBash("a redirection to nothing, or to a file that bash makes up", 0)
         if target == "/dev/null":
             if fd == 0 and operator not in _FOR_TWO:
                 stdin = _Input(Source.NOTHING, None)
             continue
+        if not target or target.startswith(_BY_BASH_ITSELF):
+            raise NeedsBash("a redirection to nothing, or to a file that bash makes up", 0)
+        if of_each_process(scope.cwd, target):
+            raise NeedsBash("a file that is another one for each process", 0)
         files += [FileUse(kind, target) for kind in FILE_USES[operator]]
         if fd == 0 and operator not in _FOR_TWO:
             stdin = _Input(Source.FILE, None)

@@ -30,7 +30,7 @@ from agent_exec.runtime.exec_errors import (
 def test_what_is_said_of_what_is_not_found(tmp_path: Path, name: str, failure: Failure) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "f").touch()
-    assert not_found(name, str(tmp_path)) == failure
+    assert not_found(name, str(tmp_path), {}) == failure
 
 
 def test_what_is_said_of_a_failed_exec(tmp_path: Path) -> None:

@@ -1077,7 +1077,31 @@ _SEVERAL_LINES = (
     "sleep_is_no_program 1\nsleep 0.01 && echo slept",
 )
 
+_FOUND = r"""
+cat <nosuch/../a.txt; echo $?
+cat <a.txt/../b.txt
+cat <a.txt/.
+cat <closed/../a.txt
+echo a >nosuch/../new.txt
+ln -s nosuch/../a.txt astray; cat <astray
+cd $'no\tsuch \\'; cd $'it\'s\t'; cd é
+$'no\tsuch'; é
+./die.sh KILL $'a\tb' $'it\'s' "$VALUE"; echo
+true <<<word |& ./die.sh KILL
+mkdir d; cd d; rmdir ../d; mkdir ../d; echo a >f; ls ../d; cd ../d; echo b >g; ls; pwd
+mkdir d; cd d; rmdir ../d; ../run.sh; echo * ../*.md; cat <../a.txt; cat <x; cd ..; pwd
+mkdir d; cd d; mv ../d ../sub/e; echo a >f; echo *; test -f f; echo $?; ../tool; cd ..; pwd
+mkdir d; cd d; mv ../d ../e; mv ../e ../d; cd ../sub; pwd; pwd -P
+"""
+
+FOUND: tuple[str, ...] = (
+    *_FOUND.strip("\n").split("\n"),
+    "./die.sh KILL 'a\\\nb' \"c\\\nd\"; echo",
+)
+"""Each came out differently once."""
+
 TEXTS: tuple[str, ...] = (
+    *FOUND,
     *(
         line
         for lines in (

@@ -70,7 +70,7 @@ def _about(unary: str, operand: str, state: ShellState, places: Places) -> bool:
         return operand == ""
     if operand == "":
         return False
-    path = operand if operand.startswith("/") else f"{state.cwd}/{operand}"
+    path = operand if operand.startswith("/") else f"{state.here}/{operand}"
     if unary in _ACCESS:
         return places.access(path, _ACCESS[unary])
     link = unary in ("-h", "-L")

@@ -20,6 +20,13 @@ class ShellState(NamedTuple):
     """``$?``."""
     foreseen: bool = True
     """Is `cwd` where the words of the text lead? Not where links do."""
+    moved: str | None = None
+    """By what absolute path the current directory is reached, where `cwd` has become another."""
+
+    @property
+    def here(self) -> str:
+        """An absolute path of the current directory, whatever has become of `cwd`."""
+        return self.cwd if self.moved is None else self.moved
 
 
 class Places(Protocol):
