@@ -224,7 +224,7 @@ class ScriptRun:
                         self._refuse(because)
                         return _NOT_RUN
                 for program in programs:
-                    program.found.renew(cache)
+                    program.found.renew(cache, self._settings.shell_program)
                 plan = self._plan(programs, stdin, stdout)
                 if plan is None:
                     self.ended = Ended.TIMEOUT
@@ -324,7 +324,9 @@ class ScriptRun:
 
 
 def _is_of_exec(error: TemplateError | LaunchError) -> bool:
-    return isinstance(error, LaunchError) and error.step is Step.EXEC
+    if isinstance(error, LaunchError):
+        return error.step is Step.EXEC
+    return error.errno == errno.ENOEXEC
 
 
 def _runs(joint: Joint, status: int) -> bool:

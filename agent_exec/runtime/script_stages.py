@@ -17,6 +17,7 @@ from agent_exec.policy.paths import is_beneath, normal
 from agent_exec.runtime.approvals.pinned import lease_approved
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.confining import Confining
+from agent_exec.runtime.environment import SearchPath
 from agent_exec.runtime.exec_errors import (
     Failure,
     interpreter_error,
@@ -29,10 +30,10 @@ from agent_exec.runtime.outline import Words
 from agent_exec.runtime.places import FilesOf, RealPlaces
 from agent_exec.runtime.redirect import AS_GIVEN, redirect
 from agent_exec.runtime.renewal import on_stale
-from agent_exec.runtime.resolve import find_program
+from agent_exec.runtime.resolve import find_program, first_file
 from agent_exec.runtime.script_outline import Judged, Needs, Variables
 from agent_exec.runtime.script_output import ScriptOutput
-from agent_exec.runtime.script_values import Found, Program, Result, Said, StepToTake
+from agent_exec.runtime.script_values import Found, Program, Result, Said, StepToTake, as_text
 from agent_exec.shell.builtin_forms import is_builtin
 from agent_exec.shell.builtins import BUILTINS
 from agent_exec.shell.builtins.state import ShellState
@@ -41,6 +42,8 @@ from agent_exec.shell.glob import expand_pattern
 from agent_exec.shell.planning import FILE_USES
 from agent_exec.template.cache import Lease
 from agent_exec.template.directory import Directory
+
+_NO_PATH = SearchPath(())
 
 JudgeAgain = Callable[[Command], Decision]
 
@@ -107,6 +110,9 @@ class ScriptStages:
         self._look_where()
         scope = self._scope()
         argv = self._words(simple, scope)
+        alone = len(pipeline.commands) == 1
+        # bash looks a name up before it opens files, and says later that it has found nothing.
+        program = self._look_up(argv[0], self._judged.get(argv), alone=alone) if argv else None
         errors_too = place < len(pipeline.errors_too) and pipeline.errors_too[place]
         opened = redirect(
             simple.redirections,
@@ -125,9 +131,9 @@ class ScriptStages:
         if argv[0] in BUILTINS:
             if not self.state.foreseen and self._judge(simple, argv, None, scope) is None:
                 return said.result(argv, 1)
-            return (yield from self._builtin(argv, said, alone=len(pipeline.commands) == 1))
+            return (yield from self._builtin(argv, said, alone=alone))
         needs = self._judged.get(argv)
-        found = self._find(argv, needs, holds)
+        found = self._find(argv, program, holds)
         if isinstance(found, Failure):
             yield from self._output.complain(said, found.message)
             return said.result(argv, found.status)
@@ -161,6 +167,8 @@ class ScriptStages:
         holds.callback(found.release)
         if found.executable.script and interpreter_error(stage.program, state.cwd):
             return None
+        if len(pipeline.commands) == 1 and "/" not in stage.argv[0]:
+            self._remember(stage.argv[0], stage.program)
         envp = self._confining.environment(
             stage.rights, found.executable, stage.environment, self._mark
         )
@@ -272,9 +280,10 @@ class ScriptStages:
             try:
                 yield from self._output.write(said, 1, done.out)
             except OSError as error:
-                status = 1
-                what = os.strerror(error.errno or errno.EIO)
-                yield from self._output.complain(said, f"{argv[0]}: write error: {what}")
+                if argv[0] != "command":  # it does not look what became of its output
+                    status = 1
+                    what = os.strerror(error.errno or errno.EIO)
+                    yield from self._output.complain(said, f"{argv[0]}: write error: {what}")
         return said.result(argv, status)
 
     def _change(self, state: ShellState) -> None:
@@ -288,33 +297,61 @@ class ScriptStages:
             }
         self.state = state
 
+    def _look_up(self, name: str, needs: Needs | None, *, alone: bool) -> str | None:
+        """Where a name without a slash leads, be it to what cannot be executed; None: nowhere.
+
+        What bash has found it remembers, but for what a subshell finds: it asks no more whether
+        the file is there.
+        """
+        if "/" in name or name == "" or name in BUILTINS:
+            return None
+        program = self.state.remembered.get(name)
+        if program is None and needs is not None and "PATH" not in self._extra:
+            program = needs.program
+        if program is None:
+            path = self._settings.environment.search_path(self._extra)
+            try:
+                program = find_program(name, cwd=self.state.here, path=path)
+            except ProgramNotFound:
+                program = first_file(name, path.folders)
+        if alone and program is not None:
+            self._remember(name, program)
+        return program
+
+    def _remember(self, name: str, program: str) -> None:
+        if self.state.remembered.get(name) != program:
+            remembered = {**self.state.remembered, name: program}
+            self.state = self.state._replace(remembered=remembered)
+
     def _find(
-        self, argv: tuple[str, ...], needs: Needs | None, holds: ExitStack
+        self, argv: tuple[str, ...], program: str | None, holds: ExitStack
     ) -> Found | Failure:
-        """The program, ready to be spawned; or why bash would not execute it."""
+        """The program, ready to be spawned; or why bash would not execute it.
+
+        Args:
+            argv: Its words.
+            program: Where its name leads, if that has no slash.
+            holds: Lets go of it.
+        """
         name, cwd, settings = argv[0], self.state.here, self._settings
         if name == "":
             return Failure(": command not found", 127)
-        program = None if needs is None else needs.program
-        # What else may have become of it since it was judged?
-        if program is None or "/" in name or "PATH" in self._extra:
+        if "/" in name:
+            named = name if self.state.moved is None else _where_it_is(name, cwd)
             try:
-                program = find_program(
-                    name if self.state.moved is None else _where_it_is(name, cwd),
-                    cwd=cwd,
-                    path=settings.environment.search_path(self._extra),
-                )
+                program = find_program(named, cwd=cwd, path=_NO_PATH)
             except (ProgramNotFound, TemplateError):
-                return not_found(name, cwd, self.state.variables)
+                program = None
+        if program is None or not os.access(program, os.X_OK) or os.path.isdir(program):
+            return not_found(program or name, cwd, self.state.variables)
         try:
             found = Found(argv, program, self._lease(program), name)
         except TemplateError as error:
             if error.errno != errno.ENOEXEC or not is_text(program):
                 return not_executed(name, program, error.errno or errno.EIO)
             # No program, and no script with #!: bash reads it as a text of its own.
-            shell = settings.shell_program
-            words = ("bash", name if "/" in name else program, *argv[1:])
-            found = Found(words, program, settings.cache.lease(shell), "bash")
+            shell = settings.cache.lease(settings.shell_program)
+            found = Found(as_text(argv, program), program, shell, "bash")
         holds.callback(found.release)
         if found.executable.script:
             number = interpreter_error(program, cwd)

@@ -1092,6 +1092,13 @@ mkdir d; cd d; rmdir ../d; mkdir ../d; echo a >f; ls ../d; cd ../d; echo b >g; l
 mkdir d; cd d; rmdir ../d; ../run.sh; echo * ../*.md; cat <../a.txt; cat <x; cd ..; pwd
 mkdir d; cd d; mv ../d ../sub/e; echo a >f; echo *; test -f f; echo $?; ../tool; cd ..; pwd
 mkdir d; cd d; mv ../d ../e; mv ../e ../d; cd ../sub; pwd; pwd -P
+mkdir ~/bin; cp run.sh ~/bin/r; r; rm ~/bin/r; r; echo $?; command -v r; r | cat
+mkdir ~/bin; cp run.sh ~/bin/r; r | cat; A=1 r <nosuch; chmod -x ~/bin/r; r; echo $?
+mkdir ~/bin; cp run.sh ~/bin/r; r; rm ~/bin/r; mkdir ~/bin/r; r; echo $?
+ls -d sub; mkdir ~/bin; cp run.sh ~/bin/ls; ls -d src; command -v ls
+mkdir ~/bin; cp a.txt ~/bin/r; r; echo $?; ln -s nowhere ~/bin/l; l; n 2>~/bin/n; cat ~/bin/n; n
+command -v ls >/dev/full; echo $?; command -v ls 1<a.txt; echo $?; pwd 1<a.txt
+cp run.sh x; ./x; ./x; ./x; cp noshebang x; ./x a | cat; cp garbage x; ./x; echo $?
 """
 
 FOUND: tuple[str, ...] = (
