@@ -316,7 +316,7 @@ class ScriptRun:
     ) -> Generator[StepToTake, Outcome | None, int]:
         """What bash says, and does, when execve(2) fails."""
         failure = not_executed(program.argv[0], program.found.program, number)
-        yield from self.output.complain(program.said, failure.message)
+        yield from self.output.complain(program.said, failure.message, lined=failure.lined)
         result = StageResult(program.argv, failure.status, None, LauncherName.BUILTIN, None)
         self.stages.append(result)
         self._ends.append(End(os.getpid(), failure.status, None))

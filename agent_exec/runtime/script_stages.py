@@ -135,7 +135,7 @@ class ScriptStages:
         needs = self._judged.get(argv)
         found = self._find(argv, program, holds)
         if isinstance(found, Failure):
-            yield from self._output.complain(said, found.message)
+            yield from self._output.complain(said, found.message, lined=found.lined)
             return said.result(argv, found.status)
         if needs is None:
             # Only now is it known what it does: its words were globs, or the status of a
@@ -344,20 +344,21 @@ class ScriptStages:
                 program = None
         if program is None or not os.access(program, os.X_OK) or os.path.isdir(program):
             return not_found(program or name, cwd, self.state.variables)
+        number = 0
         try:
             found = Found(argv, program, self._lease(program), name)
+            holds.callback(found.release)
+            if found.executable.script:
+                number = interpreter_error(program, cwd)
         except TemplateError as error:
-            if error.errno != errno.ENOEXEC or not is_text(program):
-                return not_executed(name, program, error.errno or errno.EIO)
+            number = error.errno or errno.EIO
+        if number == errno.ENOEXEC and is_text(program):
             # No program, and no script with #!: bash reads it as a text of its own.
             shell = settings.cache.lease(settings.shell_program)
             found = Found(as_text(argv, program), program, shell, "bash")
-        holds.callback(found.release)
-        if found.executable.script:
-            number = interpreter_error(program, cwd)
-            if number:
-                return not_executed(name, program, number)
-        return found
+            holds.callback(found.release)
+            return found
+        return not_executed(name, program, number) if number else found
 
     def _lease(self, program: str) -> Lease:
         if not self._approved:

@@ -146,7 +146,8 @@ class _Parser:
             redirection = awaited.draft.redirections[awaited.place]
             target = Word((Piece(Kind.QUOTED, body),))
             awaited.draft.redirections[awaited.place] = redirection._replace(target=target)
-            awaited.draft.bodies.append(f"\n{body}{awaited.delimiter}\n")
+            begin = "" if awaited.draft.bodies else "\n"
+            awaited.draft.bodies.append(f"{begin}{body}{awaited.delimiter}\n")
         self._line = self._lexer.line_before()
         if self._late is not None:
             self._late.line = self._line
@@ -304,6 +305,8 @@ class _Parser:
             kind is _PLAIN and _may_match(text) for kind, text in word.pieces
         ):
             raise NeedsBash("a pattern as the target of a redirection", target.offset)
+        if operator is Operator.HERE_STRING:
+            word = _without_assignment(word)
         draft.redirections.append(Redirection(token.fd, operator, word))
         draft.shown_behind.append(_shown(token.fd, operator, self._lexer.written(target.offset)))
         self._advance()
@@ -326,6 +329,14 @@ def _shown(fd: int, operator: Operator, target: str) -> str:
         0 if operator in (Operator.READ, Operator.HERE_STRING) else 1
     )
     return f"{'' if usual else fd}{operator} {target}"
+
+
+def _without_assignment(word: Word) -> Word:
+    """A word of which only the first tilde may be a home directory, not that behind a ``=``."""
+    pieces = word.pieces[:1]
+    for piece in word.pieces[1:]:
+        pieces += (piece._replace(kind=_PLAIN) if piece.kind is Kind.HOME else piece,)
+    return Word(pieces)
 
 
 def _may_match(text: str) -> bool:

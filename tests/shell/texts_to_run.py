@@ -1097,6 +1097,10 @@ mkdir ~/bin; cp run.sh ~/bin/r; r | cat; A=1 r <nosuch; chmod -x ~/bin/r; r; ech
 mkdir ~/bin; cp run.sh ~/bin/r; r; rm ~/bin/r; mkdir ~/bin/r; r; echo $?
 ls -d sub; mkdir ~/bin; cp run.sh ~/bin/ls; ls -d src; command -v ls
 mkdir ~/bin; cp a.txt ~/bin/r; r; echo $?; ln -s nowhere ~/bin/l; l; n 2>~/bin/n; cat ~/bin/n; n
+cat <<<a=~/x; cat <<<~/x
+printf '#!\n' >s; chmod +x s; ./s; echo $?; printf '#!/etc\n' >s; ./s; echo $?
+printf '\x7fELF' >s; chmod +x s; ./s; echo $?
+touch -d @5 s; test -N s; echo $?; touch -a -d @4 s; test -N s; echo $?
 command -v ls >/dev/full; echo $?; command -v ls 1<a.txt; echo $?; pwd 1<a.txt
 cp run.sh x; ./x; ./x; ./x; cp noshebang x; ./x a | cat; cp garbage x; ./x; echo $?
 """
@@ -1104,6 +1108,7 @@ cp run.sh x; ./x; ./x; ./x; cp noshebang x; ./x a | cat; cp garbage x; ./x; echo
 FOUND: tuple[str, ...] = (
     *_FOUND.strip("\n").split("\n"),
     "./die.sh KILL 'a\\\nb' \"c\\\nd\"; echo",
+    "./die.sh KILL <<-E <<'F'\n\tx\n\tE\ny\nF\necho",
 )
 """Each came out differently once."""
 

@@ -97,4 +97,4 @@ def _of_status(unary: str, status: os.stat_result) -> bool:
         return status.st_gid == os.getegid()
     assert unary == "-N"
     # Modified since it was last read.
-    return status.st_atime_ns <= status.st_mtime_ns
+    return status.st_atime_ns < status.st_mtime_ns
