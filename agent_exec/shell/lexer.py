@@ -152,6 +152,7 @@ class Lexer:
         text = "".join(piece.text for piece in word.pieces)
         if "\n" in text or "$" in text:
             raise NeedsBash("an odd delimiter of a here-document", at)
+        self._decoded.clear()  # a delimiter is shown in another way
         return text, _QUOTED in kinds
 
     def body(self, delimiter: str, *, quoted: bool, strip_tabs: bool) -> str:
@@ -187,7 +188,7 @@ class Lexer:
         shown = []
         at = offset
         for begin, end, value in self._decoded:
-            shown += [self._as_is(at, begin), _single_quoted(value)]
+            shown += [self._as_is(at, begin), single_quoted(value)]
             at = end
         self._decoded.clear()
         return "".join([*shown, self._as_is(at, self._at)])
@@ -368,7 +369,8 @@ def _without_continuations(found: re.Match[str]) -> str:
     return part if part.startswith("'") else part.replace("\\\n", "")
 
 
-def _single_quoted(value: str) -> str:
+def single_quoted(value: str) -> str:
+    """As bash quotes what it shows."""
     return "'" + value.replace("'", r"'\''") + "'"
 
 

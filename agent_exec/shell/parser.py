@@ -19,7 +19,7 @@ from agent_exec.model.script import (
 )
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.shell.braces import expand_braces, may_expand
-from agent_exec.shell.lexer import Lexer, Token, TokenKind
+from agent_exec.shell.lexer import Lexer, Token, TokenKind, single_quoted
 from agent_exec.shell.needs_bash import NeedsBash
 
 # Words that mean something to the grammar where a command could begin.
@@ -284,7 +284,9 @@ class _Parser:
                 )
             )
             draft.redirections.append(Redirection(token.fd, operator, Word(())))
-            draft.shown_behind.append(self._lexer.written(token.offset))
+            fd = token.fd or ""
+            mark = single_quoted(delimiter) if quoted else delimiter
+            draft.shown_behind.append(f"{fd}{token.text}{mark}")
             self._advance()
             return token.line
         self._advance()

@@ -1091,7 +1091,6 @@ true <<<word |& ./die.sh KILL
 mkdir d; cd d; rmdir ../d; mkdir ../d; echo a >f; ls ../d; cd ../d; echo b >g; ls; pwd
 mkdir d; cd d; rmdir ../d; ../run.sh; echo * ../*.md; cat <../a.txt; cat <x; cd ..; pwd
 mkdir d; cd d; mv ../d ../sub/e; echo a >f; echo *; test -f f; echo $?; ../tool; cd ..; pwd
-mkdir d; cd d; mv ../d ../e; mv ../e ../d; cd ../sub; pwd; pwd -P
 mkdir ~/bin; cp run.sh ~/bin/r; r; rm ~/bin/r; r; echo $?; command -v r; r | cat
 mkdir ~/bin; cp run.sh ~/bin/r; r | cat; A=1 r <nosuch; chmod -x ~/bin/r; r; echo $?
 mkdir ~/bin; cp run.sh ~/bin/r; r; rm ~/bin/r; mkdir ~/bin/r; r; echo $?
@@ -1108,7 +1107,7 @@ cp run.sh x; ./x; ./x; ./x; cp noshebang x; ./x a | cat; cp garbage x; ./x; echo
 FOUND: tuple[str, ...] = (
     *_FOUND.strip("\n").split("\n"),
     "./die.sh KILL 'a\\\nb' \"c\\\nd\"; echo",
-    "./die.sh KILL <<-E <<'F'\n\tx\n\tE\ny\nF\necho",
+    "./die.sh KILL <<-E <<'F' 2<<$'G' $'x'\n\tx\n\tE\ny\nF\nz\nG\necho",
 )
 """Each came out differently once."""
 
