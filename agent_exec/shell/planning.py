@@ -53,6 +53,7 @@ FILE_USES = {
     Operator.APPEND_BOTH: _WRITE,
 }
 _FOR_TWO = frozenset({Operator.WRITE_BOTH, Operator.APPEND_BOTH})
+_INPUTS = frozenset({Operator.READ, Operator.READ_WRITE})
 _UNCHANGED = frozenset({Kind.PLAIN, Kind.QUOTED})
 _EXPORT_WORD = (Piece(Kind.PLAIN, "export"),)
 _BY_BASH_ITSELF = ("/dev/tcp/", "/dev/udp/")
@@ -148,12 +149,12 @@ class _Walk:
     ) -> list[tuple[_Place, _Ended]]:
         pipeline = item.pipeline
         scopes = [self._scope_at(place, status) for place, status in running]
+        alone = len(pipeline.commands) == 1
         last: list[Command | None] = []
         for simple in pipeline.commands:
-            last = [_command(simple, scope, given) for scope in scopes]
+            last = [_command(simple, scope, given, alone=alone) for scope in scopes]
             self._list(last)
             given = _FROM_PIPE
-        alone = len(pipeline.commands) == 1
         outcomes: list[tuple[_Place, _Ended]] = []
         for (place, _), scope, command in zip(running, scopes, last, strict=True):
             if alone:
@@ -258,7 +259,7 @@ def _outcomes(
             return [(place, _EITHER)]
 
 
-def _command(simple: SimpleCommand, scope: Scope, given: _Input) -> Command | None:
+def _command(simple: SimpleCommand, scope: Scope, given: _Input, *, alone: bool) -> Command | None:
     """One command as it would run there; None when nothing of it is left."""
     written = _plain_argv(simple)
     if written is not None:
@@ -289,6 +290,11 @@ def _command(simple: SimpleCommand, scope: Scope, given: _Input) -> Command | No
         if simple.assignments:
             variables = (*variables, *_prefix(simple, scope))
     elif simple.redirections:
+        # Where the file of such an input is not there, bash has the status 0 in a pipeline.
+        if not alone and any(
+            fd == 0 and operator in _INPUTS for fd, operator, _ in simple.redirections
+        ):
+            raise NeedsBash("an input without a command, in a pipeline", 0)
         argv, builtin = (":",), True
     else:
         return None

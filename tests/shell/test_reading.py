@@ -255,6 +255,8 @@ def test_a_text_of_nothing_is_a_script_of_nothing(text: str) -> None:
         pytest.param('"export" A=1', "quoted export", id="a-quoted-export"),
         pytest.param("x >$NONE", "redirection to nothing", id="a-file-that-vanishes"),
         pytest.param('x >"$T"', "makes up", id="a-file-that-bash-makes-up"),
+        pytest.param("x | <f", "without a command", id="an-input-of-nothing"),
+        pytest.param("$NONE <>f | x", "without a command", id="an-input-of-what-vanishes"),
         pytest.param("x >/dev/tcp/h/1", "makes up", id="a-connection"),
         pytest.param("x >/dev/./stdout", "each process", id="an-output"),
         pytest.param("cd /dev && x >fd/1", "each process", id="an-output-from-where-it-is"),
