@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
@@ -73,9 +74,19 @@ def runs_nothing(found: Analysed) -> bool:
     return all(effect.kind in _ON_FILES for effect in found.effects)
 
 
+def keeps_variables(found: Analysed) -> bool:
+    """Does the command inside this one get all variables? With an option of env, it may not."""
+    if found.name[:1] != ("env",):
+        return True
+    words = takewhile(lambda word: word[:1] == "-" or "=" in word, found.command.argv[1:])
+    return not any(word[:1] == "-" for word in words)
+
+
 def can_be_hardened(analysed: Sequence[Analysed]) -> bool:
     """Are there calls of git among the commands, all of which are to run nothing?"""
     some = False
+    if not all(map(keeps_variables, analysed)):
+        return False
     for found in analysed:
         if found.name[:1] == GIT:
             if not runs_nothing(found):

@@ -53,6 +53,22 @@ ATTACKS = (
         "git config core.fsmonitor 'touch {mark};false'",
         ("git", "ls-files", "-m"),
     ),
+    *(
+        Attack(
+            f"env-takes-variables-away-{name}",
+            "git config core.fsmonitor 'touch {mark};false'",
+            ("env", *words, *_STATUS),
+            allowed=False,
+        )
+        for name, words in (
+            ("all", ("-i",)),
+            ("all-dash", ("-",)),
+            ("one", ("-u", "GIT_CONFIG_COUNT")),
+            ("one-long", ("--uns=GIT_CONFIG_COUNT",)),
+            ("twice", ("LC_ALL=C", "env", "-vi")),
+            ("in-a-shell", ("sh", "-c", "env -i git status #")),
+        )
+    ),
     Attack("clean-filter-status", _CLEAN, _STATUS),
     Attack("clean-filter-diff", _CLEAN, ("git", "diff", "--stat")),
     Attack("clean-filter-modified-files", _CLEAN, ("git", "ls-files", "--modified")),
