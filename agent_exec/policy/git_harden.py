@@ -45,6 +45,7 @@ _PLAIN = (
     ("GIT_ALLOW_PROTOCOL", ""),
 )
 _FILTER = regex(r"filter\.(.*)\.(?:clean|smudge|process|required)", re.DOTALL)
+_MERGE = regex(r"merge\..*\.driver", re.DOTALL)
 _TEXTCONV = regex(r"diff\.(.*)\.(?:textconv|cachetextconv)", re.DOTALL)
 # Global options whose value is the next word; "--git-dir" and "--config-env" may also have it
 # behind an equals sign.
@@ -108,6 +109,9 @@ def hardening(facts: Sequence[GitFacts]) -> tuple[tuple[str, str], ...]:
                 (f"filter.{name}.process", ""),
                 (f"filter.{name}.required", "false"),
             ]
+        elif _MERGE.fullmatch(key):
+            # Of --remerge-diff, which "log.diffMerges" may stand for.
+            settings.append((key, _FAILS))
         elif textconv:
             name = textconv.group(1)
             settings += [(f"diff.{name}.textconv", "cat"), (f"diff.{name}.cachetextconv", "false")]
