@@ -77,7 +77,7 @@ def decide(
     because: list[str] = []
     for family in _families(analysed):
         hardened = ours and can_be_hardened(family)
-        hushed = can_be_quiet(family) if ours else frozenset()
+        hushed = can_be_quiet(family) if ours else ()
         granted = []  # every effect of a command and of those inside, as if it may run
         for found in family:
             program, effects = see(

@@ -10,11 +10,11 @@ from agent_exec.model.effect import Effect, EffectKind
 from agent_exec.named_tuple import new as _new
 from agent_exec.policy.coverage import Seen
 from agent_exec.policy.facts import Facts, Program, absolute, program_key
-from agent_exec.policy.git_harden import GIT, git_folder
+from agent_exec.policy.git_harden import GIT, git_folder, runs_nothing
 from agent_exec.policy.git_keys import is_harmless
 from agent_exec.policy.paths import is_protected
 from agent_exec.policy.policy import Policy
-from agent_exec.policy.quiet import QUIET, may_ask
+from agent_exec.policy.quiet import QUIET
 
 _DELETE = EffectKind.DELETE
 _CHANGES = frozenset({EffectKind.WRITE, _DELETE})
@@ -28,7 +28,7 @@ def see(
     executor: Executor = Executor.OURS,
     *,
     hardened: bool = True,
-    hushed: Container[str] = QUIET,
+    hushed: Container[tuple[str, ...]] = QUIET,
 ) -> tuple[Program | None, list[Seen]]:
     """The program of a command, and everything that it does.
 
@@ -39,7 +39,7 @@ def see(
         cwd: Where commands work that name no other directory.
         executor: Who would run it.
         hardened: Would it get the variables of `agent_exec.policy.git_harden`?
-        hushed: Names of programs that would get those of `agent_exec.policy.quiet`.
+        hushed: Those of `agent_exec.policy.quiet` that would get its variables.
     """
     command, _, name, effects, _, n_own, plain, closed = found
     here = cwd if command.cwd is None else absolute(command.cwd, cwd)
@@ -86,9 +86,10 @@ def see(
         elif len(leads) > 1:
             effect = Effect(EffectKind.READ, folder, because="links beneath it lead there")
             seen.append(Seen(effect, leads[1:], named, own=False))
-    if name[:1] == GIT:
+    first = name[:1]
+    if first == GIT:
         seen += _run_by_git(found, facts, here, hardened=hardened)
-    if may_ask(found) and name[0] not in hushed:
+    elif first in QUIET and first not in hushed and runs_nothing(found):
         because = f"{name[0]} may ask whom the directory or its maker names"
         seen.append(_without_path(EffectKind.NETWORK, because))
     for changed in changes:
