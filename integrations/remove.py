@@ -38,8 +38,16 @@ def take_back_of(host: str) -> installed.TakeBack:
     """How `host` removes our entries from a file that was changed since.
 
     It is the `take_back` of its module `settings`.
+
+    Raises:
+        InvalidCall: There is no such host.
     """
-    module = import_module(f"agent_exec.integrations.{host.replace('-', '_')}.settings")
+    try:
+        module = import_module(f"agent_exec.integrations.{host.replace('-', '_')}.settings")
+    except ImportError:
+        raise InvalidCall(
+            f"this release knows no host {host!r:.60}; use the release that has installed it"
+        ) from None
     take_back: installed.TakeBack = module.take_back
     return take_back
 

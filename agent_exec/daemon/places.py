@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 
 from agent_exec.errors import DaemonError
+from agent_exec.homes import state_home
 from agent_exec.named_tuple import NamedTuple
 
 TYPE_CHECKING = False  # as in `agent_exec`
@@ -29,7 +30,7 @@ class Places(NamedTuple):
     @classmethod
     def find(cls, environ: Mapping[str, str]) -> Places:
         """By the XDG directories of `environ`. Nothing is made."""
-        state = os.path.join(_xdg(environ, "XDG_STATE_HOME", ".local/state"), "agent_exec")
+        state = os.path.join(state_home(environ), "agent_exec")
         runtime = environ.get("XDG_RUNTIME_DIR", "")
         if os.path.isabs(runtime) and os.path.isdir(runtime):
             return cls(os.path.join(runtime, "agent_exec"), os.path.join(state, "secrets"))
@@ -110,8 +111,3 @@ def _make_private(path: str) -> None:
         os.mkdir(path, 0o700)
     except FileExistsError:
         return
-
-
-def _xdg(environ: Mapping[str, str], name: str, otherwise: str) -> str:
-    home = environ.get(name, "")
-    return home if os.path.isabs(home) else os.path.join(os.path.expanduser("~"), otherwise)

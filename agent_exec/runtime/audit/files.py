@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from agent_exec.homes import state_home
 from agent_exec.regex import regex
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -21,10 +22,7 @@ _LONGEST_MONTH = 31
 
 def audit_folder(environ: Mapping[str, str]) -> str:
     """``agent_exec/audit`` beneath the XDG state directory."""
-    home = environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(home):
-        home = os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(home, "agent_exec", "audit")
+    return os.path.join(state_home(environ), "agent_exec", "audit")
 
 
 def files_of(folder: str) -> list[str]:
