@@ -49,7 +49,12 @@ def file_name(day: str, number: int) -> str:
 
 
 def remove_old(folder: str, today: str, keep_days: int) -> None:
-    """Remove the files of days that are more than `keep_days` before `today`."""
+    """Remove the files of days that are more than `keep_days` before `today`.
+
+    Raises:
+        OSError: The folder cannot be read, or not all of them could be removed.
+    """
+    failed = None
     last = _number_of(today) - keep_days
     for path in files_of(folder):
         match = _NAME.fullmatch(os.path.basename(path))
@@ -58,6 +63,10 @@ def remove_old(folder: str, today: str, keep_days: int) -> None:
                 os.unlink(path)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                failed = error
+    if failed is not None:
+        raise failed
 
 
 def _number_of(day: str) -> int:
