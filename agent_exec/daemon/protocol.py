@@ -64,6 +64,14 @@ def read_line(line: bytes) -> dict[str, Any]:
     return message
 
 
+def can_be_named(path: str) -> bool:
+    """Is that a name which a file system can have? JSON can hold others."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+
+
 def early_id(beginning: bytes) -> int | str | None:
     """The id of a request whose line is too long to read, where it comes first."""
     import re  # noqa: PLC0415 - a client has no use for it
