@@ -140,6 +140,21 @@ def changes(
         return tuple([one for one in _load(record) if host in (None, one.host)])
 
 
+@contextmanager
+def nothing(*, environ: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Nothing is recorded, and nobody changes that until the end of the block.
+
+    Raises:
+        InvalidCall: Something is.
+    """
+    with _record(environ) as record:
+        if left := _load(record):
+            raise InvalidCall(
+                f"{left[-1].path} has just been installed; run `agent-exec uninstall --purge` again"
+            )
+        yield
+
+
 def undo(
     change: Change, take_back: TakeBack, *, environ: Mapping[str, str] | None = None
 ) -> str | None:
@@ -250,9 +265,20 @@ def _write(path: str, content: bytes, mode: int = _MODE) -> None:
 def _record(environ: Mapping[str, str] | None) -> Iterator[str]:
     """The path of the record, which nobody else changes meanwhile."""
     places = Places.find(os.environ if environ is None else environ)
-    with Folder(places.secrets, make=True) as folder:
-        fcntl.flock(folder.fd, fcntl.LOCK_EX)
-        yield os.path.join(places.secrets, "installed.json")
+    while True:
+        with Folder(places.secrets, make=True) as folder:
+            fcntl.flock(folder.fd, fcntl.LOCK_EX)
+            if _is_still(folder):
+                yield os.path.join(places.secrets, "installed.json")
+                return
+
+
+def _is_still(folder: Folder) -> bool:
+    """Not so after a purge, for which we have waited."""
+    try:
+        return os.path.samestat(os.fstat(folder.fd), os.stat(folder.path))
+    except FileNotFoundError:
+        return False
 
 
 def _load(record: str) -> list[Change]:

@@ -64,10 +64,15 @@ def _purge() -> Iterator[str]:
     except DaemonError as error:
         if error.code not in ("not_running", "draining"):
             yield f"the daemon was not stopped: {error}"
-    for folder in dict.fromkeys((os.path.dirname(places.secrets), places.runtime)):
-        if os.path.lexists(folder):
-            _remove(folder)
-            yield f"removed {folder}"
+    state = os.path.dirname(places.secrets)
+    if os.path.lexists(state):
+        # An install that has begun meanwhile is waited for; its record is not removed.
+        with installed.nothing():
+            _remove(state)
+        yield f"removed {state}"
+    if os.path.lexists(places.runtime):
+        _remove(places.runtime)
+        yield f"removed {places.runtime}"
 
 
 def _remove(folder: str) -> None:

@@ -80,7 +80,7 @@ class Folder:
             self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             code = "not_running" if isinstance(error, FileNotFoundError) else "not_safe"
-            raise DaemonError(f"{path}: {error.strerror}", code) from None
+            raise DaemonError(_words(error, path), code) from None
         found = os.fstat(self.fd)
         if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
             os.close(self.fd)
@@ -103,6 +103,13 @@ class Folder:
         if len(os.fsencode(path)) <= _LONGEST_ADDRESS or sys.platform != "linux":
             return path
         return f"/proc/self/fd/{self.fd}/{name}"
+
+
+def _words(error: OSError, path: str) -> str:
+    where = path if error.filename is None else os.fsdecode(error.filename)
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"{where} is no directory; move it away"
+    return f"{where}: {error.strerror}"
 
 
 def _make_private(path: str) -> None:

@@ -11,9 +11,11 @@ can stand between.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
+from contextlib import suppress
 
 from agent_exec.errors import DaemonError
 
@@ -123,10 +125,17 @@ def make_token(path: str) -> bytes:
         os.unlink(draft)
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(fd, token)
-    finally:
-        os.close(fd)
-    os.replace(draft, path)
+        try:
+            written = os.write(fd, token)
+        finally:
+            os.close(fd)
+        if written < len(token):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        os.replace(draft, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(draft)
+        raise
     return token
 
 

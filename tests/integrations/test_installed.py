@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
+from types import SimpleNamespace
 
 import pytest
 from daemon_host import Home
 
+from agent_exec import InvalidCall
 from agent_exec.integrations import installed
+from agent_exec.integrations.remove import remove_all
 
 AgentExec = Callable[..., CompletedProcess[str]]
 
@@ -109,3 +114,35 @@ def test_a_host_of_another_release(home: Home, agent_exec: AgentExec) -> None:
     done = agent_exec("uninstall")
     assert (done.returncode, "this release knows no host 'later'" in done.stderr) == (125, True)
     assert [one.path for one in installed.changes()] == [path]
+
+
+def test_an_install_that_waits_for_a_purge_is_recorded_anew(
+    home: Home, agent_exec: AgentExec
+) -> None:
+    assert agent_exec("claude-code", "install").returncode == 0
+    path = str(home.worktree / "a")
+    (state,) = (home.folder / "state").iterdir()
+    waits: list[int] = []
+
+    def lock(fd: int, operation: int) -> None:
+        if not waits:
+            waits.append(fd)
+            shutil.rmtree(state)
+        fcntl.flock(fd, operation)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(installed, "fcntl", SimpleNamespace(flock=lock, LOCK_EX=fcntl.LOCK_EX))
+        change = installed.record_change(path, None, b"a", host=HOST)
+    assert installed.changes() == (change,)
+
+
+def test_a_purge_keeps_the_record_of_an_install_that_came_meanwhile(
+    home: Home, agent_exec: AgentExec
+) -> None:
+    assert agent_exec("claude-code", "install").returncode == 0
+    purge = remove_all(purge=True)
+    assert "settings.json" in next(purge)
+    assert agent_exec("claude-code", "install").returncode == 0
+    with pytest.raises(InvalidCall, match="has just been installed; run"):
+        list(purge)
+    assert len(installed.changes()) == 1
