@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 from itertools import accumulate, chain, islice, starmap
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from agent_exec.named_tuple import NamedTuple
 
@@ -52,6 +52,14 @@ IsStraight: TypeAlias = Callable[[str, str], bool]
 is each a plain name, of no link? Those of nothing are; false also where that is not known."""
 
 
+class Status(NamedTuple):
+    """What may be asked of an inode; more would change without a difference to anybody."""
+
+    mode: int
+    """Type and permissions, as `os.stat_result.st_mode`."""
+    uid: int
+
+
 class Eyes:
     """Asks the file system, each question once, and keeps it with its answer.
 
@@ -62,20 +70,13 @@ class Eyes:
         ask_straight: Asks of all names of a path at once, where there is what can.
     """
 
-    __slots__ = (
-        *("_ask_straight", "_contents", "_executes", "_links", "_lost", "_own", "_real"),
-        *("_statuses", "_straight", "_told"),
-    )
+    __slots__ = ("_ask_straight", "_lost", "_seen", "_straight", "_told")
 
     def __init__(self, ask_straight: IsStraight | None = None) -> None:
         self._ask_straight = ask_straight
         self._straight: list[tuple[str, str]] = []
-        self._links: dict[str, str | None] = {}
-        self._executes: dict[str, bool] = {}
-        self._statuses: dict[str, os.stat_result | None] = {}
-        self._own: dict[str, os.stat_result | None] = {}
-        self._contents: dict[str, tuple[int, ...]] = {}
-        self._real: set[str] = set()
+        self._seen: dict[tuple[Sight, str], Any] = {}
+        """Every question, but for those of `_straight`, and its answer."""
         self._told: list[tuple[Glance, ...]] = []
         self._lost = False
 
@@ -87,18 +88,11 @@ class Eyes:
         """
         if self._lost:
             return None
-        links = dict(self._links)
+        seen = dict(self._seen)
         for path in chain.from_iterable(starmap(_each, self._straight)):
-            if links.setdefault(path, None) is not None:
+            if seen.setdefault((Sight.LINK, path), None) is not None:
                 return None  # it has become another meanwhile
-        asked = (
-            *[Glance(Sight.LINK, path, target) for path, target in links.items()],
-            *[Glance(Sight.EXECUTE, path, int(may)) for path, may in self._executes.items()],
-            *[Glance(Sight.STATUS, path, _kept(seen)) for path, seen in self._statuses.items()],
-            *[Glance(Sight.OWN_STATUS, path, _kept(seen)) for path, seen in self._own.items()],
-            *[Glance(Sight.CONTENT, path, seen) for path, seen in self._contents.items()],
-            *[Glance(Sight.REAL, path, None) for path in self._real],
-        )
+        asked = tuple([Glance(sight, path, answer) for (sight, path), answer in seen.items()])
         return tuple(dict.fromkeys(chain(asked, *self._told))) if self._told else asked
 
     def saw(self, glances: tuple[Glance, ...]) -> None:
@@ -115,13 +109,11 @@ class Eyes:
         Raises:
             ValueError: There is a NUL in `path`.
         """
-        links = self._links
-        if path in links:
-            return links[path]
-        try:
-            links[path] = target = os.readlink(path)
-        except OSError:
-            links[path] = target = None
+        seen, question = self._seen, (Sight.LINK, path)
+        if question in seen:
+            known: str | None = seen[question]
+            return known
+        seen[question] = target = _link(path)
         return target
 
     def is_straight(self, folder: str, names: str) -> bool:
@@ -134,20 +126,19 @@ class Eyes:
 
     def may_execute(self, path: str) -> bool:
         """As `os.access` with X_OK."""
-        may = self._executes.get(path)
+        question = (Sight.EXECUTE, path)
+        may = self._seen.get(question)
         if may is None:
-            may = self._executes[path] = os.access(path, os.X_OK)
-        return may
+            may = self._seen[question] = int(os.access(path, os.X_OK))
+        return may == 1
 
-    def stat(self, path: str) -> os.stat_result:
-        """As `os.stat`; only mode and owner may be used."""
-        seen = self._statuses.get(path)
-        return seen if seen is not None else self._look(self._statuses, os.stat, path)
+    def stat(self, path: str) -> Status:
+        """As `os.stat`."""
+        return self._look(Sight.STATUS, os.stat, path)
 
-    def lstat(self, path: str) -> os.stat_result:
-        """As `os.lstat`; only mode and owner may be used."""
-        seen = self._own.get(path)
-        return seen if seen is not None else self._look(self._own, os.lstat, path)
+    def lstat(self, path: str) -> Status:
+        """As `os.lstat`."""
+        return self._look(Sight.OWN_STATUS, os.lstat, path)
 
     def is_there(self, path: str) -> bool:
         """As `os.path.lexists`."""
@@ -161,7 +152,7 @@ class Eyes:
         """As `os.path.realpath`."""
         real = os.path.realpath(path)
         if real == path:
-            self._real.add(path)
+            self._seen[Sight.REAL, path] = None
         else:
             self.lose()
         return real
@@ -171,24 +162,23 @@ class Eyes:
         if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _SETTLED_NS:
             self.lose()
         content = _content(status)
-        if self._contents.setdefault(path, content) != content:
+        if self._seen.setdefault((Sight.CONTENT, path), content) != content:
             self.lose()
 
-    def _look(
-        self,
-        seen: dict[str, os.stat_result | None],
-        ask: Callable[[str], os.stat_result],
-        path: str,
-    ) -> os.stat_result:
+    def _look(self, sight: Sight, ask: Callable[[str], os.stat_result], path: str) -> Status:
         """Ask for what was not there yet: why it is not makes a difference."""
+        question = (sight, path)
+        known: Status | None = self._seen.get(question)
+        if known is not None:
+            return known
         try:
-            status = ask(path)
+            status = _kept(ask(path))
         except OSError:
-            seen[path] = None
+            self._seen[question] = None
             raise
-        if path in seen:
+        if question in self._seen:
             self.lose()  # it has come meanwhile
-        seen[path] = status
+        self._seen[question] = status
         return status
 
 
@@ -212,8 +202,8 @@ def _link(path: str) -> str | None:
         return None
 
 
-def _kept(status: os.stat_result | None) -> Answer:
-    return None if status is None else (status.st_mode, status.st_uid)
+def _kept(status: os.stat_result) -> Status:
+    return Status(status.st_mode, status.st_uid)
 
 
 def _status(path: str) -> Answer:

@@ -69,7 +69,7 @@ def _repository_of(folder: str, eyes: Eyes) -> str | None:
         if eyes.is_there(place):
             raise _UnclearError(f"{place} leads nowhere") from None
         return None
-    if stat.S_ISDIR(status.st_mode):
+    if stat.S_ISDIR(status.mode):
         repository = place
     else:
         text = _read(place, git_config.MOST_BYTES, eyes)
@@ -88,7 +88,7 @@ def _is_repository(folder: str, eyes: Eyes) -> bool:
         return False
     head = f"{folder}/HEAD"
     try:
-        mode = eyes.lstat(head).st_mode
+        mode = eyes.lstat(head).mode
     except OSError:
         return False
     if stat.S_ISLNK(mode):

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Sequence
 
-from agent_exec.policy.eyes import Eyes, Glance, MakeWitness, Witness
+from agent_exec.policy.eyes import Eyes, Glance, MakeWitness, Status, Witness
 from agent_exec.policy.facts import Program, absolute
 from agent_exec.policy.look_path import real_path
 from agent_exec.policy.paths import is_beneath
@@ -86,12 +86,12 @@ class Programs:
             if not eyes.may_execute(candidate):
                 return None
             status = eyes.lstat(candidate)
-            is_link = stat.S_ISLNK(status.st_mode)
+            is_link = stat.S_ISLNK(status.mode)
             if is_link:
                 status = eyes.stat(candidate)
         except (OSError, ValueError):
             return None
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(status.mode):
             return None
         above, _, name = candidate.rpartition("/")
         if folder is None:
@@ -103,7 +103,7 @@ class Programs:
         )
         return Program(candidate, real, self._distrusted(folder, real, status, eyes))
 
-    def _distrusted(self, folder: str, real: str, status: os.stat_result, eyes: Eyes) -> str | None:
+    def _distrusted(self, folder: str, real: str, status: Status, eyes: Eyes) -> str | None:
         if is_beneath(real, self._worktree):
             return "it lies in the worktree"
         if folder not in self._chains:
@@ -125,10 +125,10 @@ class Programs:
         return None
 
 
-def _distrusted_place(place: str, seen: os.stat_result, trust: Trust) -> str | None:
-    if seen.st_uid not in trust.owners:
-        return f"{place} belongs to user {seen.st_uid}"
-    mode = seen.st_mode
+def _distrusted_place(place: str, seen: Status, trust: Trust) -> str | None:
+    if seen.uid not in trust.owners:
+        return f"{place} belongs to user {seen.uid}"
+    mode = seen.mode
     if not mode & _OTHERS_MAY_WRITE or trust.others_may_write:
         return None
     if stat.S_ISDIR(mode) and mode & stat.S_ISVTX:

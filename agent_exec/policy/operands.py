@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 from agent_exec.named_tuple import new as _new
 from agent_exec.policy.options import Parsed
 from agent_exec.policy.table import Operand, Operands
-
-_Spec = TypeVar("_Spec")
 
 
 def present(operands: Operands, parsed: Parsed) -> Operands:
@@ -28,10 +25,15 @@ def present(operands: Operands, parsed: Parsed) -> Operands:
     return _new(Operands, (tuple(specs), repeated, True, operands.absent))
 
 
-def known(operands: Operands, n_given: int) -> Sequence[Operand | None]:
+def known(operands: Operands, n_given: int) -> list[Operand | None]:
     """For each of so many words, which one it is; None: one too many."""
     specs, repeated, _, _ = operands
-    return _laid_out(specs, repeated, n_given)
+    n_specs = len(specs)
+    found: list[Operand | None] = []
+    for place in range(n_given):
+        at = _place(n_specs, repeated, place, n_given)
+        found.append(None if at is None else specs[at])
+    return found
 
 
 def reached(
@@ -68,28 +70,24 @@ def _reached(
         from_start = range(n_specs + 1)
     if more is not None or globs[-1] >= place:
         from_end = range(n_specs + 1)
-    ats = tuple(range(n_specs))
     return {
-        _laid_out(ats, operands.repeated, n_given + shift + extra)[place + shift]
+        _place(n_specs, operands.repeated, place + shift, n_given + shift + extra)
         for shift in from_start
         for extra in from_end
     }
 
 
-def _laid_out(
-    specs: tuple[_Spec, ...], repeated: int | None, n_given: int
-) -> Sequence[_Spec | None]:
-    """Where one repeats, those behind it have their words first, then those before it."""
-    n_specs = len(specs)
+def _place(n_specs: int, repeated: int | None, place: int, n_given: int) -> int | None:
+    """Which operand the word at `place` is, of so many words.
+
+    Where one repeats, those behind it have their words first, then those before it.
+    """
     if repeated is None:
-        if n_given <= n_specs:
-            return specs[:n_given]
-        return (*specs, *[None] * (n_given - n_specs))
-    n_last = min(n_given, n_specs - 1 - repeated)
-    n_first = n_given - n_last
-    before = specs[:repeated][:n_first]
-    between = [specs[repeated]] * (n_first - repeated)
-    return (*before, *between, *specs[n_specs - n_last :])
+        return place if place < n_specs else None
+    from_end = n_given - 1 - place
+    if from_end < n_specs - 1 - repeated:
+        return n_specs - 1 - from_end
+    return min(place, repeated)
 
 
 def _none_last(at: int | None) -> tuple[bool, int]:

@@ -209,7 +209,7 @@ def _programs(name: str, folders: Sequence[str], eyes: Eyes) -> Iterator[str]:
 
 def _is_directory(path: str, eyes: Eyes) -> bool:
     try:
-        return stat.S_ISDIR(eyes.stat(path).st_mode)
+        return stat.S_ISDIR(eyes.stat(path).mode)
     except OSError:
         return False
 
@@ -286,7 +286,7 @@ def _named_by_path(candidate: str, eyes: Eyes) -> str:
         raise ProgramNotFound(candidate) from None
     except OSError as error:
         raise TemplateError(candidate, error.errno or errno.EIO) from None
-    if stat.S_ISDIR(status.st_mode):
+    if stat.S_ISDIR(status.mode):
         raise TemplateError(candidate, errno.EACCES, "a directory")
     if not eyes.may_execute(candidate):
         raise TemplateError(candidate, errno.EACCES, "not executable")

@@ -94,3 +94,12 @@ def test_options_take_operands_away_and_bring_them() -> None:
 def test_what_depends_on_no_option_stays_as_it_is() -> None:
     specs = operands_of((ONE, MANY))
     assert present(specs, with_options("-e")) is specs
+
+
+@pytest.mark.timeout(30)
+def test_many_words_take_time_as_they_are_many() -> None:
+    specs, n_given = operands_of((ONE, MANY, LAST)), 100_000
+    assert known(specs, n_given).count(MANY) == n_given - 2
+    may_be = reached(specs, n_given, [5], None)
+    assert [len(each) for each in may_be[:6]] == [1, 1, 1, 1, 1, 1]
+    assert may_be[-1] == [LAST]
