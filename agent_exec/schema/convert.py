@@ -230,5 +230,6 @@ def _as_text(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 def _is_usual(value: object) -> bool:
     """Is it a number that is finite, a thousand times as large, too, and that can be written?"""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and -_FAR < value < _FAR
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -_FAR < value < _FAR

@@ -282,7 +282,8 @@ def test_only_an_approver_answers(served: Home) -> None:
             client.request("answer", **where, **answer)
         assert caught.value.code == "not_trusted"
         client.request("approver")
-        for wrong in ([], 5, None):
+        wrongs: list[object] = [[], 5, None]
+        for wrong in wrongs:
             with pytest.raises(DaemonError, match="no answer that could be understood"):
                 client.request("answer", question="1", answer=wrong)
         assert client.request("answer", **where, **answer)["status"] == 0
