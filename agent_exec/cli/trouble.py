@@ -26,11 +26,13 @@ def say(text: str) -> None:
 def told(error: OSError) -> int:
     """Say what the system refused, and what can be done; the exit status for it."""
     unwritten = _unwritten()
+    if isinstance(error, BrokenPipeError):
+        # What is left of the output would raise again at the end.
+        _to_nowhere(1)
+        return EXIT_UNREAD
     if unwritten is None:
         say(_words(error))
         return EXIT_TROUBLE
-    if isinstance(unwritten, BrokenPipeError):
-        return EXIT_UNREAD
     say(f"the output cannot be written: {unwritten.strerror}; give it a place that has room")
     return EXIT_TROUBLE
 

@@ -15,7 +15,6 @@ import errno
 import json
 import os
 import stat
-from contextlib import suppress
 
 from agent_exec.errors import DaemonError
 
@@ -133,7 +132,7 @@ def make_token(path: str) -> bytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
         os.replace(draft, path)
     except BaseException:
-        with suppress(FileNotFoundError):
+        if os.path.lexists(draft):
             os.unlink(draft)
         raise
     return token
