@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.regex import regex
+from agent_exec.shell.message_names import shown_name
 
 _NOT_FOUND = 127
 _NOT_EXECUTED = 126
@@ -20,12 +22,14 @@ class Failure(NamedTuple):
 
     message: str
     status: int
+    lined: bool = True
+    """False: it is said without the line."""
 
 
-def not_found(name: str, cwd: str) -> Failure:
+def not_found(name: str, cwd: str, variables: Mapping[str, str]) -> Failure:
     """No program is called `name`, or what is there cannot be executed."""
     if "/" not in name:
-        return Failure(f"{name}: command not found", _NOT_FOUND)
+        return Failure(f"{shown_name(name, variables)}: command not found", _NOT_FOUND)
     path = os.path.join(cwd, name)
     if os.path.isdir(path):
         return Failure(f"{name}: {os.strerror(errno.EISDIR)}", _NOT_EXECUTED)
@@ -49,7 +53,7 @@ def not_executed(name: str, program: str, number: int) -> Failure:
     interpreter = _INTERPRETER.match(_sample(program))
     if interpreter is not None and number not in (errno.E2BIG, errno.ENOMEM):
         named = os.fsdecode(interpreter.group(1))
-        return Failure(f"{called}: {named}: bad interpreter: {what}", _NOT_EXECUTED)
+        return Failure(f"{called}: {named}: bad interpreter: {what}", _NOT_EXECUTED, lined=False)
     return Failure(f"{called}: {what}", _NOT_EXECUTED)
 
 
@@ -58,6 +62,8 @@ def interpreter_error(program: str, cwd: str) -> int:
     found = _INTERPRETER.match(_sample(program, _HEAD))
     if found is None or found.end() == _HEAD:  # the kernel does not take what it sees half of
         return 0
+    if not found.group(1):
+        return errno.ENOEXEC
     try:
         path = os.path.join(os.fsencode(cwd), found.group(1))
         os.stat(path)
@@ -68,7 +74,8 @@ def interpreter_error(program: str, cwd: str) -> int:
 
 def is_text(program: str) -> bool:
     """Would bash read a file that is no program as a text of its own?"""
-    return b"\0" not in _sample(program).partition(b"\n")[0]
+    sample = _sample(program)
+    return not sample.startswith(b"\x7fELF") and b"\0" not in sample.partition(b"\n")[0]
 
 
 def _sample(program: str, size: int = _SAMPLE) -> bytes:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from agent_exec.model.action import Action
 from agent_exec.model.script import Operator, Redirection
 from agent_exec.named_tuple import NamedTuple
-from agent_exec.runtime.open_file import NamedPipeError
+from agent_exec.runtime.open_file import OnlyByBashError
 
 _BOTH = frozenset({Operator.WRITE_BOTH, Operator.APPEND_BOTH})
 _DUPLICATES = frozenset({Operator.DUPLICATE_OUT, Operator.DUPLICATE_IN})
@@ -55,7 +55,7 @@ def redirect(
         holds: Closes what was opened.
 
     Raises:
-        NamedPipeError: One of them is a named pipe.
+        OnlyByBashError: One of them is a named pipe, or another file for each process.
     """
     actions: list[Action] = []
     targets: list[int | None] = [None, OUTPUT, ERRORS]
@@ -74,7 +74,7 @@ def redirect(
                 if operator in _TEXTS
                 else _above_two(open_(text, operator))
             )
-        except NamedPipeError:
+        except OnlyByBashError:
             raise
         except OSError as error:
             failed = f"{text}: {os.strerror(error.errno or 0)}"

@@ -200,6 +200,15 @@ def find_program(name: str, *, cwd: str, path: SearchPath, eyes: Eyes | None = N
     return found
 
 
+def first_file(name: str, folders: Sequence[str]) -> str | None:
+    """What bash tries where `name` is no program in any of `folders`: the first file there."""
+    for folder in folders:
+        path = f"{folder}/{name}"
+        if os.path.exists(path) and not os.path.isdir(path):
+            return path
+    return None
+
+
 def _programs(name: str, folders: Sequence[str], eyes: Eyes) -> Iterator[str]:
     for folder in folders:
         candidate = f"{folder}/{name}"

@@ -24,7 +24,7 @@ from agent_exec.runtime.core_files import leaves_core
 from agent_exec.runtime.exec_errors import not_executed
 from agent_exec.runtime.left_over import LeftOver
 from agent_exec.runtime.on_terminal import on_terminal
-from agent_exec.runtime.open_file import NamedPipeError
+from agent_exec.runtime.open_file import OnlyByBashError
 from agent_exec.runtime.redirect import text_file
 from agent_exec.runtime.render import signal_name
 from agent_exec.runtime.renewal import MOST_RENEWALS
@@ -141,10 +141,8 @@ class ScriptRun:
             except RefusedError:
                 self.ended = Ended.REFUSED
                 return
-            except NamedPipeError as error:
-                self._refuse(
-                    f"{error.filename or 'a redirection'} is a named pipe: run that by bash"
-                )
+            except OnlyByBashError as error:
+                self._refuse(f"{error.filename} is {error.strerror}: run that by bash")
                 return
             status = yield from self._run(stages, pipeline)
         if pipeline.negated and not self._ready.leaves:
@@ -226,7 +224,7 @@ class ScriptRun:
                         self._refuse(because)
                         return _NOT_RUN
                 for program in programs:
-                    program.found.renew(cache)
+                    program.found.renew(cache, self._settings.shell_program)
                 plan = self._plan(programs, stdin, stdout)
                 if plan is None:
                     self.ended = Ended.TIMEOUT
@@ -318,7 +316,7 @@ class ScriptRun:
     ) -> Generator[StepToTake, Outcome | None, int]:
         """What bash says, and does, when execve(2) fails."""
         failure = not_executed(program.argv[0], program.found.program, number)
-        yield from self.output.complain(program.said, failure.message)
+        yield from self.output.complain(program.said, failure.message, lined=failure.lined)
         result = StageResult(program.argv, failure.status, None, LauncherName.BUILTIN, None)
         self.stages.append(result)
         self._ends.append(End(os.getpid(), failure.status, None))
@@ -326,7 +324,9 @@ class ScriptRun:
 
 
 def _is_of_exec(error: TemplateError | LaunchError) -> bool:
-    return isinstance(error, LaunchError) and error.step is Step.EXEC
+    if isinstance(error, LaunchError):
+        return error.step is Step.EXEC
+    return error.errno == errno.ENOEXEC
 
 
 def _runs(joint: Joint, status: int) -> bool:

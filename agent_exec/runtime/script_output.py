@@ -59,10 +59,11 @@ class ScriptOutput:
             while view:
                 view = view[os.write(target, view) :]
 
-    def complain(self, said: Said, message: str) -> Steps:
+    def complain(self, said: Said, message: str, *, lined: bool = True) -> Steps:
         """What bash says of a command, on the errors of that command."""
+        where = f"line {said.line}: " if lined else ""
         with suppress(OSError):  # as bash, which has nowhere to say it
-            yield from self.write(said, 2, os.fsencode(f"bash: line {said.line}: {message}\n"))
+            yield from self.write(said, 2, os.fsencode(f"bash: {where}{message}\n"))
 
     def tell(self, message: str) -> Steps:
         """What bash says on its own errors."""

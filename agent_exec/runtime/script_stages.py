@@ -17,6 +17,7 @@ from agent_exec.policy.paths import is_beneath, normal
 from agent_exec.runtime.approvals.pinned import lease_approved
 from agent_exec.runtime.bind import Settings
 from agent_exec.runtime.confining import Confining
+from agent_exec.runtime.environment import SearchPath
 from agent_exec.runtime.exec_errors import (
     Failure,
     interpreter_error,
@@ -29,10 +30,10 @@ from agent_exec.runtime.outline import Words
 from agent_exec.runtime.places import FilesOf, RealPlaces
 from agent_exec.runtime.redirect import AS_GIVEN, redirect
 from agent_exec.runtime.renewal import on_stale
-from agent_exec.runtime.resolve import find_program
+from agent_exec.runtime.resolve import find_program, first_file
 from agent_exec.runtime.script_outline import Judged, Needs, Variables
 from agent_exec.runtime.script_output import ScriptOutput
-from agent_exec.runtime.script_values import Found, Program, Result, Said, StepToTake
+from agent_exec.runtime.script_values import Found, Program, Result, Said, StepToTake, as_text
 from agent_exec.shell.builtin_forms import is_builtin
 from agent_exec.shell.builtins import BUILTINS
 from agent_exec.shell.builtins.state import ShellState
@@ -41,6 +42,8 @@ from agent_exec.shell.glob import expand_pattern
 from agent_exec.shell.planning import FILE_USES
 from agent_exec.template.cache import Lease
 from agent_exec.template.directory import Directory
+
+_NO_PATH = SearchPath(())
 
 JudgeAgain = Callable[[Command], Decision]
 
@@ -104,8 +107,12 @@ class ScriptStages:
         outlined = self._as_outlined(item, pipeline, place, holds)
         if outlined is not None:
             return outlined
+        self._look_where()
         scope = self._scope()
         argv = self._words(simple, scope)
+        alone = len(pipeline.commands) == 1
+        # bash looks a name up before it opens files, and says later that it has found nothing.
+        program = self._look_up(argv[0], self._judged.get(argv), alone=alone) if argv else None
         errors_too = place < len(pipeline.errors_too) and pipeline.errors_too[place]
         opened = redirect(
             simple.redirections,
@@ -124,11 +131,11 @@ class ScriptStages:
         if argv[0] in BUILTINS:
             if not self.state.foreseen and self._judge(simple, argv, None, scope) is None:
                 return said.result(argv, 1)
-            return (yield from self._builtin(argv, said, alone=len(pipeline.commands) == 1))
+            return (yield from self._builtin(argv, said, alone=alone))
         needs = self._judged.get(argv)
-        found = self._find(argv, needs, holds)
+        found = self._find(argv, program, holds)
         if isinstance(found, Failure):
-            yield from self._output.complain(said, found.message)
+            yield from self._output.complain(said, found.message, lined=found.lined)
             return said.result(argv, found.status)
         if needs is None:
             # Only now is it known what it does: its words were globs, or the status of a
@@ -160,6 +167,8 @@ class ScriptStages:
         holds.callback(found.release)
         if found.executable.script and interpreter_error(stage.program, state.cwd):
             return None
+        if len(pipeline.commands) == 1 and "/" not in stage.argv[0]:
+            self._remember(stage.argv[0], stage.program)
         envp = self._confining.environment(
             stage.rights, found.executable, stage.environment, self._mark
         )
@@ -184,22 +193,35 @@ class ScriptStages:
         scope: Scope,
     ) -> int:
         """The file of a redirection. What nobody has foreseen is judged again."""
-        cwd, worktree = self.state.cwd, self._settings.cache.worktree
-        named = os.path.join(cwd, name)
+        state, worktree = self.state, self._settings.cache.worktree
+        named = os.path.join(state.here, name)
         real = os.path.realpath(named)  # of the name as it is: dots after a link mean its target's
         outside = real != normal(named) and not is_beneath(real, worktree)
-        if outside or not self.state.foreseen:
-            files = tuple([FileUse(kind, name) for kind in FILE_USES[operator]])
+        if outside or not state.foreseen:
+            path = name if state.moved is None else real
+            files = tuple([FileUse(kind, path) for kind in FILE_USES[operator]])
             if self._judge(simple, argv or (":",), None, scope, files) is None:
                 raise RefusedError
-        return open_file(name, cwd, operator)
+        return open_file(name, state.here, operator)
 
     def _words(self, simple: SimpleCommand, scope: Scope) -> tuple[str, ...]:
         fields = expand_all(simple.words, scope)
         if not any(field.is_pattern for field in fields):
             return tuple([field.text for field in fields])
-        files = FilesOf(self.state.cwd)
+        files = FilesOf(self.state.here)
         return tuple([word for field in fields for word in expand_pattern(field, files, scope)])
+
+    def _look_where(self) -> None:
+        """A command of the text may have moved the directory that it is in, or removed it."""
+        directory = self._directory
+        if directory is not None:
+            try:
+                moved = not directory.is_at(self.state.cwd)
+            except OSError:
+                moved = True
+            if moved:
+                self.state = self.state._replace(moved=directory.path(), foreseen=False)
+                self._judged = {}
 
     def _scope(self) -> Scope:
         state = self.state
@@ -218,9 +240,9 @@ class ScriptStages:
         """What a command needs to be run with; None when it may not."""
         variables = (*self._variables(), *_prefix(simple, scope))
         builtin = is_builtin(argv[0])
-        command = Command(
-            argv, program, cwd=scope.cwd, variables=variables, files=files, builtin=builtin
-        )
+        moved = self.state.moved
+        cwd = scope.cwd if moved is None else os.path.realpath(moved)
+        command = Command(argv, program, cwd=cwd, variables=variables, files=files, builtin=builtin)
         decision = self._judge_again(command)
         if decision.verdict is Verdict.ALLOW:
             ruling = decision.commands[0]
@@ -248,6 +270,8 @@ class ScriptStages:
         done = BUILTINS[argv[0]](list(argv[1:]), self.state, self._places)
         status = done.status
         if alone:
+            if argv[0] == "cd" and not done.error:
+                self._directory = None  # also of the same path: it may be another by now
             self._change(done.state)
             self.leaves = done.ends
         if done.error:
@@ -256,14 +280,13 @@ class ScriptStages:
             try:
                 yield from self._output.write(said, 1, done.out)
             except OSError as error:
-                status = 1
-                what = os.strerror(error.errno or errno.EIO)
-                yield from self._output.complain(said, f"{argv[0]}: write error: {what}")
+                if argv[0] != "command":  # it does not look what became of its output
+                    status = 1
+                    what = os.strerror(error.errno or errno.EIO)
+                    yield from self._output.complain(said, f"{argv[0]}: write error: {what}")
         return said.result(argv, status)
 
     def _change(self, state: ShellState) -> None:
-        if state.cwd != self.state.cwd:
-            self._directory = None
         if not state.foreseen:
             self._judged = {}
         if state.variables is not self.state.variables:
@@ -274,37 +297,68 @@ class ScriptStages:
             }
         self.state = state
 
+    def _look_up(self, name: str, needs: Needs | None, *, alone: bool) -> str | None:
+        """Where a name without a slash leads, be it to what cannot be executed; None: nowhere.
+
+        What bash has found it remembers, but for what a subshell finds: it asks no more whether
+        the file is there.
+        """
+        if "/" in name or name == "" or name in BUILTINS:
+            return None
+        program = self.state.remembered.get(name)
+        if program is None and needs is not None and "PATH" not in self._extra:
+            program = needs.program
+        if program is None:
+            path = self._settings.environment.search_path(self._extra)
+            try:
+                program = find_program(name, cwd=self.state.here, path=path)
+            except ProgramNotFound:
+                program = first_file(name, path.folders)
+        if alone and program is not None:
+            self._remember(name, program)
+        return program
+
+    def _remember(self, name: str, program: str) -> None:
+        if self.state.remembered.get(name) != program:
+            remembered = {**self.state.remembered, name: program}
+            self.state = self.state._replace(remembered=remembered)
+
     def _find(
-        self, argv: tuple[str, ...], needs: Needs | None, holds: ExitStack
+        self, argv: tuple[str, ...], program: str | None, holds: ExitStack
     ) -> Found | Failure:
-        """The program, ready to be spawned; or why bash would not execute it."""
-        name, cwd, settings = argv[0], self.state.cwd, self._settings
+        """The program, ready to be spawned; or why bash would not execute it.
+
+        Args:
+            argv: Its words.
+            program: Where its name leads, if that has no slash.
+            holds: Lets go of it.
+        """
+        name, cwd, settings = argv[0], self.state.here, self._settings
         if name == "":
             return Failure(": command not found", 127)
-        program = None if needs is None else needs.program
-        # What else may have become of it since it was judged?
-        if program is None or "/" in name or "PATH" in self._extra:
+        if "/" in name:
+            named = name if self.state.moved is None else _where_it_is(name, cwd)
             try:
-                program = find_program(
-                    name, cwd=cwd, path=settings.environment.search_path(self._extra)
-                )
+                program = find_program(named, cwd=cwd, path=_NO_PATH)
             except (ProgramNotFound, TemplateError):
-                return not_found(name, cwd)
+                program = None
+        if program is None or not os.access(program, os.X_OK) or os.path.isdir(program):
+            return not_found(program or name, cwd, self.state.variables)
+        number = 0
         try:
             found = Found(argv, program, self._lease(program), name)
+            holds.callback(found.release)
+            if found.executable.script:
+                number = interpreter_error(program, cwd)
         except TemplateError as error:
-            if error.errno != errno.ENOEXEC or not is_text(program):
-                return not_executed(name, program, error.errno or errno.EIO)
+            number = error.errno or errno.EIO
+        if number == errno.ENOEXEC and is_text(program):
             # No program, and no script with #!: bash reads it as a text of its own.
-            shell = settings.shell_program
-            words = ("bash", name if "/" in name else program, *argv[1:])
-            found = Found(words, program, settings.cache.lease(shell), "bash")
-        holds.callback(found.release)
-        if found.executable.script:
-            number = interpreter_error(program, cwd)
-            if number:
-                return not_executed(name, program, number)
-        return found
+            shell = settings.cache.lease(settings.shell_program)
+            found = Found(as_text(argv, program), program, shell, "bash")
+            holds.callback(found.release)
+            return found
+        return not_executed(name, program, number) if number else found
 
     def _lease(self, program: str) -> Lease:
         if not self._approved:
@@ -354,6 +408,12 @@ class ScriptStages:
             except OSError as error:
                 raise LaunchError(cwd, Step.CWD, error.errno or errno.EIO) from None
         return self._directory
+
+
+def _where_it_is(name: str, here: str) -> str:
+    """A program that is named by a path from a directory that has moved."""
+    folder, slash, last = name.rpartition("/")
+    return f"{os.path.realpath(os.path.join(here, folder))}/{last}" if slash else name
 
 
 def _target(redirection: Redirection, scope: Scope) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Generator
 from typing import Literal, TypeAlias
 
+from agent_exec.errors import TemplateError
 from agent_exec.model.action import Action
 from agent_exec.model.outcome import Outcome
 from agent_exec.model.plan import CallPlan, Executable, Stdio, TemplateUse
 from agent_exec.model.rights import Rights
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.runtime.exec_errors import is_text
 from agent_exec.runtime.outline import words_of
 from agent_exec.runtime.redirect import Redirected
 from agent_exec.template.cache import Lease, TemplateCache
@@ -39,6 +42,7 @@ class Found:
         name: str,
         words: tuple[bytes, ...] | None = None,
     ) -> None:
+        self._argv = argv
         self.words = words_of(argv) if words is None else words
         """What it gets; not the words of the stage where bash reads a file as a text."""
         self.program = program
@@ -64,13 +68,28 @@ class Found:
         """Why it was made again; None when it was not."""
         return self._lease.because
 
-    def renew(self, cache: TemplateCache) -> None:
-        """Take a fresh template in place of a stale one."""
-        self._lease = cache.renew(self._lease)
+    def renew(self, cache: TemplateCache, shell: str) -> None:
+        """Take a fresh template in place of a stale one; of `shell` where that must read it.
+
+        Raises:
+            TemplateError: It can be executed no more.
+        """
+        try:
+            self._lease = cache.renew(self._lease)
+        except TemplateError as error:
+            if error.errno != errno.ENOEXEC or not is_text(self.program):
+                raise
+            self._lease = cache.lease(shell)
+            self.words = words_of(as_text(self._argv, self.program))
 
     def release(self) -> None:
         """Give the template back. Idempotent."""
         self._lease.release()
+
+
+def as_text(argv: tuple[str, ...], program: str) -> tuple[str, ...]:
+    """The words by which bash reads a file that is no program."""
+    return ("bash", argv[0] if "/" in argv[0] else program, *argv[1:])
 
 
 class Program(NamedTuple):

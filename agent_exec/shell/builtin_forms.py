@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from agent_exec.regex import regex
-from agent_exec.shell.directories import may_enter
+from agent_exec.shell.directories import may_enter, of_each_process
 from agent_exec.shell.expand import Field, Scope
 from agent_exec.shell.names import check_export
 from agent_exec.shell.needs_bash import NeedsBash
@@ -31,8 +31,6 @@ _UNARY_TESTS = frozenset(f"-{letter}" for letter in "bcdefghknprsuwxzLOGSN")
 _COMPARISONS = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 _EQUALITIES = frozenset({"=", "==", "!="})
 _BASH_COMPARISONS = frozenset({"<", ">", "=~", "-a", "-o", "-ef", "-nt", "-ot"})
-# bash answers for these itself, from its own descriptors.
-_MADE_UP = regex(r"/dev/(fd/|std(in|out|err)$)")
 _INTEGER = regex(r"[+-]?[0-9]{1,18}")
 _PLAIN_INTEGER = regex(r"[+-]?(?:0|[1-9][0-9]{0,17})")
 _NATURAL = regex(r"(?:0|[1-9][0-9]{0,17})")
@@ -73,18 +71,19 @@ def _anything(_arguments: Sequence[Field], _scope: Scope) -> None:
 def _echo(arguments: Sequence[Field], _scope: Scope) -> None:
     escapes = False
     for index, argument in enumerate(arguments):
+        text = argument.text
+        if not argument.is_pattern:
+            if not _ECHO_OPTION.fullmatch(text):
+                break
+            for letter in text[1:]:
+                escapes = letter == "e" if letter in "eE" else escapes
+        for later in arguments[index + 1 :]:
+            # A file that a pattern matches may be called like an option.
+            odd = (escapes or argument.is_pattern) and _ODD_ESCAPE.match(later.text)
+            if odd or (escapes and later.is_pattern):
+                raise NeedsBash("echo -e with file names, or characters of the locale", 0)
         if argument.is_pattern:
             break
-        text = argument.text
-        if not _ECHO_OPTION.fullmatch(text):
-            break
-        for letter in text[1:]:
-            escapes = letter == "e" if letter in "eE" else escapes
-        if not escapes:
-            continue
-        for later in arguments[index + 1 :]:
-            if later.is_pattern or _ODD_ESCAPE.match(later.text):
-                raise NeedsBash("echo -e with file names, or characters of the locale", 0)
 
 
 def _cd(arguments: Sequence[Field], scope: Scope) -> None:
@@ -95,7 +94,7 @@ def _cd(arguments: Sequence[Field], scope: Scope) -> None:
         raise NeedsBash("an option of cd", 0)
     # Of several it says that they are too many, whatever they are.
     target = words[0] if words else scope.variables.get("HOME", "")
-    if len(words) < 2 and not may_enter(target):
+    if len(words) < 2 and (not may_enter(target) or of_each_process(scope.cwd, target)):
         raise NeedsBash("cd to an odd directory", 0)
 
 
@@ -188,7 +187,7 @@ def _bracket(arguments: Sequence[Field], scope: Scope) -> None:
     _test(arguments[:-1], scope)
 
 
-def _test(arguments: Sequence[Field], _scope: Scope) -> None:
+def _test(arguments: Sequence[Field], scope: Scope) -> None:
     if any(argument.is_pattern for argument in arguments):
         raise NeedsBash("a pattern in a test", 0)
     words = [argument.text for argument in arguments]
@@ -199,9 +198,9 @@ def _test(arguments: Sequence[Field], _scope: Scope) -> None:
     elif len(words) == 3 and (words[1] in _EQUALITIES or words[1] in _COMPARISONS):
         _binary(arguments)
     elif len(words) == 3 and words[0] == "!":
-        _unary(words[1:])
+        _unary(words[1:], scope)
     elif len(words) == 2 and words[0] != "!":
-        _unary(words)
+        _unary(words, scope)
     elif len(words) > 2:
         raise NeedsBash("a test of many words", 0)
 
@@ -216,12 +215,12 @@ def _binary(arguments: Sequence[Field]) -> None:
         raise NeedsBash("a comparison of what are no plain numbers", 0)
 
 
-def _unary(words: Sequence[str]) -> None:
+def _unary(words: Sequence[str], scope: Scope) -> None:
     operator, operand = words
     if operator not in _UNARY_TESTS:
         raise NeedsBash("an odd question of a test", 0)
-    if operator not in ("-n", "-z") and _MADE_UP.match(operand):
-        raise NeedsBash("a file that bash makes up", 0)
+    if operator not in ("-n", "-z") and of_each_process(scope.cwd, operand):
+        raise NeedsBash("a file that is another one for each process", 0)
 
 
 def _is_number(field: Field, form: re.Pattern[str]) -> bool:

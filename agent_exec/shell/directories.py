@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from agent_exec.named_tuple import NamedTuple
+from agent_exec.regex import regex
+
+# Another file for each process: what a shell sees there is its own.
+_OF_EACH_PROCESS = regex(
+    r"/(?:dev/(?:fd(?:/|$)|std(?:in|out|err)$|tty$)|proc/(?:thread-)?self(?:/|$))"
+)
 
 
 class Way(NamedTuple):
@@ -18,6 +24,11 @@ def may_enter(target: str) -> bool:
     """Is where ``cd TARGET`` goes certain, if it goes there at all?"""
     # Two leading slashes may be another root; the empty one is where we are, or an error.
     return bool(target) and not target.startswith(("-", "//"))
+
+
+def of_each_process(cwd: str, target: str) -> bool:
+    """Is `target`, by its words, another file for each process?"""
+    return _OF_EACH_PROCESS.match(logical(cwd, target).end) is not None
 
 
 def logical(cwd: str, target: str) -> Way:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Protocol
 
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.regex import regex
+from agent_exec.shell.directories import of_each_process
 from agent_exec.shell.expand import Field, Scope
 from agent_exec.shell.names import is_utf8, sorts_by_bytes
 from agent_exec.shell.needs_bash import NeedsBash
@@ -65,7 +67,10 @@ def check_patterns(fields: Sequence[Field], scope: Scope) -> None:
                 raise NeedsBash("a pattern longer than a path", 0)
             if not sorts_by_bytes(scope.variables):
                 raise NeedsBash("a pattern, in a locale that sorts names by its own rules", 0)
-            _parts(field)
+            parts = _parts(field)
+            above = [part.name for part in takewhile(lambda part: part.pattern is None, parts)]
+            if of_each_process(scope.cwd, "/".join([*above, ""])):
+                raise NeedsBash("a pattern of files that are others for each process", 0)
 
 
 def expand_pattern(field: Field, files: Files, scope: Scope) -> list[str]:

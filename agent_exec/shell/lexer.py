@@ -59,8 +59,10 @@ _PART_IN_DOUBLE_QUOTES = regex(r"""([^"\\$`]+)|\\(.)""", re.DOTALL)
 _NAME = regex(r"[A-Za-z_][A-Za-z0-9_]*")
 _BRACED_NAME = regex(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _ASSIGNMENT = regex(r"[A-Za-z_][A-Za-z0-9_]*=")
+_ODD_ASSIGNMENT = regex(r"[A-Za-z_][A-Za-z0-9_]*(?:\[|\+=)")
 _BLANKS = re.compile(r"(?:[ \t]|\\\n)+")
 _CONTINUATIONS = re.compile(r"(?:\\\n)+")
+_CONTINUED = regex(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""", re.DOTALL)
 _COMMENT = regex(r"[^\n]*")
 _EXPANDED_IN_HERE_DOCUMENT = regex(r"[$`\\]")
 # bash takes carriage returns and the like for parts of words; people and models do not. The
@@ -101,6 +103,8 @@ class Lexer:
         self._at = 0
         self._line = 1
         self._counted = 0
+        self._decoded: list[tuple[int, int, str]] = []
+        """The ``$'...'`` of the word: where they begin and end, and their values."""
 
     def next(self) -> Token:
         """The next token. END again and again at the end."""
@@ -148,6 +152,7 @@ class Lexer:
         text = "".join(piece.text for piece in word.pieces)
         if "\n" in text or "$" in text:
             raise NeedsBash("an odd delimiter of a here-document", at)
+        self._decoded.clear()  # a delimiter is shown in another way
         return text, _QUOTED in kinds
 
     def body(self, delimiter: str, *, quoted: bool, strip_tabs: bool) -> str:
@@ -180,8 +185,17 @@ class Lexer:
 
     def written(self, offset: int) -> str:
         """What stands between `offset` and here, as bash shows it."""
-        text = self._text[offset : self._at]
-        return text.replace("\\\n", "") if self._lines else text
+        shown = []
+        at = offset
+        for begin, end, value in self._decoded:
+            shown += [self._as_is(at, begin), single_quoted(value)]
+            at = end
+        self._decoded.clear()
+        return "".join([*shown, self._as_is(at, self._at)])
+
+    def _as_is(self, begin: int, end: int) -> str:
+        text = self._text[begin:end]
+        return _CONTINUED.sub(_without_continuations, text) if self._lines else text
 
     def line_before(self) -> int:
         """The line that has just ended, with its newline."""
@@ -328,6 +342,7 @@ class Lexer:
             pieces.append(Piece(variable, after))
         elif after == "'" and not quoted:
             value, self._at = decode_ansi(text, at + 2)
+            self._decoded.append((at, self._at, value))
             pieces.append(Piece(_QUOTED, value))
         else:
             self._literal_dollar(pieces, after, quoted=quoted)
@@ -346,6 +361,17 @@ class Lexer:
             raise NeedsBash("a variable's name over two lines", at)
         self._at += 1
         pieces.append(Piece(_QUOTED, "$"))
+
+
+def _without_continuations(found: re.Match[str]) -> str:
+    """A quoted part of a word, or a backslash and what follows it."""
+    part = found.group()
+    return part if part.startswith("'") else part.replace("\\\n", "")
+
+
+def single_quoted(value: str) -> str:
+    """As bash quotes what it shows."""
+    return "'" + value.replace("'", r"'\''") + "'"
 
 
 def _joined(pieces: list[Piece]) -> list[Piece]:
@@ -375,6 +401,8 @@ def _with_home(pieces: list[Piece], offset: int) -> Word:
     begin = assignment.end() if assignment else 0
     if assignment and any(kind is _PLAIN and ":~" in text for kind, text in pieces):
         raise NeedsBash("a tilde after a colon", offset)
+    if _ODD_ASSIGNMENT.match(first.text):
+        raise NeedsBash("a tilde in an assignment to an element, or that appends", offset)
     rest = first.text[begin:]
     if not rest.startswith("~"):
         return Word(tuple(pieces))

@@ -89,6 +89,12 @@ def is_utf8(variables: Mapping[str, str]) -> bool:
     return _locale(variables, "LC_CTYPE") in ("C.UTF-8", "C.utf8")
 
 
+def prints_utf8(variables: Mapping[str, str]) -> bool:
+    """By its name, does any locale have characters beyond ASCII?"""
+    charset, _, _ = _locale(variables, "LC_CTYPE").partition("@")
+    return charset.lower().replace("-", "").endswith(".utf8")
+
+
 def _locale(variables: Mapping[str, str], category: str) -> str:
     return variables.get("LC_ALL") or variables.get(category) or variables.get("LANG", "")
 

@@ -19,7 +19,7 @@ from agent_exec.model.script import (
 )
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.shell.braces import expand_braces, may_expand
-from agent_exec.shell.lexer import Lexer, Token, TokenKind
+from agent_exec.shell.lexer import Lexer, Token, TokenKind, single_quoted
 from agent_exec.shell.needs_bash import NeedsBash
 
 # Words that mean something to the grammar where a command could begin.
@@ -36,7 +36,6 @@ _NOT = Word((Piece(Kind.PLAIN, "!"),))
 _JOINTS = {joint.value: joint for joint in Joint}
 # No person and no model writes more; and memory stays bounded.
 _MOST_PARTS = 20_000
-_BY_BASH_ITSELF = ("/dev/tcp/", "/dev/udp/", "/dev/fd/", "/dev/std")
 
 
 def parse(text: str) -> Script:
@@ -147,7 +146,8 @@ class _Parser:
             redirection = awaited.draft.redirections[awaited.place]
             target = Word((Piece(Kind.QUOTED, body),))
             awaited.draft.redirections[awaited.place] = redirection._replace(target=target)
-            awaited.draft.bodies.append(f"\n{body}{awaited.delimiter}\n")
+            begin = "" if awaited.draft.bodies else "\n"
+            awaited.draft.bodies.append(f"{begin}{body}{awaited.delimiter}\n")
         self._line = self._lexer.line_before()
         if self._late is not None:
             self._late.line = self._line
@@ -190,7 +190,10 @@ class _Parser:
             token = self._token
             if token.kind is not _JOINT or token.text not in ("|", "|&"):
                 return chain
-            chain.errors_too.append(token.text == "|&")
+            errors_too = token.text == "|&"
+            chain.errors_too.append(errors_too)
+            if errors_too:
+                chain.drafts[-1].shown_behind.append("2>&1")
             self._advance()
             self._skip_newlines()
 
@@ -281,7 +284,9 @@ class _Parser:
                 )
             )
             draft.redirections.append(Redirection(token.fd, operator, Word(())))
-            draft.shown_behind.append(self._lexer.written(token.offset))
+            fd = token.fd or ""
+            mark = single_quoted(delimiter) if quoted else delimiter
+            draft.shown_behind.append(f"{fd}{token.text}{mark}")
             self._advance()
             return token.line
         self._advance()
@@ -293,14 +298,17 @@ class _Parser:
             raise NeedsBash("a brace expansion as the target of a redirection", token.offset)
         if operator in (Operator.DUPLICATE_OUT, Operator.DUPLICATE_IN):
             # bash expands any other target twice.
-            if _bare(target) not in ("0", "1", "2"):
+            source = _bare(target)
+            if source not in ("0", "1", "2"):
                 raise NeedsBash("a descriptor above 2, closed or computed", token.offset)
-        elif operator is not Operator.HERE_STRING:
-            literal = word.literal
-            if any(kind is _PLAIN and _may_match(text) for kind, text in word.pieces):
-                raise NeedsBash("a pattern as the target of a redirection", target.offset)
-            if literal is not None and literal.startswith(_BY_BASH_ITSELF):
-                raise NeedsBash("a file that bash makes up", target.offset)
+            if source == "0" and token.fd:
+                raise NeedsBash("output to the input", token.offset)
+        elif operator is not Operator.HERE_STRING and any(
+            kind is _PLAIN and _may_match(text) for kind, text in word.pieces
+        ):
+            raise NeedsBash("a pattern as the target of a redirection", target.offset)
+        if operator is Operator.HERE_STRING:
+            word = _without_assignment(word)
         draft.redirections.append(Redirection(token.fd, operator, word))
         draft.shown_behind.append(_shown(token.fd, operator, self._lexer.written(target.offset)))
         self._advance()
@@ -323,6 +331,14 @@ def _shown(fd: int, operator: Operator, target: str) -> str:
         0 if operator in (Operator.READ, Operator.HERE_STRING) else 1
     )
     return f"{'' if usual else fd}{operator} {target}"
+
+
+def _without_assignment(word: Word) -> Word:
+    """A word of which only the first tilde may be a home directory, not that behind a ``=``."""
+    pieces = word.pieces[:1]
+    for piece in word.pieces[1:]:
+        pieces += (piece._replace(kind=_PLAIN) if piece.kind is Kind.HOME else piece,)
+    return Word(pieces)
 
 
 def _may_match(text: str) -> bool:

@@ -22,7 +22,7 @@ from agent_exec.model.script import (
 )
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.shell.builtin_forms import check_builtin, is_builtin
-from agent_exec.shell.directories import logical
+from agent_exec.shell.directories import logical, of_each_process
 from agent_exec.shell.expand import UNKNOWN_STATUS, Field, Scope, as_written, expand, expand_all
 from agent_exec.shell.glob import check_patterns
 from agent_exec.shell.names import check_prefix
@@ -53,9 +53,10 @@ FILE_USES = {
     Operator.APPEND_BOTH: _WRITE,
 }
 _FOR_TWO = frozenset({Operator.WRITE_BOTH, Operator.APPEND_BOTH})
+_INPUTS = frozenset({Operator.READ, Operator.READ_WRITE})
 _UNCHANGED = frozenset({Kind.PLAIN, Kind.QUOTED})
 _EXPORT_WORD = (Piece(Kind.PLAIN, "export"),)
-_BY_BASH_ITSELF = ("/dev/tcp/", "/dev/udp/", "/dev/fd/", "/dev/std")
+_BY_BASH_ITSELF = ("/dev/tcp/", "/dev/udp/")
 
 _Variables = tuple[tuple[str, str], ...]
 
@@ -148,12 +149,12 @@ class _Walk:
     ) -> list[tuple[_Place, _Ended]]:
         pipeline = item.pipeline
         scopes = [self._scope_at(place, status) for place, status in running]
+        alone = len(pipeline.commands) == 1
         last: list[Command | None] = []
         for simple in pipeline.commands:
-            last = [_command(simple, scope, given) for scope in scopes]
+            last = [_command(simple, scope, given, alone=alone) for scope in scopes]
             self._list(last)
             given = _FROM_PIPE
-        alone = len(pipeline.commands) == 1
         outcomes: list[tuple[_Place, _Ended]] = []
         for (place, _), scope, command in zip(running, scopes, last, strict=True):
             if alone:
@@ -258,7 +259,7 @@ def _outcomes(
             return [(place, _EITHER)]
 
 
-def _command(simple: SimpleCommand, scope: Scope, given: _Input) -> Command | None:
+def _command(simple: SimpleCommand, scope: Scope, given: _Input, *, alone: bool) -> Command | None:
     """One command as it would run there; None when nothing of it is left."""
     written = _plain_argv(simple)
     if written is not None:
@@ -289,6 +290,11 @@ def _command(simple: SimpleCommand, scope: Scope, given: _Input) -> Command | No
         if simple.assignments:
             variables = (*variables, *_prefix(simple, scope))
     elif simple.redirections:
+        # Where the file of such an input is not there, bash has the status 0 in a pipeline.
+        if not alone and any(
+            fd == 0 and operator in _INPUTS for fd, operator, _ in simple.redirections
+        ):
+            raise NeedsBash("an input without a command, in a pipeline", 0)
         argv, builtin = (":",), True
     else:
         return None
@@ -361,12 +367,14 @@ def _redirected(
             if fd == 0:
                 stdin = _Input(Source.TEXT, target + ending)
             continue
-        if not target or target.startswith(_BY_BASH_ITSELF):
-            raise NeedsBash("a redirection to nothing, or to a file that bash makes up", 0)
         if target == "/dev/null":
             if fd == 0 and operator not in _FOR_TWO:
                 stdin = _Input(Source.NOTHING, None)
             continue
+        if not target or target.startswith(_BY_BASH_ITSELF):
+            raise NeedsBash("a redirection to nothing, or to a file that bash makes up", 0)
+        if of_each_process(scope.cwd, target):
+            raise NeedsBash("a file that is another one for each process", 0)
         files += [FileUse(kind, target) for kind in FILE_USES[operator]]
         if fd == 0 and operator not in _FOR_TWO:
             stdin = _Input(Source.FILE, None)

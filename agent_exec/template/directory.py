@@ -37,6 +37,10 @@ class Directory:
         status = os.stat(path)
         return (status.st_dev, status.st_ino) == self._key
 
+    def path(self) -> str:
+        """By which it is reached now, whatever has become of the path that it had: proc(5)."""
+        return f"/proc/self/fd/{self.fd}"
+
     def __del__(self) -> None:
         if hasattr(self, "fd"):
             os.close(self.fd)

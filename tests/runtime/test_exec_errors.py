@@ -30,7 +30,7 @@ from agent_exec.runtime.exec_errors import (
 def test_what_is_said_of_what_is_not_found(tmp_path: Path, name: str, failure: Failure) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "f").touch()
-    assert not_found(name, str(tmp_path)) == failure
+    assert not_found(name, str(tmp_path), {}) == failure
 
 
 def test_what_is_said_of_a_failed_exec(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_what_is_said_of_a_failed_exec(tmp_path: Path) -> None:
         "./s: cannot execute: required file not found", 127
     )
     assert not_executed("./s", path, errno.EACCES) == Failure(
-        "./s: /no/such: bad interpreter: Permission denied", 126
+        "./s: /no/such: bad interpreter: Permission denied", 126, lined=False
     )
     # By its path, where it was found by its name.
     assert not_executed("s", path, errno.E2BIG) == Failure(f"{path}: Argument list too long", 126)
@@ -91,6 +91,7 @@ def test_a_script_whose_interpreter_has_a_long_name_runs(tmp_path: Path) -> None
     [
         pytest.param(b"echo x\n", True, id="text"),
         pytest.param(b"", True, id="empty"),
+        pytest.param(b"\x7fELF", False, id="the-start-of-a-program"),
         pytest.param(b"a\0b\n", False, id="a-nul"),
         pytest.param(b"a\n\0", True, id="a-nul-after-the-first-line"),
         pytest.param(b"a" * 127 + b"\0", False, id="a-nul-in-what-it-looks-at"),

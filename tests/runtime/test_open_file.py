@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent_exec.model.script import Operator
-from agent_exec.runtime.open_file import NamedPipeError, open_file
+from agent_exec.runtime.open_file import OnlyByBashError, open_file
 
 
 def content(fd: int) -> bytes:
@@ -77,6 +77,7 @@ def test_a_link_that_appears_after_the_look_is_not_followed(
     real = os.path.realpath
 
     def swaps(path: str) -> str:
+        monkeypatch.setattr(os.path, "realpath", real)
         seen = real(path)
         if place == "file":
             (inside / "file").symlink_to(outside / "file")
@@ -97,7 +98,7 @@ def test_a_named_pipe_is_said_to_be_one_and_not_waited_for(
     tmp_path: Path, operator: Operator
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(NamedPipeError):
+    with pytest.raises(OnlyByBashError):
         open_file("pipe", str(tmp_path), operator)
 
 
@@ -105,7 +106,7 @@ def test_a_named_pipe_that_somebody_reads_is_one_too(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     try:
-        with pytest.raises(NamedPipeError):
+        with pytest.raises(OnlyByBashError):
             open_file("pipe", str(tmp_path), Operator.WRITE)
     finally:
         os.close(reader)
@@ -120,6 +121,12 @@ def test_a_named_pipe_that_somebody_reads_is_one_too(tmp_path: Path) -> None:
         ("missing/file", Operator.WRITE, errno.ENOENT),
         ("plain/file", Operator.WRITE, errno.ENOTDIR),
         ("loop", Operator.READ, errno.ELOOP),
+        ("missing/../plain", Operator.READ, errno.ENOENT),
+        ("missing/../new", Operator.WRITE, errno.ENOENT),
+        ("plain/../new", Operator.WRITE, errno.ENOTDIR),
+        ("plain/.", Operator.READ, errno.ENOTDIR),
+        ("folder/..", Operator.WRITE, errno.EISDIR),
+        ("astray", Operator.READ, errno.ENOENT),
         ("x" * 300, Operator.WRITE, errno.ENAMETOOLONG),
     ],
 )
@@ -127,9 +134,19 @@ def test_what_open_says_is_said(tmp_path: Path, name: str, operator: Operator, n
     (tmp_path / "folder").mkdir()
     (tmp_path / "plain").write_text("")
     (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "astray").symlink_to("missing/../plain")
     with pytest.raises(OSError, match="Errno") as caught:
         open_file(name, str(tmp_path), operator)
     assert caught.value.errno == number
+
+
+@pytest.mark.parametrize("named", ["/dev/./stdin", "/proc/self/fd/0", "link", "/dev/tty"])
+def test_a_file_that_is_another_one_for_each_process_is_not_opened(
+    tmp_path: Path, named: str
+) -> None:
+    (tmp_path / "link").symlink_to("/dev/fd/0")
+    with pytest.raises(OnlyByBashError):
+        open_file(named, str(tmp_path), Operator.READ)
 
 
 def test_many_at_once_leave_no_descriptor(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from agent_exec.shell.reading import Scope
 HERE = Path(__file__).parent
 _PACKAGE = Path(agent_exec.__file__).parent.parent
 VARIABLES = {
-    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "PATH": "/home/agent/bin:/usr/local/bin:/usr/bin:/bin",
     "HOME": "/home/agent",
     "LC_ALL": "C.UTF-8",
     "GIT_PAGER": "cat",

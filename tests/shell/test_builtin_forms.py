@@ -59,6 +59,7 @@ def test_a_simple_form_runs_without_bash(text: str) -> None:
     "text",
     [
         *("echo -e '\\u00e9'", "echo -e x '\\U1F600'", "echo -e *", "echo -en a *.py"),
+        *("echo * '\\u00e9'", "echo -n -* -e '\\u00e9'"),
         *("cd -", "cd -P d", "cd ''", "cd //x", "cd d*", "cd -- -", "cd -x", "cd $E*", "a; cd d$?"),
         *("pwd x", "pwd -LP", "pwd *", "exit x", "exit 1 2", "exit 99999999999", "a; exit 1$?"),
         *(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 from shell.compare_execution import combinations, may_run
 from shell.execution import Sandbox
-from shell.texts_to_run import TEXTS
+from shell.texts_to_run import FOUND, TEXTS
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -42,6 +42,10 @@ def _compare(sandbox: Sandbox, texts: list[str]) -> None:
 
 def test_a_text_does_what_it_does_when_bash_runs_it(sandbox: Sandbox) -> None:
     _compare(sandbox, random.Random(1).sample(TEXTS, _OWN))
+
+
+def test_what_was_different_once_is_not_so_again(sandbox: Sandbox) -> None:
+    _compare(sandbox, list(FOUND))
 
 
 def test_redirections_do_what_they_do_when_bash_makes_them(sandbox: Sandbox) -> None:

@@ -1077,7 +1077,42 @@ _SEVERAL_LINES = (
     "sleep_is_no_program 1\nsleep 0.01 && echo slept",
 )
 
+_FOUND = r"""
+cat <nosuch/../a.txt; echo $?
+cat <a.txt/../b.txt
+cat <a.txt/.
+cat <closed/../a.txt
+echo a >nosuch/../new.txt
+ln -s nosuch/../a.txt astray; cat <astray
+cd $'no\tsuch \\'; cd $'it\'s\t'; cd é
+$'no\tsuch'; é
+./die.sh KILL $'a\tb' $'it\'s' "$VALUE"; echo
+true <<<word |& ./die.sh KILL
+mkdir d; cd d; rmdir ../d; mkdir ../d; echo a >f; ls ../d; cd ../d; echo b >g; ls; pwd
+mkdir d; cd d; rmdir ../d; ../run.sh; echo * ../*.md; cat <../a.txt; cat <x; cd ..; pwd
+mkdir d; cd d; mv ../d ../sub/e; echo a >f; echo *; test -f f; echo $?; ../tool; cd ..; pwd
+mkdir ~/bin; cp run.sh ~/bin/r; r; rm ~/bin/r; r; echo $?; command -v r; r | cat
+mkdir ~/bin; cp run.sh ~/bin/r; r | cat; A=1 r <nosuch; chmod -x ~/bin/r; r; echo $?
+mkdir ~/bin; cp run.sh ~/bin/r; r; rm ~/bin/r; mkdir ~/bin/r; r; echo $?
+ls -d sub; mkdir ~/bin; cp run.sh ~/bin/ls; ls -d src; command -v ls
+mkdir ~/bin; cp a.txt ~/bin/r; r; echo $?; ln -s nowhere ~/bin/l; l; n 2>~/bin/n; cat ~/bin/n; n
+cat <<<a=~/x; cat <<<~/x
+printf '#!\n' >s; chmod +x s; ./s; echo $?; printf '#!/etc\n' >s; ./s; echo $?
+printf '\x7fELF' >s; chmod +x s; ./s; echo $?
+touch -d @5 s; test -N s; echo $?; touch -a -d @4 s; test -N s; echo $?
+command -v ls >/dev/full; echo $?; command -v ls 1<a.txt; echo $?; pwd 1<a.txt
+cp run.sh x; ./x; ./x; ./x; cp noshebang x; ./x a | cat; cp garbage x; ./x; echo $?
+"""
+
+FOUND: tuple[str, ...] = (
+    *_FOUND.strip("\n").split("\n"),
+    "./die.sh KILL 'a\\\nb' \"c\\\nd\"; echo",
+    "./die.sh KILL <<-E <<'F' 2<<$'G' $'x'\n\tx\n\tE\ny\nF\nz\nG\necho",
+)
+"""Each came out differently once."""
+
 TEXTS: tuple[str, ...] = (
+    *FOUND,
     *(
         line
         for lines in (

@@ -28,7 +28,9 @@ def _found(name: str, state: ShellState, places: Places) -> str | None:
     if name in _KEYWORDS or is_builtin(name):
         return name
     if "/" in name:
-        return name if _is_program(os.path.join(state.cwd, name), places) else None
+        return name if _is_program(os.path.join(state.here, name), places) else None
+    if name in state.remembered:
+        return state.remembered[name]
     # bash would rather have one that can be executed, but takes the first file at the end.
     other = None
     for folder in state.variables["PATH"].split(":"):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from agent_exec.shell.builtins.state import Done, Places, ShellState
 from agent_exec.shell.directories import logical
+from agent_exec.shell.message_names import shown_name
 
 
 def change_directory(words: Sequence[str], state: ShellState, places: Places) -> Done:
@@ -24,11 +25,12 @@ def change_directory(words: Sequence[str], state: ShellState, places: Places) ->
         if not error:
             return _entered(way.end, state, foreseen=state.foreseen)
     # bash asks chdir(2) then for the path as it was written, which may lead elsewhere by links.
-    written = os.path.join(state.cwd, target)
+    written = os.path.join(state.here, target)
     other = places.enter(written)
     if not other:
         return _entered(places.real(written), state, foreseen=False)
-    return Done(state, 1, error=f"cd: {target}: {os.strerror(error or other)}")
+    shown = shown_name(target, state.variables)
+    return Done(state, 1, error=f"cd: {shown}: {os.strerror(error or other)}")
 
 
 def _is_folder(path: str, places: Places) -> bool:
@@ -38,10 +40,10 @@ def _is_folder(path: str, places: Places) -> bool:
 
 def _entered(cwd: str, state: ShellState, *, foreseen: bool) -> Done:
     variables = {**state.variables, "OLDPWD": state.cwd, "PWD": cwd}
-    return Done(state._replace(cwd=cwd, variables=variables, foreseen=foreseen), 0)
+    return Done(state._replace(cwd=cwd, variables=variables, foreseen=foreseen, moved=None), 0)
 
 
 def print_directory(words: Sequence[str], state: ShellState, places: Places) -> Done:
     """``pwd``, ``pwd -L``, ``pwd -P``."""
-    cwd = places.real(state.cwd) if list(words) == ["-P"] else state.cwd
+    cwd = places.real(state.here) if list(words) == ["-P"] else state.cwd
     return Done(state, 0, os.fsencode(cwd) + b"\n")

@@ -70,7 +70,7 @@ def _about(unary: str, operand: str, state: ShellState, places: Places) -> bool:
         return operand == ""
     if operand == "":
         return False
-    path = operand if operand.startswith("/") else f"{state.cwd}/{operand}"
+    path = operand if operand.startswith("/") else f"{state.here}/{operand}"
     if unary in _ACCESS:
         return places.access(path, _ACCESS[unary])
     link = unary in ("-h", "-L")
@@ -97,4 +97,4 @@ def _of_status(unary: str, status: os.stat_result) -> bool:
         return status.st_gid == os.getegid()
     assert unary == "-N"
     # Modified since it was last read.
-    return status.st_atime_ns <= status.st_mtime_ns
+    return status.st_atime_ns < status.st_mtime_ns

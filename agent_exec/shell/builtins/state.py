@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from agent_exec.named_tuple import NamedTuple
@@ -20,6 +21,15 @@ class ShellState(NamedTuple):
     """``$?``."""
     foreseen: bool = True
     """Is `cwd` where the words of the text lead? Not where links do."""
+    moved: str | None = None
+    """By what absolute path the current directory is reached, where `cwd` has become another."""
+    remembered: Mapping[str, str] = MappingProxyType({})
+    """Where names of programs were found, as ``hash`` shows it."""
+
+    @property
+    def here(self) -> str:
+        """An absolute path of the current directory, whatever has become of `cwd`."""
+        return self.cwd if self.moved is None else self.moved
 
 
 class Places(Protocol):
