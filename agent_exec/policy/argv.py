@@ -89,6 +89,7 @@ class _Meaning:
             self._effects(table.effects)
             return (table.name, *self.read(table.commands[table.otherwise], start))
         parsed = parse(table, argv, start)
+        self._follows = self._follows or table.follows
         mode = _mode(table, parsed, self._command.stdin) if table.modes else _NO_MODE
         override = self._options(table, parsed, mode)
         self._effects(table.effects if mode.effects is None else mode.effects)

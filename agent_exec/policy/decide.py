@@ -23,6 +23,7 @@ from agent_exec.policy.coverage import Seen, allows_command, covers, tightens
 from agent_exec.policy.facts import Facts, Program, absolute
 from agent_exec.policy.git_harden import GIT, can_be_hardened, git_folder, hardening
 from agent_exec.policy.policy import Policy, Rule
+from agent_exec.policy.quiet import can_be_quiet, quiet
 from agent_exec.policy.reasons import hint, says, shown
 from agent_exec.policy.rights import above_ceiling, rights_of
 from agent_exec.policy.seen import here_of, see
@@ -76,11 +77,16 @@ def decide(
     because: list[str] = []
     for family in _families(analysed):
         hardened = ours and can_be_hardened(family)
+        hushed = can_be_quiet(family) if ours else frozenset()
         granted = []  # every effect of a command and of those inside, as if it may run
         for found in family:
-            program, effects = see(policy, found, facts, cwd, executor, hardened=hardened)
+            program, effects = see(
+                policy, found, facts, cwd, executor, hardened=hardened, hushed=hushed
+            )
             granted.append((found, program, effects))
         variables = _variables(family, facts, cwd) if hardened else ()
+        if hushed:
+            variables += quiet(hushed)
         rights = rights_of(sandbox, granted, direct=direct) if confined else None
         for found, program, effects in granted:
             ruling = _rule(policy, found, program, effects, cwd, variables, rights)

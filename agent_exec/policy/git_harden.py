@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import EffectKind
@@ -44,6 +45,7 @@ _PLAIN = (
     ("GIT_ALLOW_PROTOCOL", ""),
 )
 _FILTER = regex(r"filter\.(.*)\.(?:clean|smudge|process|required)", re.DOTALL)
+_MERGE = regex(r"merge\..*\.driver", re.DOTALL)
 _TEXTCONV = regex(r"diff\.(.*)\.(?:textconv|cachetextconv)", re.DOTALL)
 # Global options whose value is the next word; "--git-dir" and "--config-env" may also have it
 # behind an equals sign.
@@ -73,9 +75,19 @@ def runs_nothing(found: Analysed) -> bool:
     return all(effect.kind in _ON_FILES for effect in found.effects)
 
 
+def keeps_variables(found: Analysed) -> bool:
+    """Does the command inside this one get all variables? With an option of env, it may not."""
+    if found.name[:1] != ("env",):
+        return True
+    words = takewhile(lambda word: word[:1] == "-" or "=" in word, found.command.argv[1:])
+    return not any(word[:1] == "-" for word in words)
+
+
 def can_be_hardened(analysed: Sequence[Analysed]) -> bool:
     """Are there calls of git among the commands, all of which are to run nothing?"""
     some = False
+    if not all(map(keeps_variables, analysed)):
+        return False
     for found in analysed:
         if found.name[:1] == GIT:
             if not runs_nothing(found):
@@ -97,6 +109,9 @@ def hardening(facts: Sequence[GitFacts]) -> tuple[tuple[str, str], ...]:
                 (f"filter.{name}.process", ""),
                 (f"filter.{name}.required", "false"),
             ]
+        elif _MERGE.fullmatch(key):
+            # Of --remerge-diff, which "log.diffMerges" may stand for.
+            settings.append((key, _FAILS))
         elif textconv:
             name = textconv.group(1)
             settings += [(f"diff.{name}.textconv", "cat"), (f"diff.{name}.cachetextconv", "false")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from agent_exec.model.effect import Effect, EffectKind
+from agent_exec.policy.addresses import addresses
 from agent_exec.policy.git_keys import git_key, is_harmless
 from agent_exec.policy.languages import TEXT_LANGUAGES
 from agent_exec.policy.meaning import Inner, Meaning, on, unknown
@@ -105,6 +106,7 @@ MEANINGS: Mapping[Role, Callable[[str, str], Meaning]] = {
     Role.SHELL: _shell,
     Role.LINE: _line,
     Role.NETWORK: _of_kind(EffectKind.NETWORK),
+    Role.ADDRESS: addresses,
     Role.STATE: _of_kind(EffectKind.STATE),
     Role.PRIVILEGE: _of_kind(EffectKind.PRIVILEGE),
     Role.UNKNOWN: _of_kind(EffectKind.UNKNOWN),

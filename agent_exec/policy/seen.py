@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.decision import Executor
@@ -14,6 +14,7 @@ from agent_exec.policy.git_harden import GIT, git_folder
 from agent_exec.policy.git_keys import is_harmless
 from agent_exec.policy.paths import is_protected
 from agent_exec.policy.policy import Policy
+from agent_exec.policy.quiet import QUIET, may_ask
 
 _DELETE = EffectKind.DELETE
 _CHANGES = frozenset({EffectKind.WRITE, _DELETE})
@@ -27,6 +28,7 @@ def see(
     executor: Executor = Executor.OURS,
     *,
     hardened: bool = True,
+    hushed: Container[str] = QUIET,
 ) -> tuple[Program | None, list[Seen]]:
     """The program of a command, and everything that it does.
 
@@ -37,6 +39,7 @@ def see(
         cwd: Where commands work that name no other directory.
         executor: Who would run it.
         hardened: Would it get the variables of `agent_exec.policy.git_harden`?
+        hushed: Names of programs that would get those of `agent_exec.policy.quiet`.
     """
     command, _, name, effects, _, n_own, plain, closed = found
     here = cwd if command.cwd is None else absolute(command.cwd, cwd)
@@ -85,6 +88,9 @@ def see(
             seen.append(Seen(effect, leads[1:], named, own=False))
     if name[:1] == GIT:
         seen += _run_by_git(found, facts, here, hardened=hardened)
+    if may_ask(found) and name[0] not in hushed:
+        because = f"{name[0]} may ask whom the directory or its maker names"
+        seen.append(_without_path(EffectKind.NETWORK, because))
     for changed in changes:
         if any(is_protected(real, policy.protect, policy.worktree) for real in changed.real):
             because = f"{changed.effect.path} is run, or obeyed, by other programs later"

@@ -53,6 +53,8 @@ class Role(StrEnum):
     """Where the command works from here on."""
     NETWORK = "network"
     """A host or an address."""
+    ADDRESS = "address"
+    """Addresses and ports: nothing, but for the names of hosts among them."""
     STATE = "state"
     PRIVILEGE = "privilege"
     UNKNOWN = "unknown"
@@ -171,6 +173,8 @@ class Table(NamedTuple):
     """Options end at the first operand, whatever the syntax."""
     response_files: bool = False
     """A word ``@FILE`` stands for the words, options among them, that FILE holds."""
+    follows: bool = False
+    """Follows links beneath what it reads, whatever the options."""
     assignments: bool = False
     """Words NAME=VALUE before the first operand are variables of the inner command."""
     keys: Mapping[str, Role] | None = None
@@ -194,4 +198,4 @@ class Table(NamedTuple):
     otherwise: str | None = None
     """The sub-command where the first argument is the name of none: it reads all of them."""
     language: str | None = None
-    """The arguments are a text of their own: find, test, xargs."""
+    """The arguments are a text of their own: find, ps, test, xargs."""

@@ -22,7 +22,7 @@ from agent_exec.policy.table import (
 _KEYS = frozenset(
     {
         *("also", "versioned", "syntax", "numeric", "plus", "negatable", "old_style"),
-        *("dash", "stops", "separate", "response_files"),
+        *("dash", "stops", "separate", "response_files", "follows"),
         *("assignments", "keys", "alone", "flags", "values", "optional", "options", "operands"),
         *("none", "effects", "anything", "stdin", "modes", "commands", "default"),
         *("commands_alone", "otherwise", "language"),
@@ -38,7 +38,7 @@ _MODE_KEYS = frozenset({"if", "unless", "input", "operands", "none", "effects", 
 _SWITCHES = frozenset(
     {
         *("numeric", "negatable", "dash", "old_style", "stops", "separate", "response_files"),
-        "assignments",
+        *("assignments", "follows"),
     }
 )
 _AS_THEY_ARE = frozenset({"default", "otherwise", "language"})

@@ -43,6 +43,12 @@ git init -q sub; cd sub; git config user.name x; git config user.email x@x
 echo one > s.txt; git add -A; git commit -qm s; cd ..; git add sub; git commit -qm sub
 echo two > sub/s.txt; cd sub
 """
+_MERGED = """
+echo '* merge=x' > .gitattributes; git config merge.x.driver 'touch {mark};true'
+git checkout -q -b other; echo 1 > a.txt; git commit -qam other; git checkout -q -
+echo 2 > a.txt; git commit -qam here; git merge -q other >/dev/null || true
+echo 3 > a.txt; git commit -qam merged
+"""
 _STATUS = ("git", "status", "--short")
 
 ATTACKS = (
@@ -52,6 +58,29 @@ ATTACKS = (
         "fsmonitor-ls-files",
         "git config core.fsmonitor 'touch {mark};false'",
         ("git", "ls-files", "-m"),
+    ),
+    *(
+        Attack(
+            f"env-takes-variables-away-{name}",
+            "git config core.fsmonitor 'touch {mark};false'",
+            ("env", *words, *_STATUS),
+            allowed=False,
+        )
+        for name, words in (
+            ("all", ("-i",)),
+            ("all-dash", ("-",)),
+            ("one", ("-u", "GIT_CONFIG_COUNT")),
+            ("one-long", ("--uns=GIT_CONFIG_COUNT",)),
+            ("twice", ("LC_ALL=C", "env", "-vi")),
+            ("in-a-shell", ("sh", "-c", "env -i git status #")),
+        )
+    ),
+    Attack("merge-driver-shown", _MERGED, ("git", "log", "--remerge-diff"), since=(2, 35)),
+    Attack(
+        "merge-driver-by-configuration",
+        f"{_MERGED}git config log.diffMerges remerge",
+        ("git", "log", "-m", "-p"),
+        since=(2, 35),
     ),
     Attack("clean-filter-status", _CLEAN, _STATUS),
     Attack("clean-filter-diff", _CLEAN, ("git", "diff", "--stat")),

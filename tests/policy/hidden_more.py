@@ -354,7 +354,16 @@ _LEAKS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "cdpath": ({"CDPATH": ".."}, ("bash", "-c", "cd outside >/dev/null; cat word")),
 }
 
+_PAGE_ELSEWHERE = Hidden(
+    "variable-leaks-manual",
+    ("man", "y"),
+    Seen.LEAK,
+    env={"MANPATH": "{here}/m", "LC_ALL": "C"},
+    files={"m/man1/y.1": ".so ../../outside/word\n"},
+)
+
 ROWS = (
+    _PAGE_ELSEWHERE,
     *(
         Hidden(f"variable-leaks-{name}", argv, Seen.LEAK, env=variables)
         for name, (variables, argv) in _LEAKS.items()

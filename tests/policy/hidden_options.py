@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from policy.hidden import Hidden, Seen
+from policy.hidden import LEAKED, Hidden, Seen
 
 _RUNS: dict[str, tuple[str, ...]] = {
+    "getent-service": ("getent", "-s", "d/evil", "passwd"),
+    "getent-service-of-a-database": ("getent", "--serv=passwd:d/evil", "passwd", "root"),
     "sort-compress": ("sort", "--compress-program=./p.sh", "-S", "1k", "big.txt"),
     "sort-compress-abbreviated": ("sort", "--comp=./p.sh", "-S1k", "big.txt"),
     "split-filter": ("split", "--filter=touch M", "a.txt"),
@@ -376,6 +378,7 @@ _LEAKS: dict[str, tuple[str, ...]] = {
     "option-value": ("grep", "-f", "a.txt", "-v", "../outside/word"),
     "grep-other-operand": ("grep", "the-word", "a.txt", "../outside/word"),
     "diff-second": ("diff", "a.txt", "../outside/word"),
+    "diff-directories": ("diff", "-N", ".", "d"),
     "diff-long": ("diff", "--to-file=../outside/word", "a.txt"),
     "wc-list": ("cat", "--", "../outside/word"),
     "sed-r": ("sed", "r ../outside/word", "a.txt"),
@@ -386,9 +389,20 @@ _LEAKS: dict[str, tuple[str, ...]] = {
     "awk-assignment": ("awk", "{ print }", "x=1", "../outside/word"),
     "jq-rawfile": ("jq", "-n", "--rawfile", "x", "../outside/word", "$x"),
     "jq-slurpfile": ("jq", "-nR", "--args", "[$ARGS]|input", "x", "../outside/word"),
+    "jq-program": ("jq", "-n", "-f", "w.jq"),
+    "jq-program-bundled": ("jq", "-nrf", "w.jq"),
     "jq-from-file": ("jq", "-R", ".", "../outside/word"),
     "tar-create": ("tar", "-cf", "-", "../outside/word"),
     "tar-create-directory": ("tar", "cf", "-", "-C", "../outside", "word"),
+    "tar-follows": ("tar", "-chf", "-", "."),
+    "tar-follows-old-style": ("tar", "chf", "-", "."),
+    "tar-follows-abbreviated": ("tar", "-cf", "-", "--deref", "."),
+    "zcat-follows": ("zcat", "-rf", "."),
+    "gzip-follows": ("gzip", "-cdrf", "."),
+    "zstdcat-follows": ("zstdcat", "-rf", "."),
+    "dpkg-member-is-a-link": ("dpkg", "-I", "x.deb", "word"),
+    "dpkg-member-lies-above": ("dpkg-deb", "-I", "x.deb", "../../{here}/../outside/word"),
+    "shellcheck-shows-what-is-sourced": ("shellcheck", "-a", "source.sh"),
     "zip-to-stdout": ("zip", "-q0", "-", "../outside/word"),
     "git-no-index": ("git", "diff", "--no-index", "a.txt", "../outside/word"),
     "git-hash-show": ("git", "-C", "../outside", "grep", "--no-index", "the-word"),
@@ -412,6 +426,7 @@ _LEAKS: dict[str, tuple[str, ...]] = {
     "column": ("column", "../outside/word"),
     "ar-thin": ("ar", "p", "thin.a"),
     "man-includes": ("man", "./page.1"),
+    "man-elsewhere": ("env", "LC_ALL=C", "man", "-M", "m", "y"),
     "objdump-source": ("objdump", "-d", "-S", "source.o"),
     "xmllint": ("xmllint", "--html", "--noout", "../outside/word"),
     "openssl-dgst-operand": ("openssl", "dgst", "-md5", "a.txt", "-hmac", "../outside/word"),
@@ -530,6 +545,12 @@ _FILES = {
     "page.1": ".TH x 1\n.so ../outside/word\n",
     "thin.a": _THIN,
     "magic": "",
+    "m/man1/y.1": ".so ../../outside/word\n",
+    "w.jq": 'import "w" as $w {search: "../outside"}; $w',
+    "../outside/w.json": f'"{LEAKED}"\n',
+    ".shellcheckrc": "external-sources=true\n",
+    "source.sh": "#!/bin/sh\n. ../outside/w.sh\n",
+    "../outside/w.sh": f"echo $x {LEAKED}\n",
     "x.xml": "<a/>\n",
     "x.yml": "a: 0\n",
     "m.patch": "--- /dev/null\n+++ b/M\n@@ -0,0 +1 @@\n+x\n",

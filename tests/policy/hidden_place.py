@@ -19,6 +19,7 @@ __attribute__((constructor)) static void mark(void) { open("M", O_CREAT | O_WRON
 void C_GetFunctionList(void) { }
 unsigned la_version(unsigned version) { return version; }
 """
+_PACKAGE = "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x>\nDescription: x\n"
 _MEMORY = "/dev/shm"
 _FIRST = "one\ntwo\n"
 _GIT = ("git", "-c", "user.name=x", "-c", "user.email=x@x", "-c", "core.hooksPath=/nothing")
@@ -69,6 +70,8 @@ def make_place(top: Path) -> Path:
     if shutil.which("gcc") is not None:
         library = str(here / "evil.so")
         subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, str(source)], check=True)
+        (here / "libnss_d").mkdir()
+        shutil.copy(library, here / "libnss_d/evil.so.2")
     member = top / "M"
     member.write_text("x\n")
     for archive in (
@@ -79,6 +82,11 @@ def make_place(top: Path) -> Path:
             subprocess.run(archive, cwd=top, check=True)
     subprocess.run(["tar", "-cf", "t.tar", "a.txt"], cwd=here, check=True)
     member.unlink()
+    if shutil.which("dpkg-deb") is not None:
+        (top / "deb/DEBIAN").mkdir(parents=True)
+        (top / "deb/DEBIAN/control").write_text(_PACKAGE)
+        (top / "deb/DEBIAN/word").symlink_to("/proc/self/cwd/../outside/word")
+        subprocess.run(["dpkg-deb", "-b", "deb", "here/x.deb"], cwd=top, check=True)
     return here
 
 

@@ -20,7 +20,7 @@ from agent_exec.policy.written_tables import BUILTINS, written_tables
 RICH: dict[str, Any] = {
     "syntax": "posix",
     **dict.fromkeys(("numeric", "negatable", "dash", "old_style", "stops"), True),
-    **dict.fromkeys(("separate", "response_files", "assignments"), True),
+    **dict.fromkeys(("separate", "response_files", "assignments", "follows"), True),
     "plus": "code",
     "stdin": "shell",
     "keys": {"if": "read", "of": "write"},

@@ -42,6 +42,12 @@ def _find(argv: Sequence[str], patterns: frozenset[int], names: tuple[str, ...] 
     return find(argv, patterns, names)
 
 
+def _ps(argv: Sequence[str], patterns: frozenset[int], names: tuple[str, ...] | None) -> Meaning:
+    from agent_exec.policy.languages.ps import ps
+
+    return ps(argv, patterns, names)
+
+
 def _test(argv: Sequence[str], patterns: frozenset[int], names: tuple[str, ...] | None) -> Meaning:
     from agent_exec.policy.languages.test_expression import expression
 
@@ -57,5 +63,10 @@ def _xargs(argv: Sequence[str], patterns: frozenset[int], names: tuple[str, ...]
 TEXT_LANGUAGES: Mapping[str, Callable[[str], Meaning]] = {"awk": _awk, "jq": _jq, "sed": _sed}
 """Of one word."""
 
-WORD_LANGUAGES: Mapping[str, WordLanguage] = {"find": _find, "test": _test, "xargs": _xargs}
+WORD_LANGUAGES: Mapping[str, WordLanguage] = {
+    "find": _find,
+    "ps": _ps,
+    "test": _test,
+    "xargs": _xargs,
+}
 """Of an argument vector."""
