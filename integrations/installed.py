@@ -10,6 +10,7 @@ import base64
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
@@ -49,14 +50,18 @@ class Change(NamedTuple):
 
     @classmethod
     def from_json(cls, shown: Mapping[str, Any]) -> Change:
-        """From the record."""
+        """From the record.
+
+        Raises:
+            KeyError, TypeError, ValueError: It stands there otherwise than we write it.
+        """
         before = shown["before"]
         return cls(
-            shown["host"],
-            shown["path"],
+            _text(shown["host"]),
+            _text(shown["path"]),
             None if before is None else base64.b64decode(before),
             base64.b64decode(shown["after"]),
-            tuple(shown["folders"]),
+            tuple(map(_text, shown["folders"])),
         )
 
 
@@ -67,12 +72,21 @@ def read_file(path: str) -> bytes | None:
         InvalidCall: It is there, and cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        # Not waited for, should it be a pipe.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise InvalidCall(f"{path}: {error.strerror}") from None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise InvalidCall(f"{path} is no file; move it away")
+        with open(fd, "rb", closefd=False) as file:
+            return file.read()
+    except OSError as error:
+        raise InvalidCall(f"{path}: {error.strerror}") from None
+    finally:
+        os.close(fd)
 
 
 def record_change(
@@ -96,19 +110,21 @@ def record_change(
         InvalidCall: The file is not as it was read any more, or cannot be written.
     """
     path = os.path.realpath(path)
-    change = Change(host, path, before, after, _missing(os.path.dirname(path)))
     with _record(environ) as record:
+        change = Change(host, path, before, after, _missing(os.path.dirname(path)))
         # First: a change that is not recorded could not be taken back.
         _save(record, [*_load(record), change])
         try:
             if read_file(path) != before:
                 raise InvalidCall(f"{path} has just been changed by somebody else; try again")
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            _write(path, after)
-        except (InvalidCall, OSError) as error:
-            _save(record, _load(record)[:-1])
-            if isinstance(error, OSError):
+            try:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+            except OSError as error:
                 raise InvalidCall(f"{path}: {error.strerror}") from None
+            _write(path, after)
+        except InvalidCall:
+            _remove_empty(change.folders)
+            _save(record, _load(record)[:-1])
             raise
     return change
 
@@ -124,6 +140,21 @@ def changes(
         return tuple([one for one in _load(record) if host in (None, one.host)])
 
 
+@contextmanager
+def nothing(*, environ: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Nothing is recorded, and nobody changes that until the end of the block.
+
+    Raises:
+        InvalidCall: Something is.
+    """
+    with _record(environ) as record:
+        if left := _load(record):
+            raise InvalidCall(
+                f"{left[-1].path} has just been installed; run `agent-exec uninstall --purge` again"
+            )
+        yield
+
+
 def undo(
     change: Change, take_back: TakeBack, *, environ: Mapping[str, str] | None = None
 ) -> str | None:
@@ -133,29 +164,30 @@ def undo(
     changed since, `take_back` removes what is ours.
 
     Returns:
-        What was done, for people; None when nothing of ours was there any more.
+        What was done, for people; None when nothing of ours was there any more, or somebody
+        else has just taken it back.
 
     Raises:
         InvalidCall: The file cannot be read or written; the change stays recorded.
     """
-    found = read_file(change.path)
-    restored = _restored(change, found, take_back)
-    try:
+    with _record(environ) as record:
+        left = _load(record)
+        if change not in left:
+            return None
+        found = read_file(change.path)
+        restored = _restored(change, found, take_back)
         if restored == found:
             done = None
         elif restored is None:
-            os.unlink(change.path)
+            _unlink(change.path)
             done = f"removed {change.path}"
         else:
             _write(change.path, restored)
             as_before = "as it was" if restored == change.before else "without our entry"
             done = f"{change.path} is {as_before}"
-    except OSError as error:
-        raise InvalidCall(f"{change.path}: {error.strerror}") from None
-    for folder in reversed(change.folders):
-        with suppress(OSError):  # somebody else has put something there
-            os.rmdir(folder)
-    forget(change, environ=environ)
+        _remove_empty(change.folders)
+        left.remove(change)
+        _save(record, left)
     return done
 
 
@@ -189,30 +221,64 @@ def _missing(folder: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _write(path: str, content: bytes) -> None:
-    """In one step, with the mode that it had."""
-    mode = _MODE
-    with suppress(FileNotFoundError):
-        mode = os.stat(path).st_mode & 0o7777
-    draft = f"{path}.agent_exec-{os.getpid()}"
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def _remove_empty(folders: tuple[str, ...]) -> None:
+    """Those that we have made, outermost first, unless somebody has put something there."""
+    for folder in reversed(folders):
+        with suppress(OSError):
+            os.rmdir(folder)
+
+
+def _unlink(path: str) -> None:
     try:
-        with open(fd, "wb") as file:
-            file.write(content)
-            os.fchmod(file.fileno(), mode)
-        os.replace(draft, path)
-    except BaseException:
-        os.unlink(draft)
-        raise
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InvalidCall(f"{path}: {error.strerror}") from None
+
+
+def _write(path: str, content: bytes, mode: int = _MODE) -> None:
+    """In one step, and whole or not at all; a file that is there keeps its mode.
+
+    Raises:
+        InvalidCall: It cannot be written.
+    """
+    draft = f"{path}.agent_exec-{os.urandom(4).hex()}"
+    try:
+        with suppress(FileNotFoundError):
+            mode = os.stat(path).st_mode & 0o7777
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with open(fd, "wb") as file:
+                file.write(content)
+                os.fchmod(file.fileno(), mode)
+            os.replace(draft, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(draft)
+            raise
+    except OSError as error:
+        raise InvalidCall(f"{path} cannot be written: {error.strerror}") from None
 
 
 @contextmanager
 def _record(environ: Mapping[str, str] | None) -> Iterator[str]:
     """The path of the record, which nobody else changes meanwhile."""
     places = Places.find(os.environ if environ is None else environ)
-    with Folder(places.secrets, make=True) as folder:
-        fcntl.flock(folder.fd, fcntl.LOCK_EX)
-        yield os.path.join(places.secrets, "installed.json")
+    while True:
+        with Folder(places.secrets, make=True) as folder:
+            fcntl.flock(folder.fd, fcntl.LOCK_EX)
+            if _is_still(folder):
+                yield os.path.join(places.secrets, "installed.json")
+                return
+
+
+def _is_still(folder: Folder) -> bool:
+    """Not so after a purge, for which we have waited."""
+    try:
+        return os.path.samestat(os.fstat(folder.fd), os.stat(folder.path))
+    except FileNotFoundError:
+        return False
 
 
 def _load(record: str) -> list[Change]:
@@ -221,19 +287,19 @@ def _load(record: str) -> list[Change]:
         return []
     try:
         return [Change.from_json(one) for one in json.loads(content)["changes"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InvalidCall(f"{record} cannot be understood ({error!r}); move it away") from None
 
 
 def _save(record: str, left: list[Change]) -> None:
     if not left:
-        with suppress(FileNotFoundError):
-            os.unlink(record)
+        _unlink(record)
         return
-    draft = f"{record}.{os.getpid()}"
-    with suppress(FileNotFoundError):
-        os.unlink(draft)
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(fd, "w", encoding="utf-8") as file:
-        json.dump({"version": 1, "changes": [one.to_json() for one in left]}, file)
-    os.replace(draft, record)
+    content = json.dumps({"version": 1, "changes": [one.to_json() for one in left]})
+    _write(record, content.encode(), 0o600)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.60} is no text")
+    return value

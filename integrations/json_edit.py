@@ -81,7 +81,7 @@ def replace(text: str, path: Sequence[Key], value: object, name: str) -> str:
     node = _parse(text, name)
     for key in path:
         node = _child(node, key)[1]
-    return text[: node.start] + json.dumps(value, ensure_ascii=False) + text[node.end :]
+    return text[: node.start] + _dumped(value) + text[node.end :]
 
 
 def drop(text: str, path: Sequence[Key], name: str) -> str:
@@ -110,19 +110,25 @@ def _insert(text: str, node: _Node, depth: int, key: Key, value: object) -> str:
     match = _INDENT.search(text)
     indent = match[1] if match else "  "
     newline = "\r\n" if "\r\n" in text else "\n"
-    start = "" if isinstance(key, int) else f"{json.dumps(key, ensure_ascii=False)}: "
+    start = "" if isinstance(key, int) else f"{_dumped(key)}: "
     in_one_line = bool(node.children) and "\n" not in text[node.start : node.end]
     if in_one_line:
-        added = start + json.dumps(value, ensure_ascii=False)
+        added = start + _dumped(value)
         at = node.children[-1][2].end
         return f"{text[:at]}, {added}{text[at:]}"
-    shown = json.dumps(value, ensure_ascii=False, indent=indent)
+    shown = _dumped(value, indent)
     inner = newline + indent * (depth + 1)
     added = inner + start + shown.replace("\n", inner)
     if node.children:
         at = node.children[-1][2].end
         return f"{text[:at]},{added}{text[at:]}"
     return f"{text[: node.start + 1]}{added}{newline}{indent * depth}{text[node.end - 1 :]}"
+
+
+def _dumped(value: object, indent: str | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    # Half of a character can stand in JSON as an escape only.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _child(node: _Node, key: Key) -> tuple[int, _Node]:

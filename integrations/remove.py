@@ -38,8 +38,16 @@ def take_back_of(host: str) -> installed.TakeBack:
     """How `host` removes our entries from a file that was changed since.
 
     It is the `take_back` of its module `settings`.
+
+    Raises:
+        InvalidCall: There is no such host.
     """
-    module = import_module(f"agent_exec.integrations.{host.replace('-', '_')}.settings")
+    try:
+        module = import_module(f"agent_exec.integrations.{host.replace('-', '_')}.settings")
+    except ImportError:
+        raise InvalidCall(
+            f"this release knows no host {host!r:.60}; use the release that has installed it"
+        ) from None
     take_back: installed.TakeBack = module.take_back
     return take_back
 
@@ -56,10 +64,15 @@ def _purge() -> Iterator[str]:
     except DaemonError as error:
         if error.code not in ("not_running", "draining"):
             yield f"the daemon was not stopped: {error}"
-    for folder in dict.fromkeys((os.path.dirname(places.secrets), places.runtime)):
-        if os.path.lexists(folder):
-            _remove(folder)
-            yield f"removed {folder}"
+    state = os.path.dirname(places.secrets)
+    if os.path.lexists(state):
+        # An install that has begun meanwhile is waited for; its record is not removed.
+        with installed.nothing():
+            _remove(state)
+        yield f"removed {state}"
+    if os.path.lexists(places.runtime):
+        _remove(places.runtime)
+        yield f"removed {places.runtime}"
 
 
 def _remove(folder: str) -> None:

@@ -49,6 +49,7 @@ OF_THE_HOOK = {
     *("agent_exec", "agent_exec._version", "agent_exec.cli", "agent_exec.cli.hook_words"),
     *("agent_exec.daemon", "agent_exec.daemon.client", "agent_exec.daemon.hook"),
     *("agent_exec.daemon.places", "agent_exec.daemon.protocol", "agent_exec.errors"),
+    "agent_exec.homes",
     *("agent_exec.integrations", "agent_exec.integrations.claude_code"),
     *("agent_exec.integrations.claude_code.hook", "agent_exec.named_tuple"),
 }

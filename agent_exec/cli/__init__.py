@@ -7,6 +7,7 @@ purpose: `main` turns it into one line.
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 EXIT_NOT_RUN = 125
 EXIT_INTERRUPTED = 130
-EXIT_UNREAD = 141
-"""Whoever read its output has gone, as of a program that SIGPIPE ends."""
 _SELDOM = 50_000
 """Objects made since the last look for cycles."""
 
@@ -45,58 +44,68 @@ def main(
         settle: Called before a command that may live long.
     """
     try:
-        words = sys.argv[1:]
-        # Imported where they are needed: a call should not wait for what it does not use.
-        if words[:1] == ["hook"] and (hooked := read_hook(words)) is not None:
-            from agent_exec.integrations.claude_code import hook  # noqa: PLC0415
-
-            leave(hook.main(hook.HookOptions(**hooked)))  # type: ignore[arg-type]
-        from agent_exec.cli.check_words import read_check  # noqa: PLC0415
-        from agent_exec.cli.run_words import read_run  # noqa: PLC0415
-
-        options, checked = read_run(words), read_check(words)
-        if options is not None:
-            from agent_exec.cli.run_call import execute  # noqa: PLC0415
-
-            leave(execute(options))
-        if checked is not None:
-            from agent_exec.cli import check_call  # noqa: PLC0415
-
-            leave(check_call.execute(checked))
-        if words == ["--version"]:
-            print(f"agent-exec {__version__}")
-            leave(0)
-        if words == ["--help"]:
-            from agent_exec.cli.plain_help import plain_help  # noqa: PLC0415
-
-            if (text := plain_help()) is not None:
-                print(text, end="")
-                leave(0)
-        from agent_exec.cli.commands import app  # noqa: PLC0415 - see run_words
-
-        settle()
-        app()
+        try:
+            _command(leave, settle)
+        finally:
+            # Here, where somebody can be told that it cannot be written.
+            _flush()
     except AgentExecError as error:
-        if sys.stderr is not None:
-            print(f"agent-exec: {error}", file=sys.stderr)
+        from agent_exec.cli.trouble import say  # noqa: PLC0415 - most commands have none
+
+        say(str(error))
         sys.exit(EXIT_NOT_RUN)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # What is left of the output would raise again at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
-        sys.exit(EXIT_UNREAD)
+    except OSError as error:
+        from agent_exec.cli.trouble import told  # noqa: PLC0415 - as above
+
+        sys.exit(told(error))
+
+
+def _command(leave: Callable[[int], NoReturn], settle: Callable[[], None]) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name of a file may hold what no encoding has.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    words = sys.argv[1:]
+    # Imported where they are needed: a call should not wait for what it does not use.
+    if words[:1] == ["hook"] and (hooked := read_hook(words)) is not None:
+        from agent_exec.integrations.claude_code import hook  # noqa: PLC0415
+
+        leave(hook.main(hook.HookOptions(**hooked)))  # type: ignore[arg-type]
+    from agent_exec.cli.check_words import read_check  # noqa: PLC0415
+    from agent_exec.cli.run_words import read_run  # noqa: PLC0415
+
+    options, checked = read_run(words), read_check(words)
+    if options is not None:
+        from agent_exec.cli.run_call import execute  # noqa: PLC0415
+
+        leave(execute(options))
+    if checked is not None:
+        from agent_exec.cli import check_call  # noqa: PLC0415
+
+        leave(check_call.execute(checked))
+    if words == ["--version"]:
+        print(f"agent-exec {__version__}")
+        leave(0)
+    if words == ["--help"]:
+        from agent_exec.cli.plain_help import plain_help  # noqa: PLC0415
+
+        if (text := plain_help()) is not None:
+            print(text, end="")
+            leave(0)
+    from agent_exec.cli.commands import app  # noqa: PLC0415 - see run_words
+
+    settle()
+    app()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
 
 
 def _leave(status: int) -> NoReturn:
     """End at once: to take down what was imported takes a tenth of the time of a hook."""
-    try:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
-    except BrokenPipeError:
-        os._exit(EXIT_UNREAD)
-    except OSError:
-        # Python says what it has to say to that.
-        sys.exit(status)
+    _flush()
     os._exit(status)

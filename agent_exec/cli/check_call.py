@@ -39,6 +39,8 @@ def execute(options: CheckOptions) -> int:
 
 
 def _lines(name: str) -> Iterator[dict[str, Any]]:
+    if name == "-" and sys.stdin is None:
+        raise InvalidCall("stdin is closed; give the calls there, or name a file that has them")
     try:
         file = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: SIM115
     except OSError as error:
@@ -69,6 +71,8 @@ def _answer(checker: Checker, line: dict[str, Any]) -> dict[str, object]:
 
 
 def _print(shown: dict[str, object]) -> None:
+    if sys.stdout is None:
+        return
     text = json.dumps(shown, ensure_ascii=False)
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace") + b"\n")
     sys.stdout.buffer.flush()

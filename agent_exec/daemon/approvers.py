@@ -23,13 +23,12 @@ class Approvers:
         self._open: dict[str, tuple[object, asyncio.Future[Answer]]] = {}
 
     def register(self, who: object, worktree: str | None, ask: _Ask | None) -> None:
-        """From now on `who` is asked, for `worktree` or (None) for any.
+        """From now on `who` is asked, for `worktree`, without links, or (None) for any.
 
         Without `ask` it is not: it answers only what it has had decided itself.
         """
-        where = None if worktree is None else os.path.realpath(worktree)
         self._approvers.pop(who, None)
-        self._approvers[who] = (where, ask)
+        self._approvers[who] = (worktree, ask)
 
     def is_anybody_there(self, worktree: str) -> bool:
         """Whether there is somebody to ask about `worktree`."""

@@ -43,7 +43,7 @@ from agent_exec.daemon.protocol import (
     version_key,
 )
 from agent_exec.daemon.service import Service
-from agent_exec.daemon.services import Services
+from agent_exec.daemon.services import Services, real_worktree
 from agent_exec.errors import AgentExecError, DaemonError, InvalidCall
 from agent_exec.model.decision import Decision, Executor
 from agent_exec.model.question import Answer
@@ -207,6 +207,7 @@ class Connection:
             request.get("op") != "prove"
             or expected is None
             or not isinstance(given, str)
+            or not given.isascii()
             or not hmac.compare_digest(given.encode(), expected.encode())
         ):
             raise DaemonError(
@@ -224,6 +225,8 @@ class Connection:
         nonce, version = request.get("nonce"), request.get("version")
         if not isinstance(nonce, str) or not isinstance(version, str) or not nonce:
             raise DaemonError("hello has protocol, version and nonce", "bad_request")
+        if not nonce.isascii():
+            raise DaemonError("nonce is a text of ASCII characters", "bad_request")
         self._client_version = version
         newer = version_key(version) > version_key(self._version)
         if request.get("protocol") != PROTOCOL and not newer:
@@ -346,9 +349,8 @@ class Connection:
             return await service.decide(arguments)
 
     async def _approver(self, request: Json) -> Json:
-        worktree = request.get("worktree")
-        if not isinstance(worktree, str | None):
-            raise InvalidCall("worktree is an absolute path, or null for any")
+        given = request.get("worktree")
+        worktree = None if given is None else real_worktree(given)
         if not self._peer.may_approve:
             raise DaemonError(
                 f"pid {self._peer.pid} cannot be told from a process that a call has left "
@@ -382,7 +384,10 @@ class Connection:
             return await service.run_decided(decision, answer, owner=owner, live=live)
 
     async def _cancel(self, request: Json) -> Json:
-        task = self._tasks.get(request.get("request", ""))
+        id_ = request.get("request", "")
+        if not isinstance(id_, int | str):
+            raise InvalidCall("cancel has request, the id of the one that is to end")
+        task = self._tasks.get(id_)
         if task is None or task is asyncio.current_task():
             return {"cancelled": False}
         task.cancel()

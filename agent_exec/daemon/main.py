@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import suppress
 
 from agent_exec.daemon.places import Places
 from agent_exec.daemon.server import Server, Settings
@@ -44,5 +45,7 @@ async def _serve(places: Places, settings: Settings, *, attached: bool) -> None:
 
 
 def _say(message: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
+    """Tell whoever has started us, who may have gone meanwhile."""
+    if sys.stdout is not None:
+        with suppress(BrokenPipeError):
+            os.write(1, f"{json.dumps(message)}\n".encode())

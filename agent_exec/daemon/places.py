@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 
 from agent_exec.errors import DaemonError
+from agent_exec.homes import state_home
 from agent_exec.named_tuple import NamedTuple
 
 TYPE_CHECKING = False  # as in `agent_exec`
@@ -29,7 +30,7 @@ class Places(NamedTuple):
     @classmethod
     def find(cls, environ: Mapping[str, str]) -> Places:
         """By the XDG directories of `environ`. Nothing is made."""
-        state = os.path.join(_xdg(environ, "XDG_STATE_HOME", ".local/state"), "agent_exec")
+        state = os.path.join(state_home(environ), "agent_exec")
         runtime = environ.get("XDG_RUNTIME_DIR", "")
         if os.path.isabs(runtime) and os.path.isdir(runtime):
             return cls(os.path.join(runtime, "agent_exec"), os.path.join(state, "secrets"))
@@ -79,7 +80,7 @@ class Folder:
             self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             code = "not_running" if isinstance(error, FileNotFoundError) else "not_safe"
-            raise DaemonError(f"{path}: {error.strerror}", code) from None
+            raise DaemonError(_words(error, path), code) from None
         found = os.fstat(self.fd)
         if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
             os.close(self.fd)
@@ -104,14 +105,16 @@ class Folder:
         return f"/proc/self/fd/{self.fd}/{name}"
 
 
+def _words(error: OSError, path: str) -> str:
+    where = path if error.filename is None else os.fsdecode(error.filename)
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"{where} is no directory; move it away"
+    return f"{where}: {error.strerror}"
+
+
 def _make_private(path: str) -> None:
     """Make the directory `path`, 0700, if it is not there."""
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
         return
-
-
-def _xdg(environ: Mapping[str, str], name: str, otherwise: str) -> str:
-    home = environ.get(name, "")
-    return home if os.path.isabs(home) else os.path.join(os.path.expanduser("~"), otherwise)

@@ -11,6 +11,7 @@ can stand between.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -64,6 +65,14 @@ def read_line(line: bytes) -> dict[str, Any]:
     return message
 
 
+def can_be_named(path: str) -> bool:
+    """Is that a name which a file system can have? JSON can hold others."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+
+
 def early_id(beginning: bytes) -> int | str | None:
     """The id of a request whose line is too long to read, where it comes first."""
     import re  # noqa: PLC0415 - a client has no use for it
@@ -115,10 +124,17 @@ def make_token(path: str) -> bytes:
         os.unlink(draft)
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(fd, token)
-    finally:
-        os.close(fd)
-    os.replace(draft, path)
+        try:
+            written = os.write(fd, token)
+        finally:
+            os.close(fd)
+        if written < len(token):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        os.replace(draft, path)
+    except BaseException:
+        if os.path.lexists(draft):
+            os.unlink(draft)
+        raise
     return token
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from agent_exec.daemon.protocol import can_be_named
 from agent_exec.daemon.service import Service
 from agent_exec.errors import InvalidCall
 from agent_exec.named_tuple import NamedTuple
@@ -146,13 +147,23 @@ class _Lock:
 
 
 def _key(worktree: object, policy: object) -> Key:
-    if not isinstance(worktree, str) or not os.path.isabs(worktree) or "\0" in worktree:
-        raise InvalidCall(f"worktree is {worktree!r:.200}, and has to be an absolute path")
-    if not isinstance(policy, str) or not policy or "\0" in policy:
+    worktree = real_worktree(worktree)
+    if not isinstance(policy, str) or not policy or not can_be_named(policy):
         raise InvalidCall(f"policy is {policy!r:.200}, and has to be a name or an absolute path")
     if is_path(policy) and not os.path.isabs(os.path.expanduser(policy)):
         raise InvalidCall(f"policy {policy!r:.200}: its path has to be absolute here")
-    return Key(os.path.realpath(worktree), policy)
+    return Key(worktree, policy)
+
+
+def real_worktree(worktree: object) -> str:
+    """Without links.
+
+    Raises:
+        InvalidCall: It is no absolute path.
+    """
+    if isinstance(worktree, str) and os.path.isabs(worktree) and can_be_named(worktree):
+        return os.path.realpath(worktree)
+    raise InvalidCall(f"worktree is {worktree!r:.200}, and has to be an absolute path")
 
 
 def _state(policy: str) -> _State:

@@ -32,6 +32,16 @@ def ensure_daemon(
     if any(is_mark(name) for name in environ):
         raise DaemonError("a program of a call starts no daemon", "not_trusted")
     deadline = time.monotonic() + timeout_s
+    try:
+        return _ensured(places, environ, deadline, connect)
+    except OSError as error:
+        where = places.runtime if error.filename is None else error.filename
+        raise DaemonError(f"no daemon can be started: {where}: {error.strerror}") from None
+
+
+def _ensured(
+    places: Places, environ: Mapping[str, str], deadline: float, connect: Callable[[], _T]
+) -> _T:
     with Folder(places.runtime, make=True):
         lock = os.open(places.start_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

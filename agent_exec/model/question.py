@@ -109,6 +109,8 @@ class Answer(NamedTuple):
         Raises:
             KeyError, TypeError, ValueError: It is no such object.
         """
+        if not isinstance(shown, Mapping):
+            raise TypeError(f"{type(shown).__name__} is no object")
         pattern = shown.get("pattern")
         return cls(
             Reply(shown["reply"]),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from agent_exec.homes import state_home
+
 _LONGEST = 200
 
 
@@ -15,10 +17,7 @@ def outputs_folder(environ: Mapping[str, str], worktree: str) -> str:
         environ: Of this process.
         worktree: Absolute, without links.
     """
-    home = environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(home):
-        home = os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(home, "agent_exec", "outputs", folder_name(worktree))
+    return os.path.join(state_home(environ), "agent_exec", "outputs", folder_name(worktree))
 
 
 def folder_name(worktree: str) -> str:

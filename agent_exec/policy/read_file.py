@@ -143,9 +143,12 @@ class _Reader:
         if node.tag == "tag:yaml.org,2002:merge":
             raise self._error(node, "a policy has no merge keys (<<); name its base in extends")
         try:
-            return yaml.SafeLoader("").construct_object(node)
+            value = yaml.SafeLoader("").construct_object(node)
         except ValueError as error:
             raise self._error(node, f"{node.value!r}: {error}; put it in quotes") from None
+        if isinstance(value, str) and "\0" in value:
+            raise self._error(node, "holds a NUL, which no program or file system can be given")
+        return value
 
     def _error(self, node: yaml.Node, message: str) -> PolicyError:
         mark = node.start_mark

@@ -30,6 +30,7 @@ _MOVED = regex(
     r"""(?:&&|;)\s*(?P<rest>\S.*)""",
     re.DOTALL,
 )
+_FAR = 1 << 63
 _INSTEAD = "run the command itself, without agent-exec: every command goes through it by itself"
 
 
@@ -184,4 +185,7 @@ def _words(value: object) -> tuple[str, ...]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and value == value and value >= 0  # noqa: PLR0124 - NaN
+    """Of seconds: also infinity, but no whole number beyond all that a clock counts."""
+    if isinstance(value, int):
+        return 0 <= value < _FAR
+    return isinstance(value, float) and value >= 0

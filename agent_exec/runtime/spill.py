@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 
 from agent_exec.errors import LaunchError, Step
 from agent_exec.model.plan import Spill
@@ -36,4 +37,5 @@ class OutputFile(NamedTuple):
         """Close it; remove it too, when the call did not run."""
         os.close(self.spill.fd)
         if not keep:
-            os.unlink(self.path)
+            with suppress(FileNotFoundError):  # who purges our state has been quicker
+                os.unlink(self.path)

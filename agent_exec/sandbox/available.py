@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from agent_exec.homes import state_home
 from agent_exec.sandbox import landlock
 from agent_exec.sandbox.profile import Enforced, FilterMaker
 
@@ -37,7 +38,4 @@ def tmp_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
     In ``/tmp`` only where that cannot be written: who has the right to write there has it in
     any directory beneath.
     """
-    home = environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(home):
-        home = os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(home, "agent_exec", _TMP), f"/tmp/agent_exec-{os.geteuid()}"
+    return os.path.join(state_home(environ), "agent_exec", _TMP), f"/tmp/agent_exec-{os.geteuid()}"

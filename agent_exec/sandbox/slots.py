@@ -112,7 +112,7 @@ class Slots:
             OSError: As `TmpFolders.make`.
         """
         while (slot := self._pop(kind)) is not None:
-            if self._tmp.owns(slot.tmp):
+            if self._is_there(slot.tmp):
                 return slot
             slot.close()
         return Slot(kind, self._folder())
@@ -148,7 +148,11 @@ class Slots:
         """An empty directory that nobody has."""
         with self._lock:
             spare = self._spare.pop() if self._spare else ""
-        return spare if self._tmp.owns(spare) else self._tmp.make()
+        return spare if self._is_there(spare) else self._tmp.make()
+
+    def _is_there(self, folder: str) -> bool:
+        # Somebody may have removed it, as a purge does.
+        return self._tmp.owns(folder) and os.access(folder, os.F_OK)
 
     def _pop(self, kind: Key | None) -> Slot | None:
         with self._lock:

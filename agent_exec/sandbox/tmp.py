@@ -9,6 +9,7 @@ What an owner that was killed has left is removed by the next one that makes its
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -47,10 +48,12 @@ class TmpFolders:
         with self._lock:
             if self._pid != os.getpid():
                 self._begin()
-            self._count += 1
-            made = f"{self._own}/{self._count}"
-        os.mkdir(made, MODE)
-        return made
+            try:
+                return self._made()
+            except FileNotFoundError:
+                # Somebody has removed all of it, as a purge does.
+                self._begin()
+                return self._made()
 
     def owns(self, made: str) -> bool:
         """Was it made by us, in this process, and not before `close`?"""
@@ -65,8 +68,14 @@ class TmpFolders:
                 os.close(self._held)
             self._pid, self._held, self._own = 0, -1, ""
 
+    def _made(self) -> str:
+        self._count += 1
+        made = f"{self._own}/{self._count}"
+        os.mkdir(made, MODE)
+        return made
+
     def _begin(self) -> None:
-        if self._held >= 0:  # of the process that we were forked from
+        if self._held >= 0:  # of the process that we were forked from, or of what was removed
             os.close(self._held)
             self._held = -1
         *others, last = self._folders
@@ -83,7 +92,9 @@ class TmpFolders:
             own = f"{folder}/{os.getpid():x}-{os.urandom(4).hex()}"
             os.mkdir(own, 0o700)
             held = _locked(f"{own}/lock", wait=False)
-        assert held is not None, "nobody else knows the name"
+        if held is None:
+            # Who removes our state has removed the lock of all owners, too.
+            raise BlockingIOError(errno.EAGAIN, "swept by somebody else", own)
         self._own, self._beneath = own, f"{own}/"
         self._held, self._pid = held, os.getpid()
 
@@ -104,9 +115,14 @@ class _Swept:
         held = _locked(f"{folder}/lock", wait=True)
         assert held is not None, "it waits"
         self._held = held
-        for entry in os.scandir(folder):
-            if entry.is_dir(follow_symlinks=False):
-                self._sweep(entry.path)
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        self._sweep(entry.path)
+        except BaseException:
+            os.close(held)
+            raise
         return folder
 
     def __exit__(
@@ -119,7 +135,10 @@ class _Swept:
 
     @staticmethod
     def _sweep(owned: str) -> None:
-        held = _locked(f"{owned}/lock", wait=False)
+        try:
+            held = _locked(f"{owned}/lock", wait=False)
+        except OSError:
+            return  # its owner has just removed it, or nobody may look into it
         if held is not None:
             remove(owned)
             os.close(held)

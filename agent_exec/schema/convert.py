@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -51,6 +50,7 @@ _ARGS = frozenset({"args", "arguments"})
 _WORDS = {"true": True, "false": False}
 # A time of that many is no number of seconds that anybody waits for.
 _SURELY_MS = 1000
+_FAR = 1e300
 
 
 class Converted(NamedTuple):
@@ -154,7 +154,7 @@ class _Conversion:
         self._hints.append(f"{name} was sent as text; send the list itself")
 
     def _strings(self, words: list[Any], where: str) -> list[Any]:
-        made = [str(word) if _is_number(word) else word for word in words]
+        made = [_as_text(word) for word in words]
         for word, text in zip(words, made, strict=True):
             if word is not text:
                 self._hints.append(f'{where}: {text} was taken for "{text}"')
@@ -167,7 +167,7 @@ class _Conversion:
                 continue
             self._number(name, whole=False)
             value = fields.pop(name)
-            if not _is_number(value) or not math.isfinite(value * 1000.0):
+            if not _is_usual(value):
                 raise InvalidCall(f"{name} is no number of milliseconds; send timeout_ms")
             seconds = name != "timeout" or value < _SURELY_MS
             milliseconds = round(value * 1000) if seconds else round(value)
@@ -181,8 +181,7 @@ class _Conversion:
         env = self._fields.get("env")
         if isinstance(env, Mapping):
             self._fields["env"] = [
-                {"name": name, "value": str(value) if _is_number(value) else value}
-                for name, value in env.items()
+                {"name": name, "value": _as_text(value)} for name, value in env.items()
             ]
             self._hints.append('env was taken for a list of {"name", "value"}')
 
@@ -223,5 +222,14 @@ def _as_words(line: str) -> str:
     return f'send {{"argv": {json.dumps(words)}}}'
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _as_text(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """A number as the word that it surely is; everything else as it is."""
+    is_number = isinstance(value, float) or _is_usual(value)
+    return str(value) if is_number else value
+
+
+def _is_usual(value: object) -> bool:
+    """Is it a number that is finite, a thousand times as large, too, and that can be written?"""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -_FAR < value < _FAR

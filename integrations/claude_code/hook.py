@@ -21,6 +21,7 @@ from agent_exec.daemon.hook import (
     reasons_of,
     rule,
 )
+from agent_exec.daemon.protocol import can_be_named
 from agent_exec.named_tuple import NamedTuple
 
 TYPE_CHECKING = False  # as in `agent_exec`
@@ -31,6 +32,7 @@ EXIT_BLOCKED = 2
 LATE_S = 20
 """The hook's entry in the settings gives it longer."""
 _MOST_BYTES = 32 * 1024 * 1024
+_FOR_EVER_MS = 1e15
 _INSTEAD = "Do it another way that this policy allows, or ask the user to do it."
 
 
@@ -109,7 +111,7 @@ def _answer(options: HookOptions, given: bytes) -> dict[str, Any] | None:
     if not isinstance(given_to, dict) or not isinstance(given_to.get("command"), str):
         return _decision("deny", "the call has no command: send command, a text")
     cwd = event.get("cwd") or os.getcwd()
-    if not isinstance(cwd, str) or not os.path.isabs(cwd):
+    if not isinstance(cwd, str) or not os.path.isabs(cwd) or not can_be_named(cwd):
         return _decision("deny", "the event has a cwd that is no absolute path")
     return _judge(options, given_to, cwd)
 
@@ -153,7 +155,7 @@ def _timeout_s(given: dict[str, Any]) -> float | None:
     timeout = given.get("timeout")
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
         return None
-    return timeout / 1000
+    return timeout / 1000 if timeout < _FOR_EVER_MS else float("inf")
 
 
 def _decision(decision: str, reason: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from agent_exec import InvalidCall
 from agent_exec.daemon.hook import absolute_policy, own_program
+from agent_exec.homes import home
 from agent_exec.integrations import installed
 from agent_exec.integrations.claude_code.settings import (
     other_rules,
@@ -49,7 +50,7 @@ def prepare(
         InvalidCall: There is no such scope, or its file cannot be understood.
     """
     project = os.path.abspath(project)
-    path = os.path.realpath(settings_path(scope, project, os.path.expanduser("~")))
+    path = os.path.realpath(settings_path(scope, project, home()))
     words = [*own_program(), "hook", "claude-code", "--policy", absolute_policy(policy, project)]
     if worktree is not None:
         words += ["--worktree", os.path.abspath(worktree)]
@@ -85,7 +86,7 @@ def uninstall(*, scope: str, project: str) -> Iterator[str]:
         InvalidCall: There is no such scope, or its file cannot be understood or written.
     """
     project = os.path.abspath(project)
-    path = os.path.realpath(settings_path(scope, project, os.path.expanduser("~")))
+    path = os.path.realpath(settings_path(scope, project, home()))
     ours = [one for one in installed.changes(host=HOST) if one.path == path]
     found = False
     for change in reversed(ours):

@@ -11,6 +11,10 @@ from mcp import types
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
+_NOTIFICATIONS = "notifications/"
+_NO_ID = "%s is a request: send it with an id, which is a string or a whole number"
+_LONGEST_METHOD = 100
+
 
 class _Reads(Protocol):
     async def receive(self) -> SessionMessage | Exception: ...
@@ -40,12 +44,18 @@ class AnswersMistakes:
 
     async def receive(self) -> SessionMessage | Exception:
         """The next message that is one."""
-        while isinstance(item := await self._reads.receive(), ValidationError):
-            if _is_blank(item):
-                continue
-            answer = types.JSONRPCError(jsonrpc="2.0", id=_id_of(item), error=_error_of(item))
+        while True:
+            item = await self._reads.receive()
+            if isinstance(item, ValidationError):
+                if _is_blank(item):
+                    continue
+                answer = types.JSONRPCError(jsonrpc="2.0", id=_id_of(item), error=_error_of(item))
+            elif (method := _asked_without_id(item)) is not None:
+                error = types.ErrorData(code=types.INVALID_REQUEST, message=_NO_ID % method)
+                answer = types.JSONRPCError(jsonrpc="2.0", id=None, error=error)
+            else:
+                return item
             await self._writes.send(SessionMessage(answer))
-        return item
 
     async def aclose(self) -> None:
         await self._reads.aclose()
@@ -69,6 +79,16 @@ class AnswersMistakes:
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+def _asked_without_id(item: SessionMessage | Exception) -> str | None:
+    """The method of a request that lost its id: one that is no string or whole number is read
+    as none at all, and then the request as a notification.
+    """
+    message = item.message if isinstance(item, SessionMessage) else None
+    if not isinstance(message, types.JSONRPCNotification):
+        return None
+    return None if message.method.startswith(_NOTIFICATIONS) else message.method[:_LONGEST_METHOD]
 
 
 def _is_blank(mistake: ValidationError) -> bool:

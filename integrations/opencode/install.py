@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import resources
 from typing import NamedTuple
@@ -14,6 +14,7 @@ import agent_exec
 from agent_exec import AgentExecError, InvalidCall
 from agent_exec.daemon.hook import absolute_policy, own_program
 from agent_exec.daemon.protocol import PROTOCOL
+from agent_exec.homes import home
 from agent_exec.integrations import installed
 from agent_exec.integrations.opencode.settings import MARK, take_back, with_ours
 from agent_exec.schema.definition import definitions
@@ -114,9 +115,12 @@ def install(options: Options, environ: Mapping[str, str] = os.environ) -> Iterat
             made.append(  # noqa: PERF401 - known, should the next one fail
                 installed.record_change(one.path, one.before, one.after, host=HOST, environ=environ)
             )
-    except AgentExecError:
-        for change in reversed(made):
-            installed.undo(change, take_back, environ=environ)
+    except AgentExecError as error:
+        if stays := _undone(made, environ):
+            raise InvalidCall(
+                f"{error}; what was written until then stays ({stays}): mend that, then run "
+                "`agent-exec opencode uninstall`"
+            ) from None
         raise
     for one in planned:
         yield f"wrote {one.path}"
@@ -132,6 +136,17 @@ def uninstall(options: Options, environ: Mapping[str, str] = os.environ) -> Iter
     places = _Places.of(options, environ)
     done = [*_taken_back(places), *_without_record(places)]
     yield from done or [f"{places.folder} has nothing of ours"]
+
+
+def _undone(made: Sequence[installed.Change], environ: Mapping[str, str]) -> str:
+    """Take all that back; why some of it could not be, or nothing."""
+    failed: list[str] = []
+    for change in reversed(made):
+        try:
+            installed.undo(change, take_back, environ=environ)
+        except AgentExecError as error:
+            failed.append(str(error))
+    return "; ".join(failed)
 
 
 def _taken_back(places: _Places) -> Iterator[str]:
@@ -187,14 +202,14 @@ class _Places(NamedTuple):
     def of(cls, options: Options, environ: Mapping[str, str]) -> _Places:
         config = environ.get("XDG_CONFIG_HOME", "")
         if not os.path.isabs(config):
-            config = os.path.join(os.path.expanduser("~"), ".config")
-        home = os.path.realpath(os.path.join(config, "opencode"))
+            config = os.path.join(home(), ".config")
+        own = os.path.realpath(os.path.join(config, "opencode"))
         if options.everywhere:
-            return cls(home, home, home, environ)
+            return cls(own, own, own, environ)
         project = os.path.realpath(options.project)
         if not os.path.isdir(project):
             raise InvalidCall(f"{project} is no directory")
-        return cls(project, os.path.join(project, ".opencode"), home, environ)
+        return cls(project, os.path.join(project, ".opencode"), own, environ)
 
     def configuration(self) -> str:
         """The file that is there, or is to be made."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from in_process import InProcess
 
 from agent_exec import ExecTool
+from agent_exec.runtime.audit import reader
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -59,6 +61,51 @@ def test_broken_lines_are_told(run: Run, log: Path) -> None:
     done = run(log, "show")
     assert done.stdout.count("\n") == 2
     assert done.stderr == "agent-exec: 2 lines were no records\n"
+
+
+@pytest.mark.parametrize("words", [("show",), ("stats",), ("replay", "-p", "open")], ids=str)
+def test_records_of_another_shape_are_told(run: Run, log: Path, words: tuple[str, ...]) -> None:
+    (path,) = log.iterdir()
+    whole = json.loads(path.read_text().split("\n")[1])
+    wrong = ["x", 1.5, True, [5], {"argv": 5, "commands": {}}, {"pipeline": [5], "commands": [5]}]
+    wrong += [{"command": 5, "because": 5, "run_ms": 10**400}, {"commands": [{"argv": "x"}]}]
+    records = [{**whole, name: value} for name in whole for value in wrong]
+    with path.open("a") as file:
+        file.writelines(f"{json.dumps(record)}\n" for record in records)
+    done = run(log, *words)
+    assert "were no records\n" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
+@pytest.mark.parametrize("place", ["of the log", "of a day"])
+def test_what_is_no_log_is_told(
+    run: Run, tmp_path: Path, place: str, make: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "log"
+    path = folder
+    if place == "of a day":
+        folder.mkdir()
+        path = folder / "2026-11-23.jsonl"
+    elif make is Path.mkdir:
+        make = Path.touch
+    make(path)
+    done = run(folder, "show", status=125)
+    assert done.stderr.startswith("agent-exec: ")
+    assert str(path) in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_line_that_is_too_long_counts_once(
+    run: Run, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path,) = log.iterdir()
+    path.write_bytes(b"[]" * 50_000 + b"\n" + path.read_bytes())
+    monkeypatch.setattr(reader, "_MOST_LINE", 50_000)
+    monkeypatch.setattr(reader, "_CHUNK", 1000)
+    done = run(log, "show")
+    assert done.stderr == "agent-exec: 1 lines were no records\n"
+    assert done.stdout.count("\n") == 2
 
 
 def test_follow(log: Path) -> None:

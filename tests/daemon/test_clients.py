@@ -83,6 +83,24 @@ def test_requests_are_answered_as_they_end_and_by_their_ids(served: Home) -> Non
         pytest.param(
             b'{"id": 1, "op": "check", "worktree": "/", "call": {"argv": 3}}\n', "int", id="argv"
         ),
+        pytest.param(b'{"id": 1, "op": "cancel", "request": {}}\n', "the id of", id="cancel"),
+        *[
+            pytest.param(
+                as_line({"id": 1, "op": op, "call": {}, "worktree": place}), "absolute", id=id_
+            )
+            for op in ("check", "approver")
+            for id_, place in ((f"{op}-nul", "/a\0b"), (f"{op}-half", "/\ud800"))
+        ],
+        pytest.param(
+            as_line({"id": 1, "op": "check", "call": {}, "worktree": "/", "policy": "/\ud800"}),
+            "absolute path",
+            id="policy-half",
+        ),
+        pytest.param(
+            as_line({"id": 1, "op": "judge", "command": "", "cwd": "/", "timeout_s": 10**400}),
+            "number of seconds",
+            id="timeout",
+        ),
     ],
 )
 def test_nonsense_is_answered_and_the_connection_goes_on(

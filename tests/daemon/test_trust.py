@@ -128,6 +128,10 @@ def test_the_proof_of_the_daemon_is_none_of_a_client(served: Home) -> None:
         pytest.param(b"GET / HTTP/1.1\r\n", id="another-protocol"),
         pytest.param(b"x" * 5000 + b"\n", id="longer-than-a-hello"),
         pytest.param(b'{"id": true, "op": "hello"}\n', id="no-id"),
+        pytest.param(
+            as_line({"id": 1, "op": "hello", "version": "1", "protocol": 1, "nonce": "\ud800"}),
+            id="half-of-a-character",
+        ),
     ],
 )
 def test_who_has_proved_nothing_gets_nothing(served: Home, line: bytes) -> None:
@@ -278,6 +282,10 @@ def test_only_an_approver_answers(served: Home) -> None:
             client.request("answer", **where, **answer)
         assert caught.value.code == "not_trusted"
         client.request("approver")
+        wrongs: list[object] = [[], 5, None]
+        for wrong in wrongs:
+            with pytest.raises(DaemonError, match="no answer that could be understood"):
+                client.request("answer", question="1", answer=wrong)
         assert client.request("answer", **where, **answer)["status"] == 0
     assert (served.worktree / "decided").exists()
 

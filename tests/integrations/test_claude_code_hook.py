@@ -163,6 +163,19 @@ def test_a_call_without_a_command_is_not_allowed(
     assert decided(agent_exec, given)["permissionDecision"] in ("deny", "ask")
 
 
+@pytest.mark.parametrize("cwd", ["here", 5, "/a\0b", "/\ud800"])
+def test_a_cwd_that_is_none_is_not_allowed(agent_exec: AgentExec, cwd: object) -> None:
+    answer = decided(agent_exec, {**EVENT, "cwd": cwd})
+    assert answer["permissionDecision"] == "deny"
+    assert "no absolute path" in answer["permissionDecisionReason"]
+
+
+def test_a_time_that_no_clock_counts_is_as_long_as_it_takes(
+    home: Home, agent_exec: AgentExec
+) -> None:
+    assert decided(agent_exec, event(home, "ls", timeout=10**400))["permissionDecision"] == "allow"
+
+
 @pytest.mark.parametrize(
     "words",
     [

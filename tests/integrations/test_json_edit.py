@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_exec import InvalidCall
-from agent_exec.integrations.json_edit import drop, put, read
+from agent_exec.integrations.json_edit import drop, put, read, replace
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -89,3 +89,9 @@ def test_what_is_none_is_refused_with_its_line(text: str, line: int) -> None:
 def test_something_else_on_the_way_is_refused() -> None:
     with pytest.raises(InvalidCall, match="at a is"):
         put('{"a": 7}', ("a", "b"), 1, "f")
+
+
+def test_half_of_a_character_stays_an_escape() -> None:
+    text = replace('{"\\ud800": "\\udfff"}', ("\ud800",), {"\udc00": "\udfff"}, "f")
+    assert text == '{"\\ud800": {"\\udc00": "\\udfff"}}'
+    assert put(text, ("\udfff",), 1, "f").encode()

@@ -33,6 +33,9 @@ MISTAKES: list[tuple[bytes, Any, int]] = [
     (b'{"jsonrpc":"1.0","id":"x","method":"ping"}', "x", -32600),
     (b'"ping"', None, -32600),
     (b'{"jsonrpc":"2.0","id":8,"method":"tools/call"}', 8, -32602),
+    (b'{"jsonrpc":"2.0","method":"tools/call"}', None, -32600),
+    (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', None, -32600),
+    (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', None, -32600),
     (b'{"jsonrpc":"2.0","id":9,"method":"tools/burn"}', 9, -32601),
 ]
 

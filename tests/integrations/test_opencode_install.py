@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from daemon_host import Home
 
+from agent_exec import InvalidCall
 from agent_exec.integrations import installed
 from agent_exec.integrations.json_edit import read
 from agent_exec.schema.definition import definitions
@@ -257,11 +258,11 @@ def test_a_failure_half_way_takes_back_what_was_done(
 ) -> None:
     write, written = installed._write, []
 
-    def full(path: str, after: bytes) -> None:
+    def full(path: str, *content: Any) -> None:
         written.append(path)
         if path.endswith("opencode.json"):
-            raise OSError(28, "No space left on device")
-        write(path, after)
+            raise InvalidCall(f"{path} cannot be written: No space left on device")
+        write(path, *content)
 
     monkeypatch.setattr(installed, "_write", full)
     done = agent_exec("opencode", "install")

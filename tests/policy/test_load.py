@@ -70,6 +70,11 @@ def mistake(folder: Path, text: str | bytes) -> str:
             id="a-boolean-for-a-word",
         ),
         pytest.param(
+            'version: 1\nprograms: {path: [/a, "/b\\0"]}',
+            "p.yaml:2:23: holds a NUL, which no program or file system can be given",
+            id="a-nul",
+        ),
+        pytest.param(
             "version: 1\nenv: {set: {no: x}}",
             "p.yaml:2:13: a key is a string; put False in quotes",
             id="a-boolean-for-a-key",

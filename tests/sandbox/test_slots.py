@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -280,4 +281,17 @@ def test_a_forked_child_has_none_of_its_parent_s(slots: Slots) -> None:
     assert os.path.isdir(taken.tmp)
     assert use(slots.take(KIND), KIND) == [held]
     slots.give_back(kept, again=True)
+    slots.give_back(taken, again=True)
+
+
+@pytest.mark.parametrize("removed", ["its directory", "all of them"])
+def test_a_slot_whose_directory_somebody_has_removed_is_not_taken(
+    slots: Slots, tmp_path: Path, removed: str
+) -> None:
+    slot = slots.take(KIND)
+    slots.give_back(slot, again=True)
+    shutil.rmtree(slot.tmp if removed == "its directory" else tmp_path / "tmp")
+    taken = slots.take(KIND)
+    assert taken is not slot
+    assert os.path.isdir(taken.tmp)
     slots.give_back(taken, again=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -106,3 +108,39 @@ def test_a_folder_that_others_may_write_is_refused(tmp_path: Path) -> None:
     folder.chmod(0o777)
     with pytest.raises(PermissionError, match="not ours alone"):
         TmpFolders(str(folder)).make()
+
+
+def test_what_somebody_else_has_removed_is_made_anew(tmp_path: Path) -> None:
+    folders = TmpFolders(str(tmp_path / "tmp"))
+    first = folders.make()
+    shutil.rmtree(tmp_path / "tmp")
+    second = folders.make()
+    assert os.path.isdir(second)
+    assert (folders.owns(first), folders.owns(second)) == (False, True)
+    folders.close()
+    assert folders_in(tmp_path / "tmp") == set()
+
+
+@pytest.mark.parametrize("trouble", [FileNotFoundError, PermissionError])
+def test_an_owner_that_ends_while_it_is_swept_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: type[OSError]
+) -> None:
+    (tmp_path / "1-a").mkdir()
+    opened = os.open
+
+    def gone(path: str, *words: int) -> int:
+        if "1-a" in path:
+            raise trouble
+        return opened(path, *words)
+
+    folders = TmpFolders(str(tmp_path))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", gone)
+        made = folders.make()
+    assert made.startswith(str(tmp_path))
+    lock = os.open(tmp_path / "lock", os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(lock)
+        folders.close()

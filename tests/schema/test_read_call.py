@@ -106,6 +106,9 @@ def test_what_is_surely_meant_is_taken_and_said(arguments: Any, call: ToolCall, 
         ({"argv": ["a"], "timeout_ms": 0}, "from 1 to"),
         ({"argv": ["a"], "timeout_ms": 10**400}, "from 1 to"),
         ({"argv": ["a"], "timeout": float("inf")}, "send timeout_ms"),
+        ({"argv": ["a"], "timeout": 10**400}, "send timeout_ms"),
+        ({"argv": ["a", 10**5000]}, "argv[1] is int; send argv as a list of strings"),
+        ({"argv": ["a"], "env": {"A": 10**5000}}, "send env as a list such as"),
         ({"argv": ["a"], "timeout": "soon"}, "send timeout_ms"),
         ({"argv": ["a"], "terminal": True}, "send background: true"),
         ({"argv": ["a"], "env": [{"name": "A"}]}, "send env as a list such as"),
@@ -140,7 +143,12 @@ def test_the_companions_know_other_names_too() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=8,
 )

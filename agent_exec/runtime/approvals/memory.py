@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from agent_exec.errors import PolicyError
+from agent_exec.homes import state_home
 from agent_exec.model.decision import Decision
 from agent_exec.model.plan import Identity
 from agent_exec.named_tuple import NamedTuple
@@ -202,10 +203,7 @@ def new_entry(shown: str, *, basis: Basis | None = None, wide: Wide | None = Non
 
 def approvals_folder(environ: Mapping[str, str]) -> str:
     """``agent_exec/approvals`` beneath the XDG state directory."""
-    home = environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(home):
-        home = os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(home, "agent_exec", "approvals")
+    return os.path.join(state_home(environ), "agent_exec", "approvals")
 
 
 def _parsed(text: bytes, path: str) -> tuple[Remembered, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from agent_exec.homes import state_home
 from agent_exec.regex import regex
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -21,10 +22,7 @@ _LONGEST_MONTH = 31
 
 def audit_folder(environ: Mapping[str, str]) -> str:
     """``agent_exec/audit`` beneath the XDG state directory."""
-    home = environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(home):
-        home = os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(home, "agent_exec", "audit")
+    return os.path.join(state_home(environ), "agent_exec", "audit")
 
 
 def files_of(folder: str) -> list[str]:
@@ -51,7 +49,12 @@ def file_name(day: str, number: int) -> str:
 
 
 def remove_old(folder: str, today: str, keep_days: int) -> None:
-    """Remove the files of days that are more than `keep_days` before `today`."""
+    """Remove the files of days that are more than `keep_days` before `today`.
+
+    Raises:
+        OSError: The folder cannot be read, or not all of them could be removed.
+    """
+    failed = None
     last = _number_of(today) - keep_days
     for path in files_of(folder):
         match = _NAME.fullmatch(os.path.basename(path))
@@ -60,6 +63,10 @@ def remove_old(folder: str, today: str, keep_days: int) -> None:
                 os.unlink(path)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                failed = error
+    if failed is not None:
+        raise failed
 
 
 def _number_of(day: str) -> int:

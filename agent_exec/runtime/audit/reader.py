@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from typing import Any
 
+from agent_exec.errors import InvalidCall
 from agent_exec.named_tuple import NamedTuple
 from agent_exec.runtime.audit.files import files_of
+from agent_exec.runtime.audit.shape import is_record
 
 _CHUNK = 1 << 20
 _MOST_LINE = 64 * 1024 * 1024
@@ -56,9 +59,13 @@ class LogReader:
         """What has been written since the last time.
 
         Raises:
-            OSError: A file cannot be read.
+            InvalidCall: The folder or a file cannot be read.
         """
-        for path in files_of(self._folder):
+        try:
+            paths = files_of(self._folder)
+        except OSError as error:
+            raise _unreadable(self._folder, error) from None
+        for path in paths:
             for line in self._lines(path):
                 record = self._record(line)
                 if record is not None and wanted.takes(record):
@@ -66,18 +73,27 @@ class LogReader:
 
     def _lines(self, path: str) -> Iterator[bytes]:
         try:
-            file = open(path, "rb")  # noqa: SIM115 - closed below
+            # Not waited for, should it be a pipe.
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:  # it has become too old just now
             return
-        with file:
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise InvalidCall(f"{path} is no file; move it out of the folder of the log")
+        with open(fd, "rb") as file:
             file.seek(self._read.get(path, 0))
-            rest = b""
+            rest, too_long = b"", False
             while chunk := file.read(_CHUNK):
                 *lines, rest = (rest + chunk).split(b"\n")
+                if lines and too_long:
+                    del lines[0]
+                    too_long = False
                 yield from lines
                 if len(rest) > _MOST_LINE:
-                    self.broken += 1
-                    rest = b""
+                    self.broken += not too_long
+                    rest, too_long = b"", True
             # What has no end yet may get one.
             self._read[path] = file.tell() - len(rest)
 
@@ -88,10 +104,17 @@ class LogReader:
             record = json.loads(line)
         except (ValueError, RecursionError):
             record = None
-        if not isinstance(record, dict) or not isinstance(record.get("v"), int):
+        if not is_record(record):
             self.broken += 1
             return None
         return record
+
+
+def _unreadable(path: str, error: OSError) -> InvalidCall:
+    return InvalidCall(
+        f"the log cannot be read: {path}: {error.strerror}; see to it that you may read it, "
+        "or name another folder with --folder"
+    )
 
 
 def _programs(decision: dict[str, Any]) -> set[str]:

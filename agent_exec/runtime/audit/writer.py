@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 import time
+from contextlib import suppress
 
 from agent_exec.runtime.audit.files import MOST_BYTES, file_name, remove_old
 
@@ -82,12 +83,19 @@ class AuditWriter:
             if day != self._day:
                 self._day, self._number = day, 0
                 self._fd = self._open()
-                remove_old(self._folder, day, self._keep_days)
+                # What cannot be removed is in no record's way, and is tried again tomorrow.
+                with suppress(OSError):
+                    remove_old(self._folder, day, self._keep_days)
             else:
                 self._fd = self._open()
+        found = os.fstat(self._fd)
+        if not found.st_nlink:
+            # Somebody has removed it: what is appended to it now, nobody would ever read.
+            self._close()
+            self._number = 0
+            self._fd = self._open()
         # Others append to it, too.
-        size = os.lseek(self._fd, 0, os.SEEK_END)
-        if size >= self._most_bytes and self._number < _MOST_FILES:
+        elif found.st_size >= self._most_bytes and self._number < _MOST_FILES:
             self._close()
             self._number += 1
             self._fd = self._open()

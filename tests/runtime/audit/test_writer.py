@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -92,6 +93,31 @@ def test_old_days_are_removed_and_nothing_else(folder: Path) -> None:
     writer.close()
     assert numbers(folder) == [7, 8, 9, 10]
     assert (folder / "notes.txt").exists()
+
+
+def test_what_cannot_be_removed_costs_no_record(folder: Path) -> None:
+    (folder / "2026-12-01.jsonl").mkdir(parents=True)
+    (folder / "2026-12-02.jsonl").write_text("")
+    writer = AuditWriter(str(folder), 30)
+    writer.write(line(n=0), NOON)
+    writer.close()
+    assert (writer.lost, writer.why) == (0, "")
+    assert sorted(os.listdir(folder)) == ["2026-12-01.jsonl", "2027-01-15.jsonl"]
+
+
+@pytest.mark.parametrize("removed", ["file", "folder"])
+def test_records_go_on_where_somebody_has_removed_the_file(folder: Path, removed: str) -> None:
+    writer = AuditWriter(str(folder), 30)
+    writer.write(line(n=0), NOON)
+    if removed == "file":
+        os.unlink(files_of(str(folder))[0])
+    else:
+        shutil.rmtree(folder)
+    for number in (1, 2):
+        writer.write(line(n=number), NOON)
+    writer.close()
+    assert numbers(folder) == [1, 2]
+    assert writer.lost == 0
 
 
 @pytest.mark.parametrize("trouble", ["file", "dangling", "fifo", "read-only"])
