@@ -155,6 +155,28 @@ def test_a_cancelled_question_runs_nothing(worktree: Path) -> None:
     assert (worktree / "a.txt").exists()
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_what_is_cancelled_while_it_is_answered_does_not_begin(
+    worktree: Path, backend: str
+) -> None:
+    async def main() -> None:
+        with anyio.CancelScope() as scope:
+
+            async def cancels(_: Question) -> Answer:
+                scope.cancel()
+                return ONCE
+
+            async with ExecTool(worktree, approver=cancels) as tool:
+                begun = tool.templates
+                try:
+                    await tool.run(["touch", "new"])
+                finally:
+                    assert tool.templates == begun
+
+    anyio.run(main, backend=backend)
+    assert not (worktree / "new").exists()
+
+
 def test_once_is_once(worktree: Path) -> None:
     person = Person(ONCE, ONCE)
     run(worktree, ["touch", "c"], person)

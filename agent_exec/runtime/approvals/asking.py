@@ -154,6 +154,10 @@ async def ask(approver: Approver | None, question: Question) -> Answer:
         if not _was_cancelled(error) or _are_we_cancelled():
             raise
         raise _no_answer(question, "who was to answer was cancelled") from error
+    from anyio.lowlevel import checkpoint  # noqa: PLC0415 - see `_on_a_thread`
+
+    # An approver that never waits lets no cancellation in, and what is cancelled is not to begin.
+    await checkpoint()
     return checked(question, answer)
 
 
