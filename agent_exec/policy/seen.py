@@ -14,7 +14,7 @@ from agent_exec.policy.git_harden import GIT, git_folder, runs_nothing
 from agent_exec.policy.git_keys import is_harmless
 from agent_exec.policy.paths import is_protected
 from agent_exec.policy.policy import Policy
-from agent_exec.policy.quiet import QUIET
+from agent_exec.policy.quiet import QUIET, key_of
 
 _DELETE = EffectKind.DELETE
 _CHANGES = frozenset({EffectKind.WRITE, _DELETE})
@@ -86,10 +86,10 @@ def see(
         elif len(leads) > 1:
             effect = Effect(EffectKind.READ, folder, because="links beneath it lead there")
             seen.append(Seen(effect, leads[1:], named, own=False))
-    first = name[:1]
-    if first == GIT:
+    key = key_of(name)
+    if key == GIT:
         seen += _run_by_git(found, facts, here, hardened=hardened)
-    elif first in QUIET and first not in hushed and runs_nothing(found):
+    elif key in QUIET and key not in hushed and runs_nothing(found):
         because = f"{name[0]} may ask whom the directory or its maker names"
         seen.append(_without_path(EffectKind.NETWORK, because))
     for changed in changes:

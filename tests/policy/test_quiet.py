@@ -16,7 +16,10 @@ from policy.judging import Bench
 from agent_exec.model.decision import Executor, Verdict
 from agent_exec.policy.quiet import QUIET, quiet
 
-READS = ("npm ls", "npm config get registry", "go version", "go list ./...", "terraform version")
+READS = (
+    *("npm ls", "npm config get registry", "go version", "go list ./...", "terraform version"),
+    *("pip list", "pip3 list --format=json"),
+)
 
 
 @pytest.mark.parametrize("text", [*READS, "npm ls | head", "sh -c 'go version'", "env CI=1 npm ls"])
@@ -34,6 +37,20 @@ def test_env_may_take_the_variables_away(text: str, tmp_path: Path) -> None:
 
     assert decision.verdict is Verdict.ASK
     assert "the network" in decision.because[0]
+
+
+def test_a_sub_command_that_never_asks_is_left_alone(tmp_path: Path) -> None:
+    for executor in Executor:
+        decision = Bench("default", tmp_path).judge(("pip", "show", "x"), executor=executor)
+        assert decision.verdict is Verdict.ALLOW, decision.because
+        assert decision.commands[0].variables == ()
+
+
+def test_nothing_sets_the_variable_of_pip_otherwise(tmp_path: Path) -> None:
+    name = "PIP_DISABLE_PIP_VERSION_CHECK"
+    bench = Bench("default", tmp_path)
+    assert bench.judge(f"env {name}=1 pip list").verdict is Verdict.ALLOW
+    assert bench.judge(f"env {name}=0 pip list").verdict is Verdict.ASK
 
 
 @pytest.mark.parametrize("text", READS)
