@@ -7,7 +7,6 @@ import json
 import os
 import resource
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,24 +63,23 @@ def test_what_has_a_file_in_its_place_is_told(home: Home, agent_exec: AgentExec)
         assert (done.returncode, "settings.json is no file" in done.stderr) == (125, True)
 
 
-def test_two_that_take_back_the_same(home: Home, agent_exec: AgentExec) -> None:
+def test_of_two_that_take_back_the_same_the_second_waits_and_does_nothing(
+    home: Home, agent_exec: AgentExec
+) -> None:
     assert agent_exec("claude-code", "install").returncode == 0
     (change,) = installed.changes()
     (home.worktree / ".claude" / "settings.json").write_text('{"hooks": {}}')
-    begun, done = threading.Event(), []
 
-    def other() -> None:
-        begun.set()
-        done.append(installed.undo(change, lambda text, _: text))
+    def meanwhile(_text: str, _before: bytes | None) -> None:
+        secrets = os.open(home.places.secrets, os.O_RDONLY)
+        try:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(secrets, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(secrets)
 
-    def meanwhile(text: str, _before: bytes | None) -> None:
-        thread.start()
-        assert begun.wait(10)
-
-    thread = threading.Thread(target=other)
     assert installed.undo(change, meanwhile) == f"removed {change.path}"
-    thread.join(10)
-    assert done == [None]
+    assert installed.undo(change, meanwhile) is None
     assert installed.changes() == ()
     assert not (home.worktree / ".claude").exists()
 
