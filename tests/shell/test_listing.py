@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -125,6 +127,21 @@ def test_the_grammar_is_loaded_only_for_texts_that_need_bash() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ended.stdout.split() == ["True", "False", "False", "True"]
+
+
+def test_nothing_is_kept_of_a_text_that_was_read() -> None:
+    text = f"for i in a; do echo '{'x' * 20_000}'; done"
+    list_commands(text, SCOPE)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(20):
+            assert list_commands(text, SCOPE)
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < len(text)
 
 
 @pytest.mark.parametrize(
