@@ -1,12 +1,15 @@
 """Decide what a build of agent_exec contains; everything else is in pyproject.toml.
 
-The C core is built where it works: CPython on Linux, x86-64 and arm64. Other POSIX systems get
-the portable launcher alone. A build that could not work at all stops with the reason.
+The C core is built where it works: CPython on Linux, x86-64 and arm64; with it, some modules are
+compiled by mypyc. Other POSIX systems get the portable launcher alone. A build that could not work
+at all stops with the reason.
 """
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import platform
 import shutil
 import sys
@@ -16,10 +19,21 @@ from pathlib import Path
 import yaml
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
 LIMITED_API = "0x030b0000"  # CPython 3.11
 NATIVE_MACHINES = ("aarch64", "arm64", "x86_64")
+COMPILED = (
+    *("policy.analyse", "policy.argv", "policy.compiled_tables", "policy.coverage"),
+    *("policy.decide", "policy.environment", "policy.eyes", "policy.facts", "policy.git_harden"),
+    *("policy.judge", "policy.look", "policy.look_path", "policy.look_program", "policy.operands"),
+    *("policy.options", "policy.paths", "policy.quiet", "policy.rights", "policy.seen"),
+    *("policy.tables", "shell.expand", "shell.lexer", "shell.names", "shell.parser"),
+    "shell.reading",
+)
+"""What every judgement runs through; see docs/contributing.md, "Compiled modules"."""
+COMPILED_GROUP = "agent_exec._compiled"
 
 
 def refusal(system: str, implementation: str, *, free_threaded: bool) -> str | None:
@@ -66,6 +80,46 @@ def native_extensions(system: str, machine: str, root: Path) -> list[Extension]:
             py_limited_api=True,
         )
     ]
+
+
+def compiled_modules(build: str) -> list[Extension]:
+    """`COMPILED`, for this CPython alone; it writes their C into the folder `build`.
+
+    Every other CPython finds no extension of its own beside the sources, and runs these.
+    """
+    from mypyc.build import mypycify  # noqa: PLC0415 - an sdist is made without it
+
+    paths = [f"agent_exec/{name.replace('.', '/')}.py" for name in COMPILED]
+    # What is wrong with the types is said where they are checked, with all that they need.
+    mypy = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]
+    made = mypycify(
+        [*mypy, f"--cache-dir={os.devnull}", *paths],
+        # -O2 takes half as long again, for code that is no faster here.
+        opt_level="1",
+        debug_level="0",
+        group_name=COMPILED_GROUP,
+        target_dir=build,
+    )
+    # Or the end of the process takes seconds to give back all that mypy knows.
+    gc.freeze()
+    return made
+
+
+class BuildExtensions(build_ext):
+    """Builds the C core and, but for an editable install, what is compiled.
+
+    An editable install runs the sources as they are edited. AGENT_EXEC_COMPILE=0 leaves them to
+    the interpreter in any build.
+    """
+
+    def run(self) -> None:
+        core = self.distribution.ext_modules
+        if core and not self.inplace and os.environ.get("AGENT_EXEC_COMPILE") != "0":
+            # Not before: an sdist asks for the sources of what there is, and has no use for these.
+            self.distribution.ext_modules = [*core, *compiled_modules(self.build_temp)]
+            self.reinitialize_command(self)
+            self.ensure_finalized()
+        super().run()
 
 
 def compile_policies(folder: Path) -> dict[str, object]:
@@ -136,6 +190,10 @@ if __name__ == "__main__":
     machine = platform.machine() if bits == 64 else f"{platform.machine()} with 32 bits"
     setup(
         ext_modules=native_extensions(sys.platform, machine, Path(__file__).parent),
-        cmdclass={"bdist_wheel": PlatformWheel, "build_py": BuildWithPolicies},
+        cmdclass={
+            "bdist_wheel": PlatformWheel,
+            "build_ext": BuildExtensions,
+            "build_py": BuildWithPolicies,
+        },
         options={"bdist_wheel": {"py_limited_api": "cp311"}},
     )

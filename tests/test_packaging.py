@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import sys
+import sysconfig
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from types import ModuleType
@@ -44,6 +46,10 @@ def setup_py() -> ModuleType:
 def files_of(installed: Distribution) -> set[str]:
     files = {str(file) for file in installed.files or ()}
     return {file for file in files if not file.endswith(".pyc")}
+
+
+def place_of(module: str) -> str:
+    return module.replace(".", "/")
 
 
 def test_the_version_is_written_once(installed: Distribution) -> None:
@@ -90,11 +96,29 @@ def test_sources_of_the_c_core_are_not_installed(installed: Distribution) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the C core is for Linux")
-def test_one_wheel_serves_every_python(installed: Distribution) -> None:
+def test_one_wheel_serves_every_python(installed: Distribution, setup_py: ModuleType) -> None:
     wheel = installed.read_text("WHEEL") or ""
     (tag,) = [line.split()[1] for line in wheel.splitlines() if line.startswith("Tag:")]
     assert tag.startswith("cp311-abi3-")
     assert "agent_exec/_native.abi3.so" in files_of(installed)
+    sources = {f"{place_of(f'agent_exec.{name}')}.py" for name in setup_py.COMPILED}
+    assert sources - files_of(installed) == set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="modules are compiled on Linux")
+def test_modules_are_compiled_for_the_python_that_built_them(
+    installed: Distribution, setup_py: ModuleType
+) -> None:
+    group = f"{place_of(setup_py.COMPILED_GROUP)}__mypyc"
+    (suffix,) = {file.removeprefix(group) for file in files_of(installed) if file.startswith(group)}
+    names = [f"agent_exec.{name}" for name in setup_py.COMPILED]
+    assert {file for file in files_of(installed) if file.endswith(suffix)} == {
+        f"{place}{suffix}" for place in (group, *map(place_of, names))
+    }
+    ours = suffix == sysconfig.get_config_var("EXT_SUFFIX")
+    for name in names:
+        loaded = str(importlib.import_module(name).__file__)
+        assert loaded.endswith(suffix if ours else ".py")
 
 
 def test_what_is_needed_at_run_time_is_little(installed: Distribution) -> None:

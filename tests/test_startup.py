@@ -23,7 +23,7 @@ from agent_exec.cli.commands import app
 from agent_exec.cli.plain_help import plain_help
 from agent_exec.model.effect import EffectKind
 from agent_exec.policy import load_tables
-from agent_exec.policy.compiled_tables import Reader
+from agent_exec.policy.compiled_tables import Commands, CompiledTables
 from agent_exec.policy.environment import make_environment
 from agent_exec.policy.table_source import make_table
 from agent_exec.policy.written_tables import written_tables
@@ -232,24 +232,19 @@ def test_no_written_table_is_made_before_it_is_asked_for(monkeypatch: pytest.Mon
 def test_no_line_of_compiled_tables_is_read_before_it_is_asked_for(
     installed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[str] = []
-
-    def counted(reader: Reader, number: int, name: str) -> Any:
-        read.append(name)
-        return table(reader, number, name)
-
-    table = Reader.table
-    monkeypatch.setattr(Reader, "table", counted)
     monkeypatch.setattr(load_tables, "shipped", lambda: installed)
     tables = load_tables.load_tables()
-    assert read == []
+    programs = tables.programs
+    assert isinstance(programs, CompiledTables)
+    assert list(programs._made) == []
     for _ in range(2):
         git = tables.get("git")
         assert git is not None
-        assert git.commands is not None
-        assert "log" in git.commands
-        assert git.commands.get("log") is not None
-    assert read == ["git", "log"]
+        commands = git.commands
+        assert isinstance(commands, Commands)
+        assert "log" in commands
+        assert commands.get("log") is not None
+        assert (list(programs._made), list(commands._made)) == (["git"], ["log"])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Mapping, Sequence
-from itertools import islice
 
 from agent_exec.model.analysis import Analysed
 from agent_exec.model.effect import Effect, EffectKind
@@ -161,8 +160,14 @@ class _Walk:
         """Beneath what lie the files that a command reads the names of."""
         if command.stdin is not Source.PIPE:
             return None
-        siblings = (found for found in reversed(self.found) if found.of == of)
-        return names_listed(list(islice(siblings, _LONGEST_LISTER))[::-1])
+        siblings: list[Analysed] = []
+        for found in reversed(self.found):
+            if len(siblings) == _LONGEST_LISTER:
+                break
+            if found.of == of:
+                siblings.append(found)
+        siblings.reverse()
+        return names_listed(siblings)
 
     def _meaning(
         self, command: Command, name: str, of: int | None

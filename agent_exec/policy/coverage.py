@@ -125,7 +125,8 @@ def _may_mean(pattern: Pattern, found: Analysed, program: Program | None) -> boo
     if first.isdisjoint(_folded(names)):
         return False
     # Of a program with sub-commands, the table knows which words are the name.
-    with_name = [*((word, False) for word in found.name[1:]), *_words(found, found.rest)]
+    with_name = [(word, False) for word in found.name[1:]]
+    with_name += _words(found, found.rest)
     return _in_order(pattern[1:], with_name) or _in_order(pattern[1:], _words(found, 1))
 
 

@@ -99,7 +99,7 @@ def can_be_hardened(analysed: Sequence[Analysed]) -> bool:
 def hardening(facts: Sequence[GitFacts]) -> tuple[tuple[str, str], ...]:
     """Variables for commands that `can_be_hardened`, in repositories of which `facts` are known."""
     settings = list(_ALWAYS)
-    for key in dict.fromkeys(key for each in facts for key in each.keys):
+    for key in dict.fromkeys([key for each in facts for key in each.keys]):
         filters, textconv = _FILTER.fullmatch(key), _TEXTCONV.fullmatch(key)
         if filters:
             name = filters.group(1)

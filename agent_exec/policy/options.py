@@ -110,8 +110,9 @@ class _Parser:
     def _contradictions(self) -> None:
         """Where one option takes another back, what counts is the program's own affair."""
         negated = [given.option.names[0] for given in self._options if given.negated]
-        names = dict.fromkeys(given.option.names[0] for given in self._options if not given.negated)
-        self._unknown += [f"{name} and its opposite" for name in names if name in negated]
+        names = [given.option.names[0] for given in self._options if not given.negated]
+        both = [name for name in dict.fromkeys(names) if name in negated]
+        self._unknown += [f"{name} and its opposite" for name in both]
 
     def _operand(self, at: int, word: str, *, stops: bool) -> None:
         """A word that is no option."""

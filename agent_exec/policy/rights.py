@@ -92,7 +92,12 @@ class _Made:
         others: Effects that are no reads.
     """
 
-    _code = _attributes = _network = _signal = _installs = _writes_anywhere = False
+    _code = False
+    _attributes = False
+    _network = False
+    _signal = False
+    _installs = False
+    _writes_anywhere = False
 
     def __init__(
         self,

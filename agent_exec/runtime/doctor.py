@@ -9,6 +9,7 @@ import resource
 import select
 import shutil
 from dataclasses import dataclass
+from types import FunctionType
 
 from agent_exec._version import __version__
 from agent_exec.errors import AgentExecError, Unsupported
@@ -22,6 +23,7 @@ from agent_exec.launch.select import (
 from agent_exec.launch.spawn_template import SpawnTemplate
 from agent_exec.model.confinement import Confinement
 from agent_exec.model.plan import CallPlan, SpawnPlan
+from agent_exec.policy.analyse import analyse
 from agent_exec.runtime.boxing import DEFAULT_PATH
 from agent_exec.runtime.enforcing import what_is_enforced, why_no_bubblewrap
 from agent_exec.runtime.kernel import probe_features
@@ -84,6 +86,7 @@ def examine() -> Findings:
             Finding("agent-exec", __version__),
             Finding("python", platform.python_version(), platform.python_implementation()),
             Finding("system", f"{platform.system()} {platform.release()}", platform.machine()),
+            _judgement(),
             choice,
             *[_self_test(name, program) for name in CHOICES if name != "auto"],
             *_kernel(),
@@ -116,6 +119,13 @@ def examine_launcher(name: str) -> Findings:
         return Findings(launcher, (choice,))
     finding = _self_test(name, shutil.which("true"))
     return Findings(name if finding.value == "works" else None, (finding,))
+
+
+def _judgement() -> Finding:
+    """Is what every judgement runs through compiled? See setup.py."""
+    if isinstance(analyse, FunctionType):
+        return Finding("judgement", "interpreted", "a build by this CPython would compile it")
+    return Finding("judgement", "compiled")
 
 
 def _choice() -> tuple[str | None, Finding]:

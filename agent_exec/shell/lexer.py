@@ -68,7 +68,7 @@ _EXPANDED_IN_HERE_DOCUMENT = regex(r"[$`\\]")
 # bash takes carriage returns and the like for parts of words; people and models do not. The
 # last ones write text backwards, or begin a line where bash sees none.
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
 
 _OPERATOR = regex(r"&>>?|<<<|<<-?|<[&>]?|>[>&|]?|&&|\|\||\|&|\||;|&|[()]")

@@ -268,10 +268,12 @@ def test_a_name_that_nobody_knows_is_not_remembered() -> None:
     tables = load_tables()
     before = tables.get("no-such-program-0")
     analysed("ls", tables=tables)
-    size = len(vars(tables)["_made"])
+    made = tables._made
+    size = len(made)
     for number in range(100):
         assert tables.get(f"no-such-program-{number}") is before is None
-    assert len(vars(tables)["_made"]) == size
+    assert tables._made is made
+    assert len(made) == size
 
 
 @pytest.mark.parametrize(
