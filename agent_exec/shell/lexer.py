@@ -330,9 +330,10 @@ class Lexer:
         name = _NAME.match(text, at + 1) or _BRACED_NAME.match(text, at + 1)
         if name:
             self._at = name.end()
-            if text.startswith("\\\n", self._at) and name.re is _NAME:
+            group = name.lastindex  # of a name in braces; another has none
+            if group is None and text.startswith("\\\n", self._at):
                 raise NeedsBash("a variable's name over two lines", at)
-            pieces.append(Piece(variable, name.group(name.lastindex or 0)))
+            pieces.append(Piece(variable, name.group(group or 0)))
         elif after in _NUMBERS and after:
             self._at += 2
             # A number: quotes make no difference.

@@ -420,6 +420,7 @@ _LINES = (
     "ls \\\n  | head \\\n  | tail",
     "echo 'multi\nline' \"multi\nline\"",
     "echo a\\\nb c \\\nd",
+    'echo ${V}\\\nne "${V}\\\nne" $V.\\\nne "$V "\\\nne',
     "ls\\\n -l",
     "\techo tab",
     "echo \u00a0x",
