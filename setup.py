@@ -113,6 +113,8 @@ class BuildExtensions(build_ext):
     """
 
     def run(self) -> None:
+        if not self.inplace:
+            self._remove_compiled()
         core = self.distribution.ext_modules
         if core and not self.inplace and os.environ.get("AGENT_EXEC_COMPILE") != "0":
             # Not before: an sdist asks for the sources of what there is, and has no use for these.
@@ -120,6 +122,11 @@ class BuildExtensions(build_ext):
             self.reinitialize_command(self)
             self.ensure_finalized()
         super().run()
+
+    def _remove_compiled(self) -> None:
+        """What an earlier build in this folder has compiled: it would hide newer sources."""
+        for made in Path(self.build_lib).rglob(f"*{sysconfig.get_config_var('EXT_SUFFIX')}"):
+            made.unlink()
 
 
 def compile_policies(folder: Path) -> dict[str, object]:

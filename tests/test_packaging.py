@@ -121,6 +121,20 @@ def test_modules_are_compiled_for_the_python_that_built_them(
         assert loaded.endswith(suffix if ours else ".py")
 
 
+def test_a_build_takes_nothing_that_an_earlier_one_has_compiled(
+    setup_py: ModuleType, tmp_path: Path
+) -> None:
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    earlier, core = tmp_path / "policy" / f"judge{suffix}", tmp_path / "_native.abi3.so"
+    earlier.parent.mkdir()
+    for file in (earlier, core):
+        file.touch()
+    command = setup_py.BuildExtensions(importlib.import_module("setuptools").Distribution())
+    command.build_lib = str(tmp_path)
+    command.run()
+    assert (earlier.exists(), core.exists()) == (False, True)
+
+
 def test_what_is_needed_at_run_time_is_little(installed: Distribution) -> None:
     needed = [line for line in installed.requires or () if "extra ==" not in line]
     assert sorted(line.split(">=")[0] for line in needed) == [
