@@ -124,7 +124,9 @@ def examine_launcher(name: str) -> Findings:
 def _judgement() -> Finding:
     """Is what every judgement runs through compiled? See setup.py."""
     if isinstance(analyse, FunctionType):
-        return Finding("judgement", "interpreted", "a build by this CPython would compile it")
+        return Finding(
+            "judgement", "interpreted", "it decides the same as compiled, and takes longer"
+        )
     return Finding("judgement", "compiled")
 
 

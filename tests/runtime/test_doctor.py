@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from realproc import is_built, run_host
 
+from agent_exec.policy import judge
 from agent_exec.policy.merge import BASE
 from agent_exec.runtime.doctor import Finding, Findings, examine
 from agent_exec.runtime.kernel import probe_features
@@ -99,6 +100,12 @@ def test_the_engines_descriptors_are_its_own_unless_they_cannot_be() -> None:
     assert table.value == "private"
     refused = facts_where_refused(NUMBERS["pidfd_getfd"], errno.EPERM)
     assert refused["descriptor table"]["value"] == "shared with the host"
+
+
+def test_whether_a_judgement_is_compiled_is_told() -> None:
+    (judgement,) = [fact for fact in examine().facts if fact.name == "judgement"]
+    from_source = str(judge.__file__).endswith(".py")
+    assert judgement.value == ("interpreted" if from_source else "compiled")
 
 
 def test_a_lost_exit_status_is_not_found_where_it_cannot_be_asked_for() -> None:
