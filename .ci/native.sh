@@ -36,9 +36,13 @@ stage_native() {
 stage_sanitize() {
     local status=0
     local sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+    # What the wheel was made of is newer than its sources, and would not be compiled again.
+    rm -rf "$WORK/unpacked/build"
     # Without what mypyc compiles, which is not ours.
     CFLAGS="$sanitizers -fno-omit-frame-pointer -g" LDFLAGS=$sanitizers AGENT_EXEC_COMPILE=0 \
         make_env sanitized "$MAIN_PYTHON" --no-cache-dir "$WORK/unpacked[test]"
+    grep -q __asan_init "$WORK"/sanitized/lib/python*/site-packages/agent_exec/_native.abi3.so ||
+        die "the C core was compiled without sanitizers"
     mkdir "$WORK/sanitizer_reports"
     # Without children of forks that go on: the locks of the sanitizers' allocator do not survive a
     # fork beside other threads (libc's do), and the first allocation may wait for ever.
